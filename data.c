@@ -1,0 +1,839 @@
+/* data.c - bytes in and out: errors, files written whole or not at all, IDX images, safetensors, and the
+ * built-in synthetic data sets.
+ *
+ * Not here: what the bytes mean to a network (nn.c normalises pixels; ticket.c writes tables by output_print).
+ * Every input file is hostile until checked: sizes, magic numbers, labels, products that overflow, bytes left
+ * over. Multi-byte numbers are put together byte by byte, so the machine's byte order never matters.
+ * SPDX-License-Identifier: MIT */
+#include "ticket.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ==== errors and memory ===================================================================== */
+
+static Output *unfinished; /* the file being written, so that a failure leaves no half of it behind */
+
+/* Names out of hostile files end up in messages: control characters would make more than one line of them. */
+static void say_and_exit(const char *format, va_list args, int status)
+{
+  char line[2048];
+  size_t i;
+  vsnprintf(line, sizeof line, format, args);
+  for (i = 0; line[i]; i++)
+    if ((unsigned char)line[i] < 32 || line[i] == 127) line[i] = '?';
+  fflush(stdout);
+  fprintf(stderr, "ticket: %s\n", line);
+  if (unfinished) {
+    if (unfinished->file) fclose(unfinished->file);
+    remove(unfinished->temporary);
+  }
+  exit(status);
+}
+
+void fail(const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  say_and_exit(format, args, 1);
+  va_end(args);
+}
+
+void fail_usage(const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  say_and_exit(format, args, 2);
+  va_end(args);
+}
+
+static const char *reason(void) { return errno ? strerror(errno) : "the system gives no reason"; }
+
+void *allocate(size_t count, size_t size, const char *what)
+{
+  void *memory = NULL;
+  if (count == 0 || size == 0) count = size = 1;
+  if (count <= SIZE_MAX / size) memory = calloc(count, size);
+  if (!memory) fail("not enough memory for %s: %zu times %zu bytes", what, count, size);
+  return memory;
+}
+
+/* a and b as one string. Caller frees. */
+static char *join(const char *a, const char *between, const char *b)
+{
+  char *joined = allocate(strlen(a) + strlen(between) + strlen(b) + 1, 1, "a file name");
+  strcpy(joined, a);
+  strcat(joined, between);
+  return strcat(joined, b);
+}
+
+/* ==== files ================================================================================= */
+
+static const size_t READ_LIMIT = 0x7fffffff; /* 2 GB: more than any set or checkpoint here, less than any memory */
+
+/* In growing pieces, because neither a pipe's length nor that of a file above 2 GB can be asked for in C99. */
+unsigned char *read_file(const char *path, size_t *size)
+{
+  unsigned char *bytes = NULL, *grown;
+  size_t room = 1 << 16, n = 0;
+  FILE *file;
+  errno = 0;
+  file = fopen(path, "rb");
+  if (!file) fail("%s: cannot open: %s", path, reason());
+  for (;;) {
+    grown = realloc(bytes, room + 1);
+    if (!grown) fail("%s: not enough memory to read %zu bytes", path, room);
+    bytes = grown;
+    n += fread(bytes + n, 1, room - n, file);
+    if (n < room) break;
+    if (room == READ_LIMIT) fail("%s: is larger than 2 GB; no file that ticket reads is", path);
+    room = room > READ_LIMIT / 2 ? READ_LIMIT : 2 * room;
+  }
+  if (ferror(file)) fail("%s: cannot read: %s", path, reason());
+  fclose(file);
+  bytes[n] = 0;
+  grown = realloc(bytes, n + 1);
+  *size = n;
+  return grown ? grown : bytes;
+}
+
+static int is_readable_file(const char *path) /* and not a folder: some systems open those, but read nothing */
+{
+  FILE *file = fopen(path, "rb");
+  int readable = file && (fgetc(file) != EOF || !ferror(file));
+  if (file) fclose(file);
+  return readable;
+}
+
+void output_open(Output *out, const char *path)
+{
+  out->path = join(path, "", "");
+  out->temporary = join(path, "", ".tmp");
+  errno = 0;
+  out->file = fopen(out->temporary, "wb");
+  if (!out->file) fail("%s: cannot be created: %s", path, reason());
+  unfinished = out;
+}
+
+static void cannot_write(const Output *out)
+{
+  fail("%s: cannot be written: %s; what was there is unchanged", out->path, reason());
+}
+
+void output_bytes(Output *out, const void *bytes, size_t size)
+{
+  errno = 0;
+  if (size && fwrite(bytes, 1, size, out->file) != size) cannot_write(out);
+}
+
+void output_print(Output *out, const char *format, ...)
+{
+  va_list args;
+  int n;
+  errno = 0;
+  va_start(args, format);
+  n = vfprintf(out->file, format, args);
+  va_end(args);
+  if (n < 0) cannot_write(out);
+}
+
+void output_close(Output *out)
+{
+  int bad;
+  errno = 0;
+  bad = fflush(out->file) != 0 || ferror(out->file);
+  if (bad) cannot_write(out);
+  bad = fclose(out->file) != 0;
+  out->file = NULL;
+  if (bad) cannot_write(out);
+  errno = 0;
+  if (rename(out->temporary, out->path) != 0) { /* C99 lets rename refuse to replace; Windows does */
+    const char *why = reason();
+    if (!is_readable_file(out->path) || remove(out->path) != 0 || rename(out->temporary, out->path) != 0)
+      fail("%s: cannot be replaced: %s", out->path, why);
+  }
+  unfinished = NULL;
+  free(out->path);
+  free(out->temporary);
+}
+
+/* ==== safetensors =========================================================================== */
+/* 8 bytes n, little endian | n bytes JSON, spaces at its end | the tensors' bytes, little endian, no gaps
+ *   {"__metadata__":{"key":"value",...},"name":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},...} */
+
+enum { MAX_ENTRIES = 4096, MAX_HEADER = 100000000 }; /* ResNet-110 with masks has below 1,000; pairs are compared */
+
+/* A place in the header; end may be read too, it is a tensor's byte or the zero that read_file appends. */
+typedef struct {
+  const char *path;
+  const unsigned char *start, *at, *end;
+} Json;
+
+static void json_fail(const Json *j, const char *what)
+{
+  fail("%s: not a safetensors file: %s at byte %zu of its header", j->path, what, (size_t)(j->at - j->start));
+}
+
+static int json_peek(Json *j) /* the next byte that is no white space, 0 at the end */
+{
+  while (j->at < j->end && (*j->at == ' ' || *j->at == '\t' || *j->at == '\n' || *j->at == '\r')) j->at++;
+  return j->at < j->end ? *j->at : 0;
+}
+
+static void json_expect(Json *j, char c)
+{
+  char what[] = "expected ' '";
+  what[10] = c;
+  if (json_peek(j) != c) json_fail(j, what);
+  j->at++;
+}
+
+/* Goes on to the next item of a list that `close` ends: 1 if there is one. count: items so far. */
+static int json_next(Json *j, char close, int count)
+{
+  if (json_peek(j) != close) {
+    if (count > 0) json_expect(j, ',');
+    return 1;
+  }
+  j->at++;
+  return 0;
+}
+
+static unsigned long json_hex4(Json *j)
+{
+  static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+  unsigned long u = 0;
+  int i;
+  for (i = 0; i < 4; i++, j->at++) {
+    const char *digit = *j->at ? strchr(digits, *j->at) : NULL;
+    if (!digit) json_fail(j, "expected four hexadecimal digits");
+    u = 16 * u + (unsigned long)(digit - digits) % 16;
+  }
+  return u;
+}
+
+/* A string, unescaped; bytes above 127 as they are. Caller frees. */
+static char *json_string(Json *j)
+{
+  static const char escapes[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+  static const unsigned char lead[4] = {0, 0xc0, 0xe0, 0xf0};
+  const unsigned char *close;
+  unsigned char *string, *out;
+  json_expect(j, '"');
+  for (close = j->at; close < j->end && *close != '"'; close++) close += *close == '\\';
+  if (close >= j->end) json_fail(j, "unfinished string");
+  string = out = allocate((size_t)(close - j->at) + 1, 1, "a string"); /* no escape is shorter than its meaning */
+  while (j->at < close) { /* nothing below can step over the closing quote without failing at it */
+    unsigned long u, low;
+    int c = *j->at++, tail;
+    const char *escape;
+    if (c < 32) json_fail(j, "control character in a string");
+    if (c != '\\') {
+      *out++ = (unsigned char)c;
+      continue;
+    }
+    c = *j->at++;
+    escape = c ? strchr(escapes, c) : NULL;
+    if (escape) {
+      *out++ = (unsigned char)meant[escape - escapes];
+      continue;
+    }
+    if (c != 'u') json_fail(j, "unknown escape");
+    u = json_hex4(j);
+    if (u >= 0xd800 && u < 0xdc00 && j->at[0] == '\\' && j->at[1] == 'u') { /* a pair of 10 bits each */
+      j->at += 2;
+      low = json_hex4(j);
+      if (low < 0xdc00 || low > 0xdfff) json_fail(j, "half a surrogate pair");
+      u = 0x10000 + ((u - 0xd800) << 10) + (low - 0xdc00);
+    }
+    if (u == 0 || (u >= 0xd800 && u < 0xe000)) json_fail(j, "zero or half a surrogate pair in a string");
+    tail = u < 0x80 ? 0 : u < 0x800 ? 1 : u < 0x10000 ? 2 : 3; /* UTF-8: the top bits, then 6 in each byte */
+    *out++ = (unsigned char)(lead[tail] | u >> 6 * tail);
+    while (tail-- > 0) *out++ = (unsigned char)(0x80 | (u >> 6 * tail & 63));
+  }
+  j->at++;
+  return (char *)string;
+}
+
+/* [1,2,...]: at most `most` whole numbers; how many there are. */
+static int json_sizes(Json *j, size_t *value, int most)
+{
+  int count;
+  json_expect(j, '[');
+  for (count = 0; json_next(j, ']', count); count++) {
+    const unsigned char *first = (json_peek(j), j->at);
+    size_t n = 0;
+    for (; j->at < j->end && *j->at >= '0' && *j->at <= '9'; j->at++) {
+      if (n > (SIZE_MAX - 9) / 10) json_fail(j, "number too large");
+      n = 10 * n + (size_t)(*j->at - '0');
+    }
+    if (j->at == first || (*first == '0' && j->at > first + 1)) json_fail(j, "expected a whole number");
+    if (count == most) json_fail(j, "more numbers than ticket reads (4 dimensions, 2 offsets)");
+    value[count] = n;
+  }
+  return count;
+}
+
+/* {"dtype":...,"shape":[...],"data_offsets":[begin,end]} in any order, each once. */
+static void json_tensor(Json *j, Entry *e, size_t offset[2])
+{
+  static const char *const properties[] = {"dtype", "shape", "data_offsets"};
+  int count, d, property, seen[3] = {0, 0, 0};
+  json_expect(j, '{');
+  for (count = 0; json_next(j, '}', count); count++) {
+    char *key = json_string(j), *type;
+    for (property = 0; property < 3 && strcmp(key, properties[property]) != 0; property++) {}
+    if (property == 3 || seen[property]++) json_fail(j, "property of a tensor that is unknown or given twice");
+    free(key);
+    json_expect(j, ':');
+    if (property == 1) e->dims = json_sizes(j, e->shape, 4);
+    if (property == 2 && json_sizes(j, offset, 2) != 2) json_fail(j, "expected two offsets");
+    if (property > 0) continue;
+    type = json_string(j);
+    if (strcmp(type, "F32") != 0 && strcmp(type, "U8") != 0)
+      fail("%s: tensor %s is of type %s; ticket reads F32 and U8, so convert it", j->path, e->name, type);
+    e->type = type[0];
+    free(type);
+  }
+  if (!seen[0] || !seen[1] || !seen[2]) fail("%s: tensor %s lacks dtype, shape or data_offsets", j->path, e->name);
+  for (e->size = 1, d = 0; d < e->dims; d++) {
+    if (e->shape[d] > 0 && e->size > READ_LIMIT / e->shape[d])
+      fail("%s: tensor %s has a shape whose product is too large", j->path, e->name);
+    e->size *= e->shape[d];
+  }
+}
+
+static void json_metadata(Json *j, Safetensors *s)
+{
+  json_expect(j, '{');
+  for (; json_next(j, '}', s->pairs); s->pairs++) {
+    if (s->pairs == MAX_ENTRIES) json_fail(j, "too much metadata");
+    s->key[s->pairs] = json_string(j);
+    if (safetensors_value(s, s->key[s->pairs])) json_fail(j, "metadata given twice");
+    json_expect(j, ':');
+    s->value[s->pairs] = json_string(j);
+  }
+}
+
+/* Every tensor in range, no two overlapping, together as long as the data: then there is no gap either. */
+static void check_offsets(const Safetensors *s, size_t (*offset)[2], size_t data, const char *path)
+{
+  size_t total = 0;
+  int i, k;
+  for (i = 0; i < s->entries; i++) {
+    const Entry *e = &s->entry[i];
+    size_t begin = offset[i][0], end = offset[i][1], width = e->type == 'F' ? 4 : 1;
+    if (begin > end || end > data) fail("%s: truncated, or tensor %s is not where the header says", path, e->name);
+    if ((end - begin) % width || (end - begin) / width != e->size)
+      fail("%s: tensor %s has a shape of %zu values but %zu bytes", path, e->name, e->size, end - begin);
+    for (k = 0; k < i; k++) {
+      if (strcmp(s->entry[k].name, e->name) == 0) fail("%s: two tensors are called %s", path, e->name);
+      if (begin < offset[k][1] && offset[k][0] < end)
+        fail("%s: tensors %s and %s overlap", path, s->entry[k].name, e->name);
+    }
+    total += end - begin;
+  }
+  if (total != data) fail("%s: %zu bytes of tensors in %zu bytes of data: some are left over", path, total, data);
+}
+
+void safetensors_read(Safetensors *s, const char *path)
+{
+  size_t size, k;
+  unsigned char *bytes = read_file(path, &size);
+  size_t(*offset)[2] = allocate(MAX_ENTRIES, sizeof *offset, "offsets");
+  uint64_t header = 0;
+  int i, count, described = 0;
+  Json j;
+  if (size < 8) fail("%s: not a safetensors file: %zu bytes are too few for a header", path, size);
+  for (i = 7; i >= 0; i--) header = header << 8 | bytes[i];
+  if (header > MAX_HEADER) fail("%s: not a safetensors file: its header would be over 100 MB", path);
+  if (header > size - 8) fail("%s: truncated: %zu bytes, its header has %lu", path, size, (unsigned long)header);
+  j.path = path;
+  j.start = j.at = bytes + 8;
+  j.end = j.start + header;
+  memset(s, 0, sizeof *s);
+  s->entry = allocate(MAX_ENTRIES, sizeof *s->entry, "tensors");
+  s->key = allocate(MAX_ENTRIES, sizeof *s->key, "metadata");
+  s->value = allocate(MAX_ENTRIES, sizeof *s->value, "metadata");
+  json_expect(&j, '{');
+  for (count = 0; json_next(&j, '}', count); count++) {
+    char *name = json_string(&j);
+    json_expect(&j, ':');
+    if (strcmp(name, "__metadata__") == 0) {
+      if (described++) json_fail(&j, "__metadata__ given twice");
+      json_metadata(&j, s);
+    } else {
+      if (s->entries == MAX_ENTRIES) json_fail(&j, "too many tensors");
+      if (strlen(name) >= sizeof s->entry->name) fail("%s: the tensor name %.100s... is too long", path, name);
+      strcpy(s->entry[s->entries].name, name);
+      json_tensor(&j, &s->entry[s->entries], offset[s->entries]);
+      s->entries++;
+    }
+    free(name);
+  }
+  json_peek(&j);
+  if (j.at != j.end) json_fail(&j, "bytes after the end");
+  check_offsets(s, offset, size - 8 - (size_t)header, path);
+  for (i = 0; i < s->entries; i++) {
+    Entry *e = &s->entry[i];
+    const unsigned char *from = j.end + offset[i][0];
+    e->data = allocate(e->size, e->type == 'F' ? sizeof(float) : 1, e->name);
+    if (e->type == 'U') memcpy(e->data, from, e->size);
+    else for (k = 0; k < e->size; k++, from += 4) { /* memcpy, so that not even a signalling NaN changes */
+      uint32_t u = from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
+      memcpy((float *)e->data + k, &u, sizeof u);
+    }
+  }
+  free(offset);
+  free(bytes);
+}
+
+/* Writes `string` at `to` in quotes; where it ends. At most 6 bytes per character and the quotes. */
+static char *put_quoted(char *to, const char *string)
+{
+  *to++ = '"';
+  for (; *string; string++) {
+    unsigned c = (unsigned char)*string;
+    if (c < 32) to += sprintf(to, "\\u%04x", c);
+    else {
+      if (c == '"' || c == '\\') *to++ = '\\';
+      *to++ = *string;
+    }
+  }
+  *to++ = '"';
+  return to;
+}
+
+/* The header keeps the order of the entries. In the data F32 comes before U8, so that floats start at multiples
+ * of 4 for readers that map the file. */
+void safetensors_write(const Safetensors *s, const char *path)
+{
+  Output out;
+  char *header, *to;
+  size_t room = 64, offset[2] = {0, 0}, k; /* where the next F32 goes, and the next U8 */
+  unsigned char bytes[8];
+  int i, d, pass;
+  for (i = 0; i < s->pairs; i++) room += 6 * (strlen(s->key[i]) + strlen(s->value[i])) + 8;
+  for (i = 0; i < s->entries; i++) {
+    room += 6 * strlen(s->entry[i].name) + 256; /* six numbers of at most 20 digits, 50 bytes between them */
+    if (s->entry[i].type == 'F') offset[1] += 4 * s->entry[i].size;
+  }
+  header = to = allocate(room, 1, "a header");
+  to += sprintf(to, s->pairs > 0 ? "{\"__metadata__\":" : "{");
+  for (i = 0; i < s->pairs; i++) {
+    *to++ = i ? ',' : '{';
+    to = put_quoted(to, s->key[i]);
+    *to++ = ':';
+    to = put_quoted(to, s->value[i]);
+  }
+  if (s->pairs > 0) *to++ = '}';
+  for (i = 0; i < s->entries; i++) {
+    const Entry *e = &s->entry[i];
+    size_t *at = &offset[e->type != 'F'], end = *at + (e->type == 'F' ? 4 : 1) * e->size;
+    if (i > 0 || s->pairs > 0) *to++ = ',';
+    to = put_quoted(to, e->name);
+    to += sprintf(to, ":{\"dtype\":\"%s\",\"shape\":[", e->type == 'F' ? "F32" : "U8");
+    for (d = 0; d < e->dims; d++) to += sprintf(to, d ? ",%zu" : "%zu", e->shape[d]);
+    to += sprintf(to, "],\"data_offsets\":[%zu,%zu]}", *at, end);
+    *at = end;
+  }
+  *to++ = '}';
+  while ((to - header) % 8) *to++ = ' ';
+
+  output_open(&out, path);
+  for (i = 0; i < 8; i++) bytes[i] = (unsigned char)((uint64_t)(to - header) >> 8 * i & 255);
+  output_bytes(&out, bytes, 8);
+  output_bytes(&out, header, (size_t)(to - header));
+  free(header);
+  for (pass = 0; pass < 2; pass++)
+    for (i = 0; i < s->entries; i++) {
+      const Entry *e = &s->entry[i];
+      if ((e->type == 'F') == pass) continue;
+      if (pass == 1) output_bytes(&out, e->data, e->size);
+      else for (k = 0; k < e->size; k++) {
+        uint32_t u;
+        memcpy(&u, (const float *)e->data + k, sizeof u);
+        for (d = 0; d < 4; d++) bytes[d] = (unsigned char)(u >> 8 * d & 255);
+        output_bytes(&out, bytes, 4);
+      }
+    }
+  output_close(&out);
+}
+
+void safetensors_free(Safetensors *s)
+{
+  int i;
+  for (i = 0; i < s->entries; i++) free(s->entry[i].data);
+  for (i = 0; i < s->pairs; i++) {
+    free(s->key[i]);
+    free(s->value[i]);
+  }
+  free(s->entry);
+  free(s->key);
+  free(s->value);
+  memset(s, 0, sizeof *s);
+}
+
+const Entry *safetensors_find(const Safetensors *s, const char *name)
+{
+  int i;
+  for (i = 0; i < s->entries; i++)
+    if (strcmp(s->entry[i].name, name) == 0) return &s->entry[i];
+  return NULL;
+}
+
+const char *safetensors_value(const Safetensors *s, const char *key)
+{
+  int i;
+  for (i = 0; i < s->pairs; i++)
+    if (strcmp(s->key[i], key) == 0) return s->value[i];
+  return NULL;
+}
+
+/* ==== IDX =================================================================================== */
+/* 0 0 8 (unsigned byte) d | d counts, 4 bytes each, big endian | the values, last dimension fastest.
+ * Images: d = 3, n rows columns; labels: d = 1, n. */
+
+enum { MAX_SIDE = 1024 }; /* rows * columns < 2^20 fits any size_t */
+
+static uint32_t load_big32(const unsigned char *b)
+{
+  return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+/* The values of an IDX file with `dims` dimensions, whose counts go to count. Caller frees. */
+static unsigned char *read_idx(const char *path, size_t dims, size_t *count)
+{
+  size_t size, header = 4 + 4 * dims, each = 1, d;
+  unsigned char *bytes;
+  char *packed = join(path, "", ".gz");
+  if (!is_readable_file(path) && is_readable_file(packed)) fail("%s: not there; run gunzip on %s", path, packed);
+  free(packed);
+  bytes = read_file(path, &size);
+  if (size == 0) fail("%s: is empty; download it again", path);
+  if (size > 1 && bytes[0] == 0x1f && bytes[1] == 0x8b)
+    fail("%s: is gzip-compressed; run gunzip (on a name that ends in .gz)", path);
+  if (size < header) fail("%s: truncated: %zu bytes, an IDX header has %zu", path, size, header);
+  if (load_big32(bytes) != 0x800 + dims)
+    fail("%s: not an IDX file of %s: its first bytes are %02x %02x %02x %02x, not 00 00 08 %02x", path,
+         dims == 3 ? "images" : "labels", (unsigned)bytes[0], (unsigned)bytes[1], (unsigned)bytes[2],
+         (unsigned)bytes[3], (unsigned)dims);
+  for (d = 0; d < dims; d++) count[d] = load_big32(bytes + 4 + 4 * d);
+  if (count[0] == 0) fail("%s: holds no %s", path, dims == 3 ? "images" : "labels");
+  for (d = 1; d < dims; d++) {
+    if (count[d] == 0 || count[d] > MAX_SIDE)
+      fail("%s: images of %zu x %zu pixels; a side has 1 to %d", path, count[1], count[2], MAX_SIDE);
+    each *= count[d];
+  }
+  if ((size - header) / each < count[0])
+    fail("%s: truncated: %zu bytes after the header, expected %zu times %zu", path, size - header, count[0], each);
+  if (size - header > count[0] * each)
+    fail("%s: %zu bytes too long; download it again", path, size - header - count[0] * each);
+  memmove(bytes, bytes + header, size - header);
+  return bytes;
+}
+
+/* mnist, fashion, kmnist: the folder has four files with MNIST's names. */
+static void load_idx_split(Dataset *data, Split *split, const char *folder, const char *prefix)
+{
+  char *stem = join(folder, "/", prefix), *images = join(stem, "", "-images-idx3-ubyte");
+  char *labels = join(stem, "", "-labels-idx1-ubyte");
+  size_t count[3], n, i;
+  split->pixel = read_idx(images, 3, count);
+  split->label = read_idx(labels, 1, &n);
+  split->n = count[0];
+  if (n != count[0]) fail("%s: %zu labels, but %s has %zu images", labels, n, images, count[0]);
+  for (i = 0; i < n; i++)
+    if (split->label[i] >= data->classes)
+      fail("%s: label %zu is %d; labels are below %d", labels, i, split->label[i], data->classes);
+  if (split == &data->train) {
+    data->height = (int)count[1];
+    data->width = (int)count[2];
+  } else if ((size_t)data->height != count[1] || (size_t)data->width != count[2])
+    fail("%s: images of %zu x %zu pixels, but the training images have %d x %d", images, count[1], count[2],
+         data->height, data->width);
+  free(stem);
+  free(images);
+  free(labels);
+}
+
+static void load_idx(Dataset *data, const char *folder)
+{
+  load_idx_split(data, &data->train, folder, "train");
+  load_idx_split(data, &data->test, folder, "t10k");
+}
+
+static void write_idx(const Dataset *data, const Split *split, const char *folder, const char *name, uint32_t dims)
+{
+  Output out;
+  char *path = join(folder, "/", name);
+  size_t word[4], each = dims == 3 ? (size_t)(data->height * data->width) : 1, i;
+  word[0] = 0x800 + dims;
+  word[1] = split->n;
+  word[2] = (size_t)data->height;
+  word[3] = (size_t)data->width;
+  output_open(&out, path);
+  for (i = 0; i < 4 * (dims + 1); i++) {
+    unsigned char byte = (unsigned char)(word[i / 4] >> (24 - 8 * (i % 4)) & 255);
+    output_bytes(&out, &byte, 1);
+  }
+  output_bytes(&out, dims == 3 ? split->pixel : split->label, split->n * each);
+  output_close(&out);
+  free(path);
+}
+
+/* CIFAR-10 binary, no header: for each image its label, then the red plane, the green and the blue. */
+static void write_cifar(const Dataset *data, const Split *split, size_t from, size_t to, const char *folder,
+                        const char *name)
+{
+  Output out;
+  char *path = join(folder, "/", name);
+  size_t size = (size_t)(data->channels * data->height * data->width), i;
+  output_open(&out, path);
+  for (i = from; i < to; i++) {
+    output_bytes(&out, split->label + i, 1);
+    output_bytes(&out, split->pixel + i * size, size);
+  }
+  output_close(&out);
+  free(path);
+}
+
+void dataset_write(const Dataset *data, const char *folder)
+{
+  char name[] = "data_batch_1.bin";
+  size_t i;
+  if (data->channels == 1) {
+    write_idx(data, &data->train, folder, "train-images-idx3-ubyte", 3);
+    write_idx(data, &data->train, folder, "train-labels-idx1-ubyte", 1);
+    write_idx(data, &data->test, folder, "t10k-images-idx3-ubyte", 3);
+    write_idx(data, &data->test, folder, "t10k-labels-idx1-ubyte", 1);
+    return;
+  }
+  for (i = 0; i < 5; i++, name[11]++)
+    write_cifar(data, &data->train, data->train.n * i / 5, data->train.n * (i + 1) / 5, folder, name);
+  write_cifar(data, &data->test, 0, data->test.n, folder, "test_batch.bin");
+}
+
+/* ==== synthetic images ====================================================================== */
+/* Ten figures of smooth strokes, bent and moved at random, among random strokes and noise. Made from the
+ * random numbers RANDOM_DATA of seed 0 by contract operations only, so they are the same everywhere and for
+ * every --seed. Each digit pair is a point (x, y) of a 9 x 9 grid, y downwards; a space ends a stroke. */
+
+enum { SYNTH_TRAIN = 6000, SYNTH_TEST = 2000, MAX_POINTS = 64, MAX_PLANE = 32 * 32 };
+
+static const char *const FIGURE[10] = {
+    "41211216276776726141", /* ring */
+    "41171777774141",       /* triangle */
+    "726121134475672716",   /* S */
+    "111171711717177777",   /* Z */
+    "1177 7117",            /* X */
+    "1171 4147",            /* T */
+    "1144 7144 4447",       /* Y */
+    "1117 7177 1474",       /* H */
+    "2127 216172736424",    /* P */
+    "111627677671",         /* U */
+};
+
+/* Uniform numbers one after the other from a stream. */
+typedef struct {
+  Stream stream;
+  uint64_t next;
+} Draws;
+
+static float draw(Draws *d, float low, float high)
+{
+  float width = high - low, x = width * random_uniform(d->stream, d->next++);
+  x = low + x;
+  return x;
+}
+
+typedef struct { float x, y; } Point;
+
+/* Corner cutting (Chaikin): each line a b becomes the points a/4 steps in from its ends; the stroke's ends stay. */
+static int cut_corners(Point *p, int n)
+{
+  static const float quarter = 0.25f;
+  Point old[MAX_POINTS];
+  int i, made = 1;
+  memcpy(old, p, (size_t)n * sizeof *p);
+  for (i = 0; i + 1 < n; i++) {
+    float dx = old[i + 1].x - old[i].x, dy = old[i + 1].y - old[i].y;
+    dx = quarter * dx;
+    dy = quarter * dy;
+    p[made].x = old[i].x + dx;
+    p[made++].y = old[i].y + dy;
+    p[made].x = old[i + 1].x - dx;
+    p[made++].y = old[i + 1].y - dy;
+  }
+  p[made++] = old[n - 1];
+  return made;
+}
+
+/* Ink of the line a b on a plane of side x side: 1 within `half` of it, falling to 0 one pixel further out. */
+static void draw_line(float *ink, int side, Point a, Point b, float half)
+{
+  float reach = half + 1.0f, dx = b.x - a.x, dy = b.y - a.y, length2 = (float)(dx * dx) + (float)(dy * dy);
+  float left = (a.x < b.x ? a.x : b.x) - reach, right = (a.x < b.x ? b.x : a.x) + reach;
+  float top = (a.y < b.y ? a.y : b.y) - reach, bottom = (a.y < b.y ? b.y : a.y) + reach;
+  float last = (float)(side - 1);
+  int x, y, x0, x1, y0, y1;
+  if (right < 0 || bottom < 0 || left > last || top > last) return;
+  x0 = left < 0 ? 0 : (int)left;
+  y0 = top < 0 ? 0 : (int)top;
+  x1 = right > last ? side - 1 : (int)right;
+  y1 = bottom > last ? side - 1 : (int)bottom;
+  for (y = y0; y <= y1; y++)
+    for (x = x0; x <= x1; x++) {
+      float px = (float)x - a.x, py = (float)y - a.y, t = 0, value;
+      if (length2 > 0) t = (float)((float)(px * dx) + (float)(py * dy)) / length2;
+      t = t < 0 ? 0 : t > 1 ? 1.0f : t;
+      px = px - (float)(t * dx);
+      py = py - (float)(t * dy);
+      value = reach - square_root((float)(px * px) + (float)(py * py));
+      if (value > 1) value = 1.0f;
+      if (value > ink[y * side + x]) ink[y * side + x] = value;
+    }
+}
+
+/* Image `index` of a set: its pixels and its label. In the order of the draws: the label, 8 numbers, how many
+ * lines are in the way, the wobble of each point, those lines, colours; then noise, 4 pixels to a draw. */
+static void synth_image(const Dataset *data, unsigned char *pixel, unsigned char *label, uint32_t index, uint32_t set)
+{
+  static const float turn = 0.1f, small = 0.6f, lean = 0.3f, far = 0.15f, thin = 0.5f, thick = 1.2f, faint = 0.7f;
+  static const float wobble = 0.06f, three_quarters = 0.75f;
+  float ink[MAX_PLANE];
+  Point p[MAX_POINTS];
+  Draws d = {{0, RANDOM_DATA, 0, 0}, 0};
+  const char *figure;
+  int side = data->width, plane = side * side, i, c, n = 0, lines, colour[3] = {0, 0, 0}, change[3] = {255, 255, 255};
+  float u, cosine, sine, scale_x, scale_y, shear, shift_x, shift_y, half, strength, middle = (float)(side - 1) / 2;
+  d.stream.a = index;
+  d.stream.b = set;
+  *label = (unsigned char)random_below(d.stream, &d.next, 10);
+  u = draw(&d, -turn, turn);
+  cosine = cosine_turns(u < 0 ? u + 1.0f : u);
+  u = u + three_quarters; /* sin a = cos(a + 3/4 turns) */
+  sine = cosine_turns(u > 1 ? u - 1.0f : u);
+  scale_x = middle * draw(&d, small, 1.0f);
+  scale_y = middle * draw(&d, small, 1.0f);
+  shear = draw(&d, -lean, lean);
+  shift_x = middle + (float)((float)side * draw(&d, -far, far));
+  shift_y = middle + (float)((float)side * draw(&d, -far, far));
+  half = draw(&d, thin, thick);
+  strength = draw(&d, faint, 1.0f);
+  lines = (int)random_below(d.stream, &d.next, 2);
+
+  for (i = 0; i < plane; i++) ink[i] = 0;
+  for (figure = FIGURE[*label];; figure++) {
+    if (*figure && *figure != ' ') { /* p = shift + rotation (scale (shear (grid point + wobble))) */
+      float x = (float)(figure[0] - '4') / 4 + draw(&d, -wobble, wobble);
+      float y = (float)(figure[1] - '4') / 4 + draw(&d, -wobble, wobble);
+      x = x + (float)(shear * y);
+      x = scale_x * x;
+      y = scale_y * y;
+      p[n].x = shift_x + (float)((float)(cosine * x) - (float)(sine * y));
+      p[n++].y = shift_y + (float)((float)(sine * x) + (float)(cosine * y));
+      figure++;
+      continue;
+    }
+    n = cut_corners(p, cut_corners(p, n)); /* four times the points */
+    for (i = 0; i + 1 < n; i++) draw_line(ink, side, p[i], p[i + 1], half);
+    n = 0;
+    if (!*figure) break;
+  }
+  for (; lines > 0; lines--) {
+    float reach = middle / 2;
+    p[0].x = draw(&d, 0, (float)side);
+    p[0].y = draw(&d, 0, (float)side);
+    p[1].x = p[0].x + draw(&d, -reach, reach);
+    p[1].y = p[0].y + draw(&d, -reach, reach);
+    draw_line(ink, side, p[0], p[1], half);
+  }
+  if (data->channels == 3)
+    for (c = 0; c < 3; c++) { /* paper, and ink 96 to 159 away from it, modulo 256, in every channel */
+      colour[c] = (int)(random_bits(d.stream, d.next++) >> 24);
+      change[c] = (colour[c] + 96 + (int)(random_bits(d.stream, d.next++) >> 26)) % 256 - colour[c];
+    }
+  for (c = 0; c < data->channels; c++)
+    for (i = 0; i < plane; i++) {
+      uint32_t k = (uint32_t)(c * plane + i), noise = random_bits(d.stream, d.next + k / 4) >> 8 * (k % 4) & 255;
+      float part = strength * ink[i];
+      int value = colour[c] + (int)(float)(part * (float)change[c]) + (int)(noise * 30 / 256);
+      pixel[k] = (unsigned char)(value < 0 ? 0 : value > 255 ? 255 : value);
+    }
+}
+
+static void load_synth(Dataset *data, const char *folder)
+{
+  size_t size = (size_t)(data->channels * data->height * data->width), i;
+  uint32_t set = data->channels == 3 ? 2 : 0;
+  Split *split;
+  (void)folder;
+  data->train.n = SYNTH_TRAIN;
+  data->test.n = SYNTH_TEST;
+  for (split = &data->train;; split = &data->test, set++) {
+    split->pixel = allocate(split->n, size, "images");
+    split->label = allocate(split->n, 1, "labels");
+    for (i = 0; i < split->n; i++)
+      synth_image(data, split->pixel + i * size, split->label + i, (uint32_t)i, set);
+    if (split == &data->test) return;
+  }
+}
+
+/* ==== data sets by name ===================================================================== */
+
+/* mean and deviation: of the training set's pixels / 255; MNIST's kin as torchvision users write them.
+ * The sizes of sets that are read come from their files. */
+static const struct {
+  const char *name;
+  int in_folder; /* NAME:DIR */
+  int channels, height, width, classes;
+  float mean[3], deviation[3];
+  void (*load)(Dataset *data, const char *folder);
+} KIND[] = {
+    {"synth", 0, 1, 28, 28, 10, {0.2023f, 0, 0}, {0.2975f, 0, 0}, load_synth},
+    {"synth-rgb", 0, 3, 32, 32, 10, {0.5560f, 0.5533f, 0.5487f}, {0.2754f, 0.2758f, 0.2755f}, load_synth},
+    {"mnist", 1, 1, 28, 28, 10, {0.1307f, 0, 0}, {0.3081f, 0, 0}, load_idx},
+    {"fashion", 1, 1, 28, 28, 10, {0.2860f, 0, 0}, {0.3530f, 0, 0}, load_idx},
+    {"kmnist", 1, 1, 28, 28, 10, {0.1918f, 0, 0}, {0.3483f, 0, 0}, load_idx},
+};
+enum { KINDS = sizeof KIND / sizeof KIND[0] };
+
+void dataset_load(Dataset *data, const char *spec, size_t train_size)
+{
+  const char *colon = strchr(spec, ':');
+  size_t length = colon ? (size_t)(colon - spec) : strlen(spec);
+  char known[256] = "";
+  int k;
+  for (k = 0; k < KINDS; k++) {
+    if (strlen(KIND[k].name) == length && strncmp(KIND[k].name, spec, length) == 0) break;
+    strcat(strcat(strcat(known, k ? ", " : ""), KIND[k].name), KIND[k].in_folder ? ":DIR" : "");
+  }
+  if (k == KINDS) fail_usage("%s: no such data set; there are %s", spec, known);
+  if (KIND[k].in_folder && (!colon || !colon[1]))
+    fail_usage("%s: say where it is: %s:DIR, DIR the folder of its files", spec, KIND[k].name);
+  if (!KIND[k].in_folder && colon) fail_usage("%s: %s is built in and takes no folder", spec, KIND[k].name);
+  memset(data, 0, sizeof *data);
+  data->name = KIND[k].name;
+  data->channels = KIND[k].channels;
+  data->height = KIND[k].height;
+  data->width = KIND[k].width;
+  data->classes = KIND[k].classes;
+  memcpy(data->mean, KIND[k].mean, sizeof data->mean);
+  memcpy(data->deviation, KIND[k].deviation, sizeof data->deviation);
+  KIND[k].load(data, colon ? colon + 1 : NULL);
+  if (train_size > data->train.n)
+    fail("%s: %zu training images asked for, the set has %zu", spec, train_size, data->train.n);
+  if (train_size > 0) data->train.n = train_size;
+}
+
+void dataset_free(Dataset *data)
+{
+  free(data->train.pixel);
+  free(data->train.label);
+  free(data->test.pixel);
+  free(data->test.label);
+  memset(data, 0, sizeof *data);
+}

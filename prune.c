@@ -1,0 +1,548 @@
+/* prune.c - finds lottery tickets: magnitude pruning, rewinding, controls, and the loop of training, pruning and
+ * rewinding (iterative magnitude pruning: Frankle and Carbin 2019; with rewinding Frankle et al. 2020,
+ * algorithm 2), which a killed run takes up again.
+ *
+ * Not here: arithmetic (nn.c), file formats (data.c). Every training of the loop is a function of its options and
+ * of files already written, so resuming needs no state but those files. SPDX-License-Identifier: MIT */
+#include "ticket.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+const char *const branch_names[BRANCHES] = {"ticket", "reinit", "reinit-fresh", "shuffle", "random"};
+
+/* ==== masks ================================================================================= */
+
+static int by_value(const void *a, const void *b)
+{
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return (x > y) - (x < y);
+}
+
+/* round(n share / 10^6) without overflow for any n below 2^43 */
+static size_t share_of(size_t n, long share) { return (size_t)(((uint64_t)n * (uint64_t)share + MILLION / 2) / MILLION); }
+
+/* Ranks the surviving weights of the tensors chosen[] together and masks the lowest. The bits of |w| read as an
+ * integer have the order of |w|, so (|w|, index) is one 64-bit key. */
+static float prune_group(const Net *net, unsigned char *mask, const char *chosen, long rate, long density)
+{
+  size_t total = 0, n = 0, keep, j;
+  uint64_t *rank;
+  float threshold = 0;
+  int k;
+  for (k = 0; k < net->tensors; k++) total += chosen[k] ? net->tensor[k].size : 0;
+  rank = allocate(total, sizeof *rank, "the ranking of weights");
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    for (j = t->offset; chosen[k] && j < t->offset + t->size; j++)
+      if (mask[j]) {
+        uint32_t bits;
+        memcpy(&bits, &net->weight[j], sizeof bits);
+        rank[n++] = (uint64_t)(bits & 0x7fffffffu) << 32 | (uint64_t)j;
+      }
+  }
+  qsort(rank, n, sizeof *rank, by_value);
+  keep = density >= 0 ? share_of(total, density) : n - share_of(n, rate);
+  for (j = 0; j + keep < n; j++) mask[rank[j] & 0xffffffffu] = 0;
+  if (j > 0) {
+    uint32_t bits = (uint32_t)(rank[j - 1] >> 32);
+    memcpy(&threshold, &bits, sizeof threshold);
+  }
+  free(rank);
+  return threshold;
+}
+
+float prune_magnitude(const Net *net, unsigned char *mask, const Pruning *how)
+{
+  char *chosen = allocate((size_t)net->tensors, 1, "the layers to prune"), *done = allocate((size_t)net->tensors, 1, "layers");
+  float threshold = 0, t;
+  int k, m;
+  for (k = 0; k < net->tensors; k++) { /* the group that tensor k opens */
+    const int alone = how->output_rate >= 0 && net->tensor[k].output;
+    if (!net->tensor[k].prunable || done[k]) continue;
+    for (m = 0; m < net->tensors; m++) {
+      const int other = how->output_rate >= 0 && net->tensor[m].output;
+      chosen[m] = (char)(net->tensor[m].prunable && (how->scope == LAYER ? m == k : other == alone));
+      if (chosen[m]) done[m] = 1;
+    }
+    t = prune_group(net, mask, chosen, alone ? how->output_rate : how->rate, how->density);
+    if (t > threshold) threshold = t;
+  }
+  free(chosen);
+  free(done);
+  return threshold;
+}
+
+void prune_shuffle(const Net *net, unsigned char *mask, uint64_t seed, uint32_t level, int together)
+{
+  size_t *place = allocate(net->size, sizeof *place, "the shuffled mask"), n = 0, i, j;
+  uint32_t *order = allocate(net->size, sizeof *order, "the shuffled mask");
+  unsigned char *old = allocate(net->size, 1, "the shuffled mask");
+  Stream s = {0, RANDOM_MASK, 0, 0};
+  int k;
+  s.seed = seed;
+  s.a = level;
+  memcpy(old, mask, net->size);
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    for (j = 0; j < t->size && t->prunable; j++) place[n++] = t->offset + j;
+    if (together && k + 1 < net->tensors) continue;
+    s.b = together ? 0xffffffffu : (uint32_t)k;
+    random_order(order, n, s);
+    for (i = 0; i < n; i++) mask[place[i]] = old[place[order[i]]];
+    n = 0;
+  }
+  free(place);
+  free(order);
+  free(old);
+}
+
+/* ==== checkpoints =========================================================================== */
+
+static void digest_text(char text[17], uint64_t digest)
+{
+  sprintf(text, "%08lx%08lx", (unsigned long)(digest >> 32), (unsigned long)(digest & 0xffffffffu));
+}
+
+void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
+{
+  unsigned char *mask = allocate(net->size, 1, "the mask");
+  const char *claimed = safetensors_value(s, "digest");
+  char name[2 * NAME_SIZE], digest[17];
+  int k, known = 0;
+  size_t j;
+  memset(mask, 1, net->size);
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    const Entry *values = safetensors_find(s, t->name), *kept;
+    int d;
+    sprintf(name, "mask.%s", t->name);
+    kept = t->prunable ? safetensors_find(s, name) : NULL;
+    if (!values) fail("%s: has no tensor %s; it is not a checkpoint of %s", path, t->name, net->model);
+    if (values->type != 'F' || values->dims != t->dims || values->size != t->size)
+      fail("%s: tensor %s has another type or shape than in %s (%lu values expected)", path, t->name, net->model, (unsigned long)t->size);
+    for (d = 0; d < t->dims; d++)
+      if (values->shape[d] != t->shape[d])
+        fail("%s: dimension %d of tensor %s is %lu, but %lu in %s", path, d, t->name, (unsigned long)values->shape[d],
+             (unsigned long)t->shape[d], net->model);
+    if (kept && (kept->type != 'U' || kept->size != t->size)) fail("%s: tensor %s does not have the shape of %s", path, name, t->name);
+    known += kept ? 2 : 1;
+    for (j = 0; j < t->size; j++) {
+      float w = ((const float *)values->data)[j];
+      if (!is_finite(w)) fail("%s: value %lu of tensor %s is not finite", path, (unsigned long)j, t->name);
+      net->weight[t->offset + j] = w;
+      if (kept && ((const unsigned char *)kept->data)[j] > 1) fail("%s: tensor %s holds other values than 0 and 1", path, name);
+      if (kept) mask[t->offset + j] = ((const unsigned char *)kept->data)[j];
+      if (!mask[t->offset + j] && w != 0) fail("%s: value %lu of tensor %s is masked but not 0", path, (unsigned long)j, t->name);
+    }
+  }
+  for (k = 0; k < s->entries; k++)
+    if (strncmp(s->entry[k].name, "optimizer.", 10) != 0) known--;
+  if (known < 0) fail("%s: holds tensors that %s does not have", path, net->model);
+  net_set_mask(net, mask);
+  digest_text(digest, net_digest(net));
+  if (claimed && strcmp(claimed, digest) != 0)
+    fail("%s: its values have digest %s, but it says %s; the file was changed or damaged", path, digest, claimed);
+  free(mask);
+}
+
+/* ==== the loop ============================================================================== */
+
+/* One training of the loop and what its end and its pauses need. */
+typedef struct {
+  const Experiment *e;
+  Net net;
+  Optimizer optimizer;
+  int level, branch;
+  long from;          /* first step */
+  long saved_at;      /* step of the last resume file */
+  time_t saved, shown, begun;
+  double done, left;  /* work units before this training in this process, and after it (for the time left) */
+  char **row;         /* finished lines of PREFIX.tsv */
+  int rows;
+} Loop;
+
+static char *text(const char *format, ...)
+{
+  va_list args;
+  char *s = allocate(1024, 1, "text");
+  va_start(args, format);
+  if (vsnprintf(s, 1024, format, args) >= 1024) fail("a file name is too long: %.60s...", s);
+  va_end(args);
+  return s;
+}
+
+static char *checkpoint_path(const Experiment *e, int level, int branch)
+{
+  return branch == TICKET ? text("%s.L%02d.safetensors", e->out, level)
+                          : text("%s.L%02d.%s.safetensors", e->out, level, branch_names[branch]);
+}
+
+/* Writes parameters, masks and the configuration; with an optimiser its memory too. */
+static void save(const Loop *loop, const char *path, long step, const Optimizer *o)
+{
+  const Experiment *e = loop->e;
+  const Net *net = &loop->net;
+  Safetensors s;
+  char number[3][24], digest[17], *key[64], *value[64];
+  float correction[2];
+  int k;
+  s.entry = allocate((size_t)(2 * net->tensors + 3), sizeof *s.entry, "the checkpoint");
+  s.entries = s.pairs = 0;
+  s.key = key;
+  s.value = value;
+  for (k = 0; k < 2 * net->tensors; k++) {
+    const Tensor *t = &net->tensor[k % net->tensors];
+    const int is_mask = k >= net->tensors;
+    Entry *entry = &s.entry[s.entries];
+    if (is_mask && !t->prunable) continue;
+    sprintf(entry->name, "%s%s", is_mask ? "mask." : "", t->name);
+    entry->type = is_mask ? 'U' : 'F';
+    entry->dims = t->dims;
+    memcpy(entry->shape, t->shape, sizeof t->shape);
+    entry->size = t->size;
+    entry->data = is_mask ? (void *)(net->mask + t->offset) : (void *)(net->weight + t->offset);
+    s.entries++;
+  }
+  for (k = 0; o && k < 3; k++) {
+    static const char *const names[3] = {"optimizer.velocity", "optimizer.square", "optimizer.correction"};
+    Entry *entry = &s.entry[s.entries++];
+    correction[0] = o->correction1;
+    correction[1] = o->correction2;
+    strcpy(entry->name, names[k]);
+    entry->type = 'F';
+    entry->dims = 1;
+    entry->shape[0] = entry->size = k < 2 ? net->size : 2;
+    entry->data = k == 0 ? o->velocity : k == 1 ? o->square : correction;
+  }
+  for (k = 0; k < e->pairs; k++) {
+    key[s.pairs] = (char *)e->key[k];
+    value[s.pairs++] = (char *)e->value[k];
+  }
+  sprintf(number[0], "%d", loop->level);
+  sprintf(number[1], "%ld", step);
+  digest_text(digest, net_digest(net));
+  key[s.pairs] = (char *)"level", value[s.pairs++] = number[0];
+  key[s.pairs] = (char *)"branch", value[s.pairs++] = (char *)branch_names[loop->branch];
+  key[s.pairs] = (char *)"step", value[s.pairs++] = number[1];
+  key[s.pairs] = (char *)"digest", value[s.pairs++] = digest;
+  safetensors_write(&s, path);
+  free(s.entry);
+}
+
+/* The resume file, if it is of this very training: restores net and optimiser and returns its step, else `from`. */
+static long resume(Loop *loop, const char *path, long from)
+{
+  const Experiment *e = loop->e;
+  FILE *file = fopen(path, "rb");
+  const Entry *velocity, *square, *correction;
+  const char *value;
+  Safetensors s;
+  char level[24];
+  int k, same;
+  if (!file) return from;
+  fclose(file);
+  safetensors_read(&s, path);
+  sprintf(level, "%d", loop->level);
+  same = (value = safetensors_value(&s, "level")) && !strcmp(value, level);
+  same = same && (value = safetensors_value(&s, "branch")) && !strcmp(value, branch_names[loop->branch]);
+  for (k = 0; k < e->pairs; k++) same = same && (value = safetensors_value(&s, e->key[k])) && !strcmp(value, e->value[k]);
+  value = safetensors_value(&s, "step");
+  velocity = safetensors_find(&s, "optimizer.velocity");
+  square = safetensors_find(&s, "optimizer.square");
+  correction = safetensors_find(&s, "optimizer.correction");
+  if (same) {
+    if (!value || !velocity || !square || !correction || velocity->type != 'F' || square->type != 'F' || correction->type != 'F' ||
+        velocity->size != loop->net.size || square->size != loop->net.size || correction->size != 2)
+      fail("%s: is damaged; remove it to train this level from its start", path);
+    checkpoint_apply(&loop->net, &s, path);
+    memcpy(loop->optimizer.velocity, velocity->data, loop->net.size * sizeof(float));
+    memcpy(loop->optimizer.square, square->data, loop->net.size * sizeof(float));
+    loop->optimizer.correction1 = ((const float *)correction->data)[0];
+    loop->optimizer.correction2 = ((const float *)correction->data)[1];
+    from = strtol(value, NULL, 10);
+  }
+  safetensors_free(&s);
+  return from;
+}
+
+/* Work of training a level, in steps of the dense network: a step costs a fixed part and one that falls with density. */
+static double work(const Experiment *e, int level, int branch)
+{
+  double density = 1, steps = (double)e->how.steps;
+  int k;
+  for (k = 0; k < level; k++) density *= e->pruning.density >= 0 ? (double)e->pruning.density / MILLION : 1 - (double)e->pruning.rate / MILLION;
+  if (level > 0 && branch != REINIT && branch != REINIT_FRESH) steps -= (double)e->rewind;
+  return steps * (0.06 + 0.94 * density);
+}
+
+static int trained_at(int level, int branch) { return level > 0 || (branch != SHUFFLE && branch != RANDOM); }
+
+/* Progress on stderr about once a second, and the resume file. */
+static void watch(void *context, const Progress *p)
+{
+  Loop *loop = context;
+  const Experiment *e = loop->e;
+  time_t now = time(NULL);
+  if (now != loop->shown && !e->quiet) {
+    double share = (double)(p->step - loop->from) / (double)(e->how.steps - loop->from + 1);
+    double this_one = work(e, loop->level, loop->branch), done = loop->done + share * this_one;
+    double rest = difftime(now, loop->begun) / (done + 1e-9) * (loop->left + (1 - share) * this_one);
+    long seconds = rest < 1e8 ? (long)rest : 100000000L;
+    fprintf(stderr, "\rlevel %d %s  epoch %ld/%ld  loss %.4f  error %.2f%%  %ld:%02ld:%02ld left   ", loop->level,
+            branch_names[loop->branch], p->epoch + 1, p->epochs, (double)p->loss / (double)p->seen, 100.0 * (double)p->wrong / (double)p->seen, seconds / 3600, seconds / 60 % 60, seconds % 60);
+    fflush(stderr);
+    loop->shown = now;
+  }
+  if (p->epoch_done && p->step < e->how.steps && difftime(now, loop->saved) >= 2) {
+    char *path = text("%s.resume.safetensors", e->out);
+    save(loop, path, p->step, &loop->optimizer);
+    free(path);
+    loop->saved = now;
+  }
+}
+
+/* Loads a finished network of this run into the net; its digest must be the one in PREFIX.tsv. */
+static void load(Loop *loop, char *path, const char *digest)
+{
+  Safetensors s;
+  char found[17];
+  safetensors_read(&s, path);
+  checkpoint_apply(&loop->net, &s, path);
+  digest_text(found, net_digest(&loop->net));
+  if (digest && strcmp(digest, found) != 0)
+    fail("%s: has digest %s, but %s.tsv says %s; remove %s.tsv to start over", path, found, loop->e->out, digest, loop->e->out);
+  safetensors_free(&s);
+  free(path);
+}
+
+/* Field number `field` (from 0) of a line of tab-separated values, up to size - 1 characters of it. */
+static void field_of(char *to, size_t size, const char *line, int field)
+{
+  size_t n;
+  for (; field > 0 && line; field--) line = (line = strchr(line, '\t')) ? line + 1 : NULL;
+  n = line ? strcspn(line, "\t") : 0;
+  if (n >= size) n = size - 1;
+  memcpy(to, line ? line : "", n);
+  to[n] = 0;
+}
+
+/* Digest of the network of a level and branch that is finished. */
+static const char *digest_of(const Loop *loop, int level, int branch)
+{
+  char number[24], name[24], wanted[24];
+  int r;
+  sprintf(wanted, "%d", level);
+  for (r = 0; r < loop->rows; r++) {
+    field_of(number, sizeof number, loop->row[r], 0);
+    field_of(name, sizeof name, loop->row[r], 1);
+    if (!strcmp(number, wanted) && !strcmp(name, branch_names[branch])) return strrchr(loop->row[r], '\t') + 1;
+  }
+  return NULL;
+}
+
+/* n / d in percent with 4 digits, exact and rounded half up. */
+static void percent(char text_[32], size_t n, size_t d)
+{
+  uint64_t share = ((uint64_t)n * MILLION + d / 2) / d;
+  sprintf(text_, "%lu.%04lu", (unsigned long)(share / 10000), (unsigned long)(share % 10000));
+}
+
+/* Sets weights and mask for a training and returns its first step. */
+static long prepare(Loop *loop)
+{
+  const Experiment *e = loop->e;
+  const int level = loop->level, branch = loop->branch;
+  Net *net = &loop->net;
+  unsigned char *mask = allocate(net->size, 1, "the mask");
+  long from = 0;
+  net_set_mask(net, NULL);
+  if (level == 0 && branch == TICKET) {
+    if (e->init) checkpoint_apply(net, e->init, e->init_path);
+    else net_init(net, e->scheme, e->seed, 0);
+    free(mask);
+    return 0;
+  }
+  if (branch == TICKET) { /* prune the network one level up */
+    load(loop, checkpoint_path(e, level - 1, TICKET), digest_of(loop, level - 1, TICKET));
+    memcpy(mask, net->mask, net->size);
+    prune_magnitude(net, mask, &e->pruning);
+  } else { /* take the ticket's mask */
+    load(loop, checkpoint_path(e, level, TICKET), digest_of(loop, level, TICKET));
+    memcpy(mask, net->mask, net->size);
+  }
+  if (branch == SHUFFLE || branch == RANDOM) prune_shuffle(net, mask, e->seed, (uint32_t)level, branch == RANDOM);
+  if (branch == REINIT || branch == REINIT_FRESH) {
+    net_set_mask(net, mask);
+    net_init(net, e->scheme, e->seed, branch == REINIT ? 1 : 2 + (uint32_t)level);
+  } else {
+    if (branch != TICKET || e->retrain == WEIGHTS) load(loop, text("%s.rewind.safetensors", e->out), NULL);
+    net_set_mask(net, mask);
+    from = e->rewind;
+  }
+  free(mask);
+  return from;
+}
+
+static void write_rows(const Loop *loop)
+{
+  const Experiment *e = loop->e;
+  char *path = text("%s.tsv", e->out);
+  Output out;
+  int k;
+  output_open(&out, path);
+  for (k = 0; k < e->pairs; k++) output_print(&out, "# %s = %s\n", e->key[k], e->value[k]);
+  output_print(&out, "level\tbranch\tweights\tdensity\tthreshold\ttrain_loss\ttrain_error\ttest_loss\ttest_error\t"
+                     "train_barrier\ttest_barrier\ttrain_instability\ttest_instability\tdigest\n");
+  for (k = 0; k < loop->rows; k++) output_print(&out, "%s\n", loop->row[k]);
+  output_close(&out);
+  free(path);
+}
+
+/* Cuts the next line off *at; fails if there is none. */
+static char *next_line(char **at, const char *path)
+{
+  char *line = *at, *end = strchr(line, '\n');
+  if (!end) fail("%s: is not a result file of ticket, or was cut short; choose another --out or remove it", path);
+  *end = 0;
+  *at = end + 1;
+  return line;
+}
+
+/* Rows of an earlier, unfinished run in PREFIX.tsv, whose configuration must be this one's. */
+static void read_rows(Loop *loop)
+{
+  const Experiment *e = loop->e;
+  char *path = text("%s.tsv", e->out), *content, *at, *line, *expected;
+  FILE *file = fopen(path, "rb");
+  size_t size;
+  int k, level;
+  if (!file) {
+    free(path);
+    return;
+  }
+  fclose(file);
+  at = content = (char *)read_file(path, &size);
+  if (strlen(content) != size) fail("%s: is not a result file of ticket; choose another --out or remove it", path);
+  for (k = 0; k < e->pairs; k++) {
+    expected = text("# %.100s = %.800s", e->key[k], e->value[k]);
+    line = next_line(&at, path);
+    if (strcmp(line, expected) != 0)
+      fail("%s: holds another run ('%.80s', now '%.80s'); choose another --out or remove it", path, line, expected);
+    free(expected);
+  }
+  if (strncmp(next_line(&at, path), "level\tbranch\t", 13) != 0)
+    fail("%s: is not a result file of this run; choose another --out or remove it", path);
+  for (level = 0; level < e->levels; level++)
+    for (k = 0; k < e->branches && *at; k++) {
+      if (!trained_at(level, e->branch[k])) continue;
+      expected = text("%d\t%s\t", level, branch_names[e->branch[k]]);
+      line = next_line(&at, path);
+      if (strncmp(line, expected, strlen(expected)) != 0 || strlen(strrchr(line, '\t')) != 17)
+        fail("%s: '%.40s...' is not the row of level %d, %s; remove the file to start over", path, line, level, branch_names[e->branch[k]]);
+      loop->row[loop->rows++] = text("%s", line);
+      free(expected);
+    }
+  if (*at) fail("%s: holds more rows than this run has; choose another --out or remove it", path);
+  free(content);
+  free(path);
+}
+
+/* Trains one network of the loop, writes its checkpoint and its row. */
+static void run_one(Loop *loop)
+{
+  const Experiment *e = loop->e;
+  Net *net = &loop->net;
+  const Split *train_set = &e->data->train, *test_set = &e->data->test;
+  char *path = text("%s.resume.safetensors", e->out), *rewind = text("%s.rewind.safetensors", e->out), *checkpoint;
+  char density[32], train_error[32], test_error[32], digest[17];
+  unsigned char *mask;
+  float train_loss, test_loss, lr = 0, threshold;
+  size_t train_wrong, test_wrong, survivors, weights = net_prunable(net, 0);
+  long from = prepare(loop), step;
+  if (e->retrain == FINETUNE && loop->level > 0 && loop->branch == TICKET) lr = learning_rate(&e->how, e->how.steps - 1);
+  optimizer_clear(&loop->optimizer, net);
+  loop->from = step = resume(loop, path, from);
+  if (loop->level == 0 && loop->branch == TICKET && step <= e->rewind) {
+    train(net, &loop->optimizer, e->data, &e->how, 0, step, e->rewind, 0, watch, loop);
+    save(loop, rewind, e->rewind, NULL);
+    step = e->rewind;
+  }
+  train(net, &loop->optimizer, e->data, &e->how, (uint32_t)loop->level, step, e->how.steps, lr, watch, loop);
+  net_evaluate(net, train_set, &train_loss, &train_wrong);
+  net_evaluate(net, test_set, &test_loss, &test_wrong);
+  survivors = net_prunable(net, 1);
+  mask = allocate(net->size, 1, "the mask");
+  memcpy(mask, net->mask, net->size);
+  threshold = prune_magnitude(net, mask, &e->pruning);
+  free(mask);
+  percent(density, survivors, weights);
+  percent(train_error, train_wrong, train_set->n);
+  percent(test_error, test_wrong, test_set->n);
+  digest_text(digest, net_digest(net));
+  checkpoint = checkpoint_path(e, loop->level, loop->branch);
+  save(loop, checkpoint, e->how.steps, NULL);
+  loop->row[loop->rows++] = text("%d\t%s\t%lu\t%s\t%.6f\t%.6f\t%s\t%.6f\t%s\t-\t-\t-\t-\t%s", loop->level,
+                                 branch_names[loop->branch], (unsigned long)survivors, density, (double)threshold,
+                                 (double)train_loss, train_error, (double)test_loss, test_error, digest);
+  write_rows(loop);
+  remove(path);
+  if (!e->quiet)
+    fprintf(stderr, "\rlevel %d %s  density %s%%  train error %s%%  test error %s%%  digest %s          \n", loop->level,
+            branch_names[loop->branch], density, train_error, test_error, digest);
+  free(path);
+  free(rewind);
+  free(checkpoint);
+}
+
+/* Test error in percent, a line per level, a column per branch. */
+static void print_table(const Loop *loop)
+{
+  const Experiment *e = loop->e;
+  char field[32];
+  int level, k, r = 0;
+  printf("level\tdensity");
+  for (k = 0; k < e->branches; k++) printf("\t%s", branch_names[e->branch[k]]);
+  printf("\n");
+  for (level = 0; level < e->levels; level++) {
+    field_of(field, sizeof field, loop->row[r], 3);
+    printf("%d\t%s", level, field);
+    for (k = 0; k < e->branches; k++) {
+      strcpy(field, "-");
+      if (trained_at(level, e->branch[k])) field_of(field, sizeof field, loop->row[r++], 8);
+      printf("\t%s", field);
+    }
+    printf("\n");
+  }
+}
+
+void imp(const Experiment *e)
+{
+  Loop loop = {0};
+  int k, done = 0;
+  loop.e = e;
+  loop.row = allocate((size_t)e->levels * BRANCHES, sizeof *loop.row, "results");
+  net_create(&loop.net, e->model, e->data, e->batch);
+  optimizer_create(&loop.optimizer, &loop.net);
+  read_rows(&loop);
+  write_rows(&loop); /* shows at once whether results can be written */
+  loop.begun = loop.saved = time(NULL);
+  for (k = done; k < e->levels * e->branches; k++) /* rows come in this order, so the first loop.rows are done */
+    if (trained_at(k / e->branches, e->branch[k % e->branches]) && ++done > loop.rows)
+      loop.left += work(e, k / e->branches, e->branch[k % e->branches]);
+  for (done = k = 0; k < e->levels * e->branches; k++) {
+    loop.level = k / e->branches;
+    loop.branch = e->branch[k % e->branches];
+    if (!trained_at(loop.level, loop.branch) || ++done <= loop.rows) continue;
+    loop.left -= work(e, loop.level, loop.branch);
+    run_one(&loop);
+    loop.done += work(e, loop.level, loop.branch);
+  }
+  print_table(&loop);
+  for (k = 0; k < loop.rows; k++) free(loop.row[k]);
+  free(loop.row);
+  optimizer_free(&loop.optimizer);
+  net_free(&loop.net);
+}

@@ -1,0 +1,1108 @@
+/* unit.c - the unit tests: nn.c, data.c and prune.c against independent answers, most of all against the oracle in
+ * naive.c, bit by bit.
+ *
+ *     unit [SEED [CASES]]     the seed of all random cases (1), and how many networks to compare (120)
+ *
+ * Prints a line per group of checks and `N passed, N failed`; exit status 1 if any failed. A check passes by a
+ * comparison that is true, so NaN passes none. What is "frozen" below must not change: published results depend on it.
+ * SPDX-License-Identifier: MIT */
+#include "naive.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ==== checks ================================================================================ */
+
+enum { MOST_SHOWN = 3 }; /* failures of a group that are printed in full */
+
+static struct {
+  const char *group;
+  char where[320]; /* the case in hand */
+  unsigned long passed, failed, group_passed, group_failed;
+} report;
+
+static void begin(const char *group)
+{
+  report.group = group;
+  report.where[0] = 0;
+  report.group_passed = report.group_failed = 0;
+}
+
+static void end(void)
+{
+  if (report.group_failed == 0) printf("ok   %s (%lu checks)\n", report.group, report.group_passed);
+  else printf("FAIL %s: %lu of %lu checks\n", report.group, report.group_failed, report.group_failed + report.group_passed);
+  fflush(stdout);
+  report.passed += report.group_passed;
+  report.failed += report.group_failed;
+}
+
+/* Says which case the next checks belong to. */
+static void in_case(const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  vsnprintf(report.where, sizeof report.where, format, args);
+  va_end(args);
+}
+
+/* One check; the format describes what, what was expected and what was computed. */
+static void check(int passes, const char *format, ...)
+{
+  va_list args;
+  if (passes) {
+    report.group_passed++;
+    return;
+  }
+  if (report.group_failed++ >= MOST_SHOWN) return;
+  printf("FAIL %s: %s%s", report.group, report.where, report.where[0] ? ": " : "");
+  va_start(args, format);
+  vprintf(format, args);
+  va_end(args);
+  printf("\n");
+}
+
+static uint32_t bits(float x)
+{
+  uint32_t u;
+  memcpy(&u, &x, sizeof u);
+  return u;
+}
+
+static float from_bits(uint32_t u)
+{
+  float x;
+  memcpy(&x, &u, sizeof x);
+  return x;
+}
+
+static int not_a_number(float x) { return (bits(x) & 0x7fffffffu) > 0x7f800000u; }
+
+/* The same bits, or both NaN, whose bits no standard fixes. */
+static int same_bits(float a, float b) { return bits(a) == bits(b) || (not_a_number(a) && not_a_number(b)); }
+
+static void check_float(const char *what, float expected, float computed)
+{
+  check(same_bits(expected, computed), "%s: expected %.9g (%08lx), computed %.9g (%08lx)", what, (double)expected,
+        (unsigned long)bits(expected), (double)computed, (unsigned long)bits(computed));
+}
+
+/* n numbers, one check. Not even one NaN may be among them. */
+static void check_floats(const char *what, const float *expected, const float *computed, size_t n)
+{
+  size_t i;
+  for (i = 0; i < n; i++)
+    if (bits(expected[i]) != bits(computed[i]) || not_a_number(computed[i])) break;
+  check(i == n, "%s: number %lu of %lu: expected %.9g (%08lx), computed %.9g (%08lx)", what, (unsigned long)i, (unsigned long)n,
+        (double)(i < n ? expected[i] : 0), (unsigned long)(i < n ? bits(expected[i]) : 0), (double)(i < n ? computed[i] : 0),
+        (unsigned long)(i < n ? bits(computed[i]) : 0));
+}
+
+static void check_count(const char *what, size_t expected, size_t computed)
+{
+  check(expected == computed, "%s: expected %lu, computed %lu", what, (unsigned long)expected, (unsigned long)computed);
+}
+
+static void check_digest(const char *what, uint64_t expected, uint64_t computed)
+{
+  check(expected == computed, "%s: expected digest %08lx%08lx, computed %08lx%08lx", what, (unsigned long)(expected >> 32),
+        (unsigned long)(expected & 0xffffffffu), (unsigned long)(computed >> 32), (unsigned long)(computed & 0xffffffffu));
+}
+
+static void check_near(const char *what, double expected, double computed, double tolerance)
+{
+  check(fabs(computed - expected) <= tolerance, "%s: expected %.9g within %.2g, computed %.9g", what, expected, tolerance, computed);
+}
+
+static void check_true(const char *what, int truth) { check(truth, "%s: expected true, computed false", what); }
+
+static uint64_t digest_add(uint64_t hash, uint32_t word)
+{
+  int k;
+  for (k = 0; k < 32; k += 8) hash = (hash ^ (word >> k & 255)) * 0x100000001b3u;
+  return hash;
+}
+
+static const uint64_t DIGEST_START = 0xcbf29ce484222325u;
+
+/* ---- dice: random numbers of the tests themselves, from the oracle's Philox ------------------- */
+
+static struct {
+  Stream stream;
+  uint64_t at;
+} dice;
+
+enum { DICE = 1000 }; /* their purpose; a = group, so that no group depends on how many draws another takes */
+
+static void dice_for(uint64_t seed, uint32_t group)
+{
+  dice.stream.seed = seed;
+  dice.stream.purpose = DICE;
+  dice.stream.a = group;
+  dice.stream.b = 0;
+  dice.at = 0;
+}
+
+static uint32_t roll(uint32_t bound) { return naive_below(dice.stream, &dice.at, bound); }
+static size_t roll_between(size_t low, size_t high) { return low + roll((uint32_t)(high - low + 1)); }
+static float roll_float(float low, float high)
+{
+  float t = naive_uniform(dice.stream, dice.at++), range = high - low;
+  t = t * range;
+  return low + t;
+}
+
+static void *room(size_t count, size_t size) { return allocate(count, size, "a test"); }
+
+/* ==== random numbers ======================================================================== */
+
+/* Known answers of philox4x32-10: Random123 1.14, tests/kat_vectors. */
+static void test_philox(void)
+{
+  static const uint32_t vector[3][10] = {
+    {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
+    {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
+    {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1},
+  };
+  uint32_t out[4], i, k;
+  begin("Philox4x32-10 known answers");
+  for (i = 0; i < 3; i++) {
+    memset(out, 0xca, sizeof out);
+    philox(out, vector[i], vector[i] + 4);
+    for (k = 0; k < 4; k++)
+      check(out[k] == vector[i][6 + k], "vector %lu word %lu: expected %08lx, computed %08lx", (unsigned long)i, (unsigned long)k,
+            (unsigned long)vector[i][6 + k], (unsigned long)out[k]);
+  }
+  end();
+}
+
+static void test_draws(uint64_t seed)
+{
+  static const uint32_t frozen_bits[6] = {0x9eed7fe3, 0xe5f8bf7d, 0x08c5ecea, 0x65eeee96, 0x1c8cbffe, 0x01b0c8a0};
+  static const uint32_t frozen_uniform[4] = {0x3f1eed7f, 0x3f65f8bf, 0x3d0c5ec0, 0x3ecbdddc};
+  static const uint32_t frozen_normal[4] = {0x3f4c2ba9, 0xbfe2e2f5, 0x3f8eb5a1, 0x00000000};
+  const Stream fixed = {0x0123456789abcdefu, 2, 3, 4};
+  uint64_t hash = DIGEST_START;
+  Stream s;
+  uint32_t i, low = 0, high = 0;
+  begin("draws");
+  dice_for(seed, 2);
+  for (i = 0; i < 6; i++) {
+    uint64_t index = i < 4 ? i : i == 4 ? 4000000001u : 0x3ffffffffu; /* up to the last block */
+    check(random_bits(fixed, index) == frozen_bits[i], "frozen bits %lu: expected %08lx, computed %08lx", (unsigned long)i,
+          (unsigned long)frozen_bits[i], (unsigned long)random_bits(fixed, index));
+  }
+  for (i = 0; i < 4; i++) {
+    in_case("frozen draw %lu", (unsigned long)i);
+    check_float("uniform", from_bits(frozen_uniform[i]), random_uniform(fixed, i));
+    check_float("normal", from_bits(frozen_normal[i]), random_normal(fixed, i));
+  }
+  for (i = 0; i < 100000; i++) hash = digest_add(hash, bits(random_normal(fixed, i)));
+  check_digest("100,000 normals, frozen", 0, hash);
+  for (i = 0; i < 20000; i++) {
+    float u;
+    s.seed = naive_bits(dice.stream, dice.at) * (uint64_t)0x100000001u;
+    s.purpose = roll(8);
+    s.a = roll(100);
+    s.b = naive_bits(dice.stream, dice.at++);
+    in_case("seed %08lx%08lx purpose %lu a %lu b %lu index %lu", (unsigned long)(s.seed >> 32), (unsigned long)(s.seed & 0xffffffffu),
+            (unsigned long)s.purpose, (unsigned long)s.a, (unsigned long)s.b, (unsigned long)i);
+    check(random_bits(s, i) == naive_bits(s, i), "bits differ from the oracle's");
+    u = random_uniform(s, i);
+    check_float("uniform", naive_uniform(s, i), u);
+    check(u >= 0 && u < 1, "uniform: expected [0, 1), computed %.9g", (double)u);
+    low += u < 0.25f;
+    high += u >= 0.75f;
+    check_float("normal", naive_normal(s, i), random_normal(s, i));
+  }
+  in_case("20,000 uniforms"); /* a quarter of them, within 5 standard deviations of the binomial */
+  check_near("below 1/4", 5000, low, 5 * sqrt(20000 * 0.25 * 0.75));
+  check_near("above 3/4", 5000, high, 5 * sqrt(20000 * 0.25 * 0.75));
+  end();
+}
+
+/* Moments of n standard normals, each within 5 standard deviations of its estimate: mean 1/n, variance 2/n, skewness
+ * 6/n, kurtosis 24/n, correlation of neighbours 1/n. */
+static void test_normal_moments(uint64_t seed)
+{
+  enum { N = 200000 };
+  double m[5] = {0, 0, 0, 0, 0}, neighbours = 0, before = 0, most = 0;
+  Stream s = {0, DICE, 3, 0};
+  uint32_t i;
+  int k;
+  s.seed = seed;
+  begin("normal moments");
+  for (i = 0; i < N; i++) {
+    double x = random_normal(s, i), power = 1;
+    for (k = 1; k <= 4; k++) m[k] += power *= x;
+    neighbours += x * before;
+    before = x;
+    if (fabs(x) > most) most = fabs(x);
+  }
+  check_near("mean", 0, m[1] / N, 5 / sqrt(N));
+  check_near("variance", 1, m[2] / N, 5 * sqrt(2.0 / N));
+  check_near("third moment", 0, m[3] / N, 5 * sqrt(15.0 / N));
+  check_near("fourth moment", 3, m[4] / N, 5 * sqrt(96.0 / N));
+  check_near("neighbours' product", 0, neighbours / N, 5 / sqrt(N));
+  check(most > 3.5 && most < 5.8, "largest: expected 3.5 to 5.8 (the least u is 2^-24), computed %.9g", most);
+  end();
+}
+
+/* random_below against the oracle, which writes the rule out; bounds with and without rejected draws. */
+static void test_below(uint64_t seed)
+{
+  static const uint32_t bounds[] = {1, 2, 3, 6, 10, 1000, 60000, 0x7fffffff, 0x80000000, 0x80000001, 0xc0000000, 0xffffffff};
+  enum { FACES = 6, DRAWS = 60000 };
+  double chi = 0;
+  uint32_t count[FACES] = {0}, k, i;
+  Stream s = {0, DICE, 4, 0};
+  s.seed = seed;
+  begin("bounded draws");
+  for (k = 0; k < sizeof bounds / sizeof *bounds; k++) {
+    uint64_t at = 0, expected_at = 0, rejected;
+    in_case("bound %lu", (unsigned long)bounds[k]);
+    for (i = 0; i < 2000; i++) {
+      uint32_t expected = naive_below(s, &expected_at, bounds[k]), computed = random_below(s, &at, bounds[k]);
+      check(expected == computed && computed < bounds[k], "draw %lu: expected %lu, computed %lu", (unsigned long)i,
+            (unsigned long)expected, (unsigned long)computed);
+      check(at == expected_at, "draw %lu: expected the index %lu after it, computed %lu", (unsigned long)i,
+            (unsigned long)expected_at, (unsigned long)at);
+    }
+    rejected = at - 2000; /* a share of (2^32 mod bound) / 2^32: a quarter for c0000000, none for powers of two */
+    if (bounds[k] == 0xc0000000) check(rejected > 500 && rejected < 850, "expected about 667 rejected, computed %lu", (unsigned long)rejected);
+    if ((bounds[k] & (bounds[k] - 1)) == 0) check_count("rejected", 0, (size_t)rejected);
+  }
+  in_case("%d throws of a die", (int)DRAWS);
+  for (i = 0; i < DRAWS; i++) {
+    uint64_t at = 100000 + i;
+    count[random_below(s, &at, FACES)]++;
+  }
+  for (k = 0; k < FACES; k++) chi += ((double)count[k] - DRAWS / FACES) * ((double)count[k] - DRAWS / FACES) / (DRAWS / FACES);
+  check(chi < 37, "chi squared, 5 degrees of freedom: expected < 37 (1 in 2 million), computed %.9g", chi);
+  end();
+}
+
+static void test_order(uint64_t seed)
+{
+  enum { ORDERS = 24000 };
+  static const size_t sizes[] = {0, 1, 2, 3, 10, 100, 1000, 6000};
+  uint32_t count[256] = {0}, order[4], i, k;
+  uint64_t hash = DIGEST_START;
+  double chi = 0;
+  Stream s = {0, RANDOM_ORDER, 5, 0};
+  begin("random order");
+  for (k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+    size_t n = sizes[k], j, strange = 0, moved = 0;
+    uint32_t *computed = room(n, sizeof *computed), *expected = room(n, sizeof *expected);
+    unsigned char *seen = room(n, 1);
+    s.seed = seed;
+    s.b = k;
+    in_case("%lu numbers", (unsigned long)n);
+    random_order(computed, n, s);
+    naive_order(expected, n, s);
+    for (j = 0; j < n; j++) {
+      moved += computed[j] != j;
+      strange += computed[j] >= n || seen[computed[j]]++;
+    }
+    check_count("numbers that are no permutation", 0, strange);
+    check_true("the oracle's order", memcmp(computed, expected, n * sizeof *computed) == 0);
+    if (n >= 100) check_true("nearly all moved", moved > n - 20);
+    free(computed);
+    free(expected);
+    free(seen);
+  }
+  for (i = 0; i < ORDERS; i++) { /* the 24 orders of 4 are equally frequent */
+    s.b = 100 + i;
+    random_order(order, 4, s);
+    count[order[0] * 64 + order[1] * 16 + order[2] * 4 + order[3]]++;
+  }
+  for (k = 0; k < 256; k++)
+    if (count[k] > 0) chi += ((double)count[k] - ORDERS / 24) * ((double)count[k] - ORDERS / 24) / (ORDERS / 24);
+  in_case("%d orders of 4", (int)ORDERS);
+  check(chi < 73, "chi squared, 23 degrees of freedom: expected < 73 (1 in 2 million), computed %.9g", chi);
+  for (s.seed = 1, s.b = 0, k = 0; k < 6; k++, s.b++) {
+    random_order(count, 100, s);
+    for (i = 0; i < 100; i++) hash = digest_add(hash, count[i]);
+  }
+  in_case("frozen");
+  check_digest("6 orders of 100", 0, hash);
+  end();
+}
+
+/* ==== functions ============================================================================= */
+
+/* Distance from the exact value in units in the last place of that value. */
+static double ulps(float computed, double exact)
+{
+  int exponent;
+  frexp(exact, &exponent); /* exact = f 2^exponent, 1/2 <= f < 1: its last place is 2^(exponent - 24), 2^-149 at least */
+  return fabs((double)computed - exact) / ldexp(1.0, exponent - 24 < -149 ? -149 : exponent - 24);
+}
+
+static double root_of(double x) { return sqrt(x); }
+static double exponential_of(double x) { return exp(x); }
+static double logarithm_of(double x) { return log(x); }
+static double cosine_of_turns(double x) { return cos(2 * 3.14159265358979323846 * x); }
+static double arc_cosine_of(double x) { return acos(x); }
+
+/* A function and what ticket.h promises of it. */
+typedef struct {
+  const char *name;
+  float (*computed)(float), (*oracle)(float);
+  double (*exact)(double);
+  double ulps, absolute; /* bounds of the error, whichever is not 0 */
+  float low, high;       /* where it holds */
+  uint64_t frozen;       /* digest of the results for the arguments of `argument` */
+} Function;
+
+enum { BINADES = 255, PER_BINADE = 200, ARGUMENTS = 2 * BINADES * PER_BINADE + 100000 };
+
+/* Argument i: of every binade and sign 200, among them its two ends; then 100,000 evenly spread between low and high. */
+static float argument(const Function *f, uint32_t i)
+{
+  uint32_t place, mantissa;
+  float t, range = f->high - f->low;
+  if (i >= 2 * BINADES * PER_BINADE) {
+    t = (float)(i - 2 * BINADES * PER_BINADE) / 99999.0f;
+    t = t * range;
+    return f->low + t;
+  }
+  place = i % PER_BINADE;
+  mantissa = place == 0 ? 0 : place == 1 ? 0x7fffff : i * 2654435761u >> 9;
+  return from_bits((i % 2 ? 0x80000000u : 0) | (i / (2 * PER_BINADE)) << 23 | mantissa);
+}
+
+static void test_function(const Function *f)
+{
+  uint64_t hash = DIGEST_START;
+  double worst = 0, error;
+  float worst_at = 0;
+  uint32_t i, strange = 0;
+  begin(f->name);
+  for (i = 0; i < ARGUMENTS; i++) {
+    float x = argument(f, i), y;
+    double exact;
+    if (!(x >= f->low && x <= f->high)) continue;
+    y = f->computed(x);
+    hash = digest_add(hash, bits(y));
+    if (!same_bits(y, f->oracle(x)) && strange++ < MOST_SHOWN) {
+      in_case("x = %.9g (%08lx)", (double)x, (unsigned long)bits(x));
+      check_float("the oracle's bits", f->oracle(x), y);
+    }
+    exact = f->exact(x);
+    if (exact > FLT_MAX && (bits(y) == 0x7f800000u || y == FLT_MAX)) continue; /* overflow rounds to either */
+    error = f->ulps > 0 ? ulps(y, exact) : fabs((double)y - exact);
+    if (!(error <= worst)) {
+      worst = error;
+      worst_at = x;
+    }
+  }
+  in_case("%lu arguments", (unsigned long)ARGUMENTS);
+  check_count("results that differ from the oracle's", 0, strange);
+  check(worst <= (f->ulps > 0 ? f->ulps : f->absolute), "error: expected at most %.3g%s, computed %.9g at %.9g",
+        f->ulps > 0 ? f->ulps : f->absolute, f->ulps > 0 ? " ulp" : "", worst, (double)worst_at);
+  check_digest("frozen results", f->frozen, hash);
+  end();
+}
+
+static void test_functions(void)
+{
+  static const Function functions[] = {
+    {"square_root", square_root, naive_square_root, root_of, 0.5, 0, 0, FLT_MAX, 0},
+    {"exponential", exponential, naive_exponential, exponential_of, 2, 0, -200, 89, 0},
+    {"logarithm", logarithm, naive_logarithm, logarithm_of, 2, 0, 1e-45f, FLT_MAX, 0},
+    {"cosine_turns", cosine_turns, naive_cosine_turns, cosine_of_turns, 0, 2e-7, 0, 1, 0},
+    {"arc_cosine", arc_cosine, naive_arc_cosine, arc_cosine_of, 0, 5e-7, -1, 1, 0},
+  };
+  size_t k;
+  for (k = 0; k < sizeof functions / sizeof *functions; k++) test_function(&functions[k]);
+}
+
+static void test_special_values(void)
+{
+  static const struct {
+    const char *what;
+    float (*function)(float);
+    uint32_t x, y;
+  } table[] = {
+    {"square_root(+0)", square_root, 0, 0},
+    {"square_root(-0)", square_root, 0x80000000, 0x80000000},
+    {"square_root(4)", square_root, 0x40800000, 0x40000000},
+    {"square_root(infinity)", square_root, 0x7f800000, 0x7f800000},
+    {"square_root(-1)", square_root, 0xbf800000, 0x7fc00000},
+    {"square_root(NaN)", square_root, 0x7fc00000, 0x7fc00000},
+    {"square_root(2^-149)", square_root, 1, 0x1a3504f3},
+    {"square_root(largest)", square_root, 0x7f7fffff, 0x5f7fffff},
+    {"exponential(+0)", exponential, 0, 0x3f800000},
+    {"exponential(-0)", exponential, 0x80000000, 0x3f800000},
+    {"exponential(2^-149)", exponential, 1, 0x3f800000},
+    {"exponential(infinity)", exponential, 0x7f800000, 0x7f800000},
+    {"exponential(-infinity)", exponential, 0xff800000, 0},
+    {"exponential(NaN)", exponential, 0x7fc00000, 0x7fc00000},
+    {"exponential(largest)", exponential, 0x7f7fffff, 0x7f800000},
+    {"exponential(-largest)", exponential, 0xff7fffff, 0},
+    {"exponential(89)", exponential, 0x42b20000, 0x7f800000},
+    {"exponential(-105)", exponential, 0xc2d20000, 0},
+    {"logarithm(1)", logarithm, 0x3f800000, 0},
+    {"logarithm(+0)", logarithm, 0, 0xff800000},
+    {"logarithm(-0)", logarithm, 0x80000000, 0xff800000},
+    {"logarithm(infinity)", logarithm, 0x7f800000, 0x7f800000},
+    {"logarithm(NaN)", logarithm, 0x7fc00000, 0x7fc00000},
+    {"logarithm(2^-149)", logarithm, 1, 0xc2ce8ed0},
+    {"cosine_turns(0)", cosine_turns, 0, 0x3f800000},
+    {"cosine_turns(1/2)", cosine_turns, 0x3f000000, 0xbf800000},
+    {"cosine_turns(1)", cosine_turns, 0x3f800000, 0x3f800000},
+    {"arc_cosine(1)", arc_cosine, 0x3f800000, 0},
+    {"arc_cosine(0)", arc_cosine, 0, 0x3fc90fdb},
+    {"arc_cosine(-1)", arc_cosine, 0xbf800000, 0x40490fdb},
+    {"arc_cosine(just above 1)", arc_cosine, 0x3f800001, 0},
+    {"arc_cosine(just below -1)", arc_cosine, 0xbf800001, 0x40490fdb},
+    {"arc_cosine(NaN)", arc_cosine, 0x7fc00000, 0x7fc00000},
+  };
+  static const struct {
+    uint32_t x;
+    int finite;
+  } finite[] = {{0, 1}, {0x80000000, 1}, {1, 1}, {0x7f7fffff, 1}, {0xff7fffff, 1}, {0x7f800000, 0}, {0xff800000, 0}, {0x7fc00000, 0}, {0xffffffff, 0}};
+  size_t k;
+  begin("special values");
+  for (k = 0; k < sizeof table / sizeof *table; k++) check_float(table[k].what, from_bits(table[k].y), table[k].function(from_bits(table[k].x)));
+  for (k = 0; k < sizeof finite / sizeof *finite; k++) {
+    in_case("bits %08lx", (unsigned long)finite[k].x);
+    check_count("is_finite", (size_t)finite[k].finite, is_finite(from_bits(finite[k].x)) != 0);
+  }
+  check_true("NaN passes no check", !same_bits(from_bits(0x7fc00000), 0) && !(fabs((double)from_bits(0x7fc00000)) <= 1));
+  end();
+}
+
+/* ==== networks against the oracle =========================================================== */
+
+/* A random data set, the same network twice, and room for what the oracle computes of a batch. */
+typedef struct {
+  Dataset data;
+  char model[NAME_SIZE];
+  Net net;
+  Naive naive;
+  unsigned char *mask, *label;
+  uint32_t *index;
+  float *x, *logits, *loss;
+  size_t most; /* images that fit: L T */
+} Case;
+
+static void random_data(Dataset *d, size_t channels, size_t height, size_t width, size_t classes, size_t train, size_t test)
+{
+  size_t i, size = channels * height * width;
+  int s;
+  memset(d, 0, sizeof *d);
+  d->name = "random";
+  d->channels = (int)channels;
+  d->height = (int)height;
+  d->width = (int)width;
+  d->classes = (int)classes;
+  for (i = 0; i < 3; i++) {
+    d->mean[i] = roll(3) ? roll_float(0, 0.9f) : 0; /* 0: black pixels are zeros, the signs of zeros matter */
+    d->deviation[i] = roll_float(0.1f, 0.6f);
+  }
+  for (s = 0; s < 2; s++) {
+    Split *split = s ? &d->test : &d->train;
+    split->n = s ? test : train;
+    split->pixel = room(split->n * size, 1);
+    split->label = room(split->n, 1);
+    for (i = 0; i < split->n * size; i++) split->pixel[i] = roll(3) ? (unsigned char)roll(256) : 0;
+    for (i = 0; i < split->n; i++) split->label[i] = (unsigned char)roll((uint32_t)classes);
+  }
+}
+
+static void free_data(Dataset *d)
+{
+  free(d->train.pixel);
+  free(d->train.label);
+  free(d->test.pixel);
+  free(d->test.label);
+}
+
+/* The network of these hidden widths for c->data. */
+static void make_networks(Case *c, const size_t *hidden, size_t count, size_t batch)
+{
+  size_t k;
+  int at = sprintf(c->model, "lenet");
+  for (k = 0; k < count; k++) at += sprintf(c->model + at, "-%lu", (unsigned long)hidden[k]);
+  net_create(&c->net, c->model, &c->data, batch);
+  naive_create(&c->naive, &c->data, hidden, count);
+  c->most = c->net.tile * c->net.tiles;
+  c->mask = room(c->net.size, 1);
+  memset(c->mask, 1, c->net.size);
+  c->label = room(c->most, 1);
+  c->index = room(c->most, sizeof *c->index);
+  c->x = room(c->most * c->naive.width[0], sizeof(float));
+  c->logits = room(c->most * c->net.classes, sizeof(float));
+  c->loss = room(c->most, sizeof(float));
+  check_count("parameters", c->naive.size, c->net.size);
+}
+
+static void free_case(Case *c)
+{
+  net_free(&c->net);
+  naive_free(&c->naive);
+  free_data(&c->data);
+  free(c->mask);
+  free(c->label);
+  free(c->index);
+  free(c->x);
+  free(c->logits);
+  free(c->loss);
+}
+
+/* Each prunable tensor gets a density of its own; with `nested`, what was masked stays so. */
+static void random_mask(Case *c, int nested)
+{
+  static const float densities[] = {0, 0.02f, 0.05f, 0.1f, 0.3f, 0.45f, 0.6f, 0.9f, 1};
+  int k;
+  size_t j;
+  for (k = 0; k < c->net.tensors; k++) {
+    const Tensor *t = &c->net.tensor[k];
+    float density = densities[roll(sizeof densities / sizeof *densities)];
+    for (j = t->offset; j < t->offset + t->size && t->prunable; j++) {
+      unsigned char keep = roll_float(0, 1) < density;
+      c->mask[j] = nested ? (unsigned char)(keep & c->mask[j]) : keep;
+    }
+  }
+}
+
+static void set_masks(Case *c)
+{
+  net_set_mask(&c->net, c->mask);
+  naive_mask(&c->naive, c->mask);
+}
+
+/* Some surviving parameters become zeros of both signs, subnormals, and numbers that are small or equal. */
+static void strange_weights(Case *c)
+{
+  static const uint32_t strange[] = {0, 0x80000000, 1, 0x80000123, 0x007fffff, 0x00800000, 0x3f800000, 0xbf800000, 0x3f800001, 0x33800000};
+  size_t j;
+  for (j = 0; j < c->net.size; j++)
+    if (c->mask[j] && roll(12) == 0)
+      c->net.weight[j] = c->naive.weight[j] = from_bits(strange[roll(sizeof strange / sizeof *strange)]);
+}
+
+/* NaN in everything that a pass is to compute, so that what it leaves out shows. Masked gradients stay +0. */
+static void poison(Net *net)
+{
+  const float nan = from_bits(0x7fc0cacau);
+  size_t j;
+  int k;
+  for (k = 0; k < net->activations; k++) {
+    Activation *a = &net->activation[k];
+    for (j = 0; j < a->channels * a->height * a->width * net->tile * net->tiles; j++) {
+      a->value[j] = nan;
+      if (a->gradient) a->gradient[j] = nan;
+    }
+  }
+  for (j = 0; j < net->tile * net->tiles; j++) net->loss[j] = nan;
+  for (j = 0; j < net->size; j++)
+    if (net->mask[j]) net->gradient[j] = nan;
+}
+
+/* One batch through both networks; logits, losses, lanes, wrong images and gradients compared. index may be NULL. */
+static void compare_batch(Case *c, const uint32_t *index, size_t first, size_t images)
+{
+  const size_t C = c->net.classes, L = c->net.tile;
+  const float *z = c->net.activation[c->net.activations - 1].value;
+  float lane[LANES], expected_lane[LANES], *logits = room(images * C, sizeof *logits);
+  size_t wrong = 5, expected_wrong = 5, b, k; /* both are added to */
+  for (k = 0; k < LANES; k++) lane[k] = expected_lane[k] = (float)k / 3.0f;
+  for (b = 0; b < images; b++) c->label[b] = c->data.train.label[index ? index[b] : first + b];
+  poison(&c->net);
+  net_load(&c->net, &c->data.train, index, first, images);
+  net_forward(&c->net);
+  net_loss(&c->net, lane, &wrong);
+  net_backward(&c->net);
+  naive_pixels(c->x, &c->data, &c->data.train, index, first, images);
+  naive_batch(&c->naive, c->x, c->label, images, c->logits, c->loss, expected_lane, &expected_wrong);
+  for (b = 0; b < images; b++)
+    for (k = 0; k < C; k++) logits[b * C + k] = z[b / L * C * L + k * L + b % L];
+  check_floats("logits", c->logits, logits, images * C);
+  check_floats("loss of each image", c->loss, c->net.loss, images);
+  check_floats("lanes of the loss", expected_lane, lane, LANES);
+  check_count("wrong images", expected_wrong, wrong);
+  check_floats("gradient", c->naive.gradient, c->net.gradient, c->net.size);
+  free(logits);
+}
+
+static void random_training(Training *how)
+{
+  static const float momenta[] = {0, 0.5f, 0.9f}, decays[] = {0, 5e-4f, 0.1f};
+  memset(how, 0, sizeof *how);
+  how->optimizer = roll(3) == 0 ? ADAM : SGD;
+  how->lr = how->optimizer == ADAM ? roll_float(1e-4f, 0.02f) : roll_float(1e-3f, 0.1f);
+  how->momentum = momenta[roll(3)];
+  how->nesterov = how->momentum > 0 && roll(2) == 0;
+  how->weight_decay = decays[roll(3)];
+  how->steps = 100;
+}
+
+/* Masked weights, gradients and moments: all their bits are 0. */
+static void check_masked(const Net *net, const Optimizer *o)
+{
+  size_t j, revived = 0;
+  for (j = 0; j < net->size; j++)
+    if (!net->mask[j])
+      revived += bits(net->weight[j]) != 0 || bits(net->gradient[j]) != 0 || bits(o->velocity[j]) != 0 || bits(o->square[j]) != 0;
+  check_count("masked weights whose weight, gradient or moments are not +0", 0, revived);
+}
+
+/* Which kernels and shapes the cases have used: a test of one kernel that never ran is no test. */
+typedef struct {
+  size_t sparse, dense, dense_masked, several_tiles, partial_tile, empty_tensor, wide, last_slot;
+} Coverage;
+
+static void compare_case(uint32_t number, Coverage *seen)
+{
+  size_t hidden[3], depth = roll_between(1, 3), k, n, batch, images, step;
+  int early = roll(2) == 0, wide = roll(6) == 0, scheme = (int)roll(4);
+  uint32_t variant = roll(3);
+  Training how;
+  Optimizer o;
+  Case c;
+  memset(&c, 0, sizeof c);
+  for (k = 0; k < depth; k++) hidden[k] = roll_between(1, 70);
+  if (wide && roll(2)) hidden[roll((uint32_t)depth)] = 300;
+  n = roll_between(20, 400);
+  random_data(&c.data, roll(2) ? 3 : 1, roll_between(1, wide ? 9 : 6), roll_between(1, wide ? 9 : 6), roll_between(2, 12), n, 0);
+  batch = roll(3) ? roll_between(1, 300) : roll_between(1, 40);
+  make_networks(&c, hidden, depth, batch);
+  random_training(&how);
+  images = roll(3) == 0 ? c.most : roll_between(1, batch);
+  if (images > n) images = n;
+  in_case("%lu (%s of %dx%dx%d, %d classes, batch %lu, %lu of %lu images, scheme %d, %s lr %g momentum %g%s decay %g)",
+          (unsigned long)number, c.model, c.data.channels, c.data.height, c.data.width, c.data.classes, (unsigned long)batch,
+          (unsigned long)images, (unsigned long)n, scheme, how.optimizer == ADAM ? "Adam" : "SGD", (double)how.lr,
+          (double)how.momentum, how.nesterov ? " Nesterov" : "", (double)how.weight_decay);
+
+  if (number % 5) random_mask(&c, 0); /* every fifth network is whole */
+  if (early) set_masks(&c);
+  net_init(&c.net, scheme, 1000 + number, variant);
+  naive_init(&c.naive, scheme, 1000 + number, variant);
+  set_masks(&c);
+  check_floats("initial weights", c.naive.weight, c.net.weight, c.net.size);
+  if (roll(3) == 0) strange_weights(&c);
+  for (k = 0; k < (size_t)c.net.layers; k++) {
+    const Layer *layer = &c.net.layer[k];
+    if (layer->weight < 0) continue;
+    seen->sparse += layer->sparse != 0;
+    seen->dense += !layer->sparse && layer->survivors == c.net.tensor[layer->weight].size;
+    seen->dense_masked += !layer->sparse && layer->survivors < c.net.tensor[layer->weight].size;
+    seen->empty_tensor += layer->survivors == 0;
+    seen->wide += c.net.tensor[layer->weight].fan_in > TILE;
+  }
+  seen->several_tiles += images > TILE;
+  seen->partial_tile += images % LANES != 0;
+  seen->last_slot += images == c.most;
+
+  for (k = 0; k < images; k++) c.index[k] = roll((uint32_t)n);
+  if (roll(2)) compare_batch(&c, c.index, 0, images);
+  else compare_batch(&c, NULL, roll_between(0, n - images), images);
+
+  optimizer_create(&o, &c.net);
+  for (step = 0; step < 20; step++) {
+    images = roll_between(1, batch < 40 ? batch : 40);
+    if (images > n) images = n;
+    if (step == 10 && roll(2)) { /* pruned further on the way, the optimiser as new */
+      random_mask(&c, 1);
+      set_masks(&c);
+      optimizer_clear(&o, &c.net);
+    }
+    for (k = 0; k < images; k++) c.index[k] = roll((uint32_t)n);
+    compare_batch(&c, c.index, 0, images);
+    optimizer_step(&o, &c.net, &how, how.lr);
+    naive_step(&c.naive, &how, how.lr);
+    check_floats("weights after a step", c.naive.weight, c.net.weight, c.net.size);
+    check_floats("momentum after a step", c.naive.moment, o.velocity, c.net.size);
+    check_floats("second moment after a step", c.naive.square, o.square, c.net.size);
+    check_masked(&c.net, &o);
+  }
+  check_digest("digest", naive_digest(&c.naive), net_digest(&c.net));
+  optimizer_free(&o);
+  free_case(&c);
+}
+
+static void test_networks(uint64_t seed, uint32_t cases)
+{
+  Coverage seen = {0, 0, 0, 0, 0, 0, 0, 0};
+  uint32_t i;
+  begin("networks and 20 training steps equal the oracle's, bit for bit");
+  for (i = 0; i < cases; i++) {
+    dice_for(seed, 10000 + i);
+    compare_case(i, &seen);
+  }
+  in_case("%lu cases", (unsigned long)cases);
+  if (cases >= 100) { /* each kernel and each kind of batch has had its turn */
+    check(seen.sparse >= 20, "sparse layers: expected 20 or more, computed %lu", (unsigned long)seen.sparse);
+    check(seen.dense >= 20, "dense layers: expected 20 or more, computed %lu", (unsigned long)seen.dense);
+    check(seen.dense_masked >= 20, "masked dense layers: expected 20 or more, computed %lu", (unsigned long)seen.dense_masked);
+    check(seen.several_tiles >= 5, "batches of several tiles: expected 5 or more, computed %lu", (unsigned long)seen.several_tiles);
+    check(seen.partial_tile >= 20, "partial tiles: expected 20 or more, computed %lu", (unsigned long)seen.partial_tile);
+    check(seen.last_slot >= 5, "full tiles: expected 5 or more, computed %lu", (unsigned long)seen.last_slot);
+    check(seen.empty_tensor >= 5, "empty tensors: expected 5 or more, computed %lu", (unsigned long)seen.empty_tensor);
+    check(seen.wide >= 5, "layers of more than %d inputs: expected 5 or more, computed %lu", (int)TILE, (unsigned long)seen.wide);
+  }
+  end();
+}
+
+/* A sparse layer told to be dense uses the dense kernels on the same weights: the same bits must come out. */
+static void test_sparse_is_dense(uint64_t seed)
+{
+  static const size_t hidden[] = {37, 300, 5}, batch = 150;
+  size_t z, i, images, sparse = 0;
+  int k;
+  begin("sparse kernels equal dense kernels");
+  dice_for(seed, 12);
+  for (i = 0; i < 12; i++) {
+    Case c;
+    float lane[2][LANES] = {{0}, {0}}, *logits, *gradient;
+    size_t wrong[2] = {0, 0};
+    memset(&c, 0, sizeof c);
+    images = i < 2 ? 150 : roll_between(1, 150);
+    in_case("%lu (%lu images)", (unsigned long)i, (unsigned long)images);
+    random_data(&c.data, 1, 12, 11, 10, images, 0);
+    make_networks(&c, hidden, 3, batch);
+    random_mask(&c, 0);
+    set_masks(&c);
+    net_init(&c.net, (int)roll(4), i, 0);
+    strange_weights(&c);
+    z = c.net.classes * c.most;
+    logits = room(z, sizeof *logits);
+    gradient = room(c.net.size, sizeof *gradient);
+    net_load(&c.net, &c.data.train, NULL, 0, images);
+    net_forward(&c.net);
+    net_loss(&c.net, lane[0], &wrong[0]);
+    net_backward(&c.net);
+    memcpy(logits, c.net.activation[c.net.activations - 1].value, z * sizeof *logits);
+    memcpy(gradient, c.net.gradient, c.net.size * sizeof *gradient);
+    for (k = 0; k < c.net.layers; k++) {
+      sparse += c.net.layer[k].sparse != 0;
+      c.net.layer[k].sparse = 0;
+    }
+    poison(&c.net);
+    net_load(&c.net, &c.data.train, NULL, 0, images);
+    net_forward(&c.net);
+    net_loss(&c.net, lane[1], &wrong[1]);
+    net_backward(&c.net);
+    check_floats("logits, empty slots too", logits, c.net.activation[c.net.activations - 1].value,
+                 c.net.classes * c.net.tile * ((images + c.net.tile - 1) / c.net.tile));
+    check_floats("gradient", gradient, c.net.gradient, c.net.size);
+    check_floats("loss", lane[0], lane[1], LANES);
+    check_count("wrong images", wrong[0], wrong[1]);
+    free(logits);
+    free(gradient);
+    free_case(&c);
+  }
+  in_case("12 networks");
+  check(sparse >= 10, "sparse layers: expected 10 or more, computed %lu", (unsigned long)sparse);
+  end();
+}
+
+/* Gradients against central differences (loss(w + h) - loss(w - h)) / 2h of the loss in double.
+ *
+ * h = 1e-5: the differences err by h^2 loss'''/6 (about 1e-10) and by rounding, 1e-16 / h = 1e-11. No ReLU has an input
+ * nearer to 0 than 1e-3 (other draws are thrown away), and h moves none that far, so no kink lies between.
+ * The gradients themselves are sums of at most 40 terms at each of at most 4 layers, in float: an error of some
+ * 160 2^-24 = 1e-5 of the terms' sizes at the very worst, and a hundredth of that on average, for the signs of roundings vary.
+ * Tolerance: 1e-5 of the largest gradient of the tensor, which a term left out exceeds ten-thousandfold. */
+static void test_differences(uint64_t seed)
+{
+  static const double h = 1e-5;
+  size_t made = 0, tries;
+  begin("gradients equal finite differences");
+  dice_for(seed, 13);
+  for (tries = 0; made < 12 && tries < 1000; tries++) {
+    size_t hidden[3], depth = roll_between(1, 3), images = roll_between(1, 20), j, wrong = 0;
+    double nearest = 1;
+    float lane[LANES] = {0};
+    int k;
+    Case c;
+    memset(&c, 0, sizeof c);
+    for (j = 0; j < depth; j++) hidden[j] = roll_between(2, 9);
+    random_data(&c.data, roll(2) ? 3 : 1, roll_between(1, 3), roll_between(1, 4), roll_between(2, 6), images, 0);
+    make_networks(&c, hidden, depth, images);
+    if (roll(2)) random_mask(&c, 0);
+    set_masks(&c);
+    net_init(&c.net, KAIMING_NORMAL, tries, 0);
+    memcpy(c.naive.weight, c.net.weight, c.net.size * sizeof(float));
+    naive_pixels(c.x, &c.data, &c.data.train, NULL, 0, images);
+    naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, c.net.size, 0, &nearest);
+    if (nearest > 1e-3) {
+      made++;
+      in_case("try %lu (%s, %lu images)", (unsigned long)tries, c.model, (unsigned long)images);
+      net_load(&c.net, &c.data.train, NULL, 0, images);
+      net_forward(&c.net);
+      net_loss(&c.net, lane, &wrong);
+      net_backward(&c.net);
+      check_near("loss", naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, c.net.size, 0, &nearest),
+                 (double)naive_lanes(lane) / (double)images, 1e-5);
+      for (k = 0; k < c.net.tensors; k++) {
+        const Tensor *t = &c.net.tensor[k];
+        double most = 0;
+        for (j = t->offset; j < t->offset + t->size; j++)
+          if (fabs((double)c.net.gradient[j]) > most) most = fabs((double)c.net.gradient[j]);
+        for (j = t->offset; j < t->offset + t->size; j++) {
+          double up = naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, j, h, &nearest);
+          double down = naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, j, -h, &nearest);
+          check_near(t->name, (up - down) / (2 * h), (double)c.net.gradient[j], 1e-5 * most + 1e-9);
+        }
+      }
+      check(nearest > 0, "nearest kink: expected > 0, computed %.9g", nearest);
+    }
+    free_case(&c);
+  }
+  in_case("%lu tries", (unsigned long)tries);
+  check_count("networks far from kinks", 12, made);
+  end();
+}
+
+/* The loss of a whole set is one sum, whatever the batch. */
+static void test_evaluate(uint64_t seed)
+{
+  static const size_t batches[] = {1, 7, 16, 17, 60, 128, 129, 200, 203, 300}, hidden[] = {19, 11};
+  size_t k, s;
+  begin("evaluation does not depend on the batch");
+  dice_for(seed, 14);
+  for (s = 0; s < 6; s++) {
+    size_t n = s == 0 ? 203 : s == 1 ? 1 : s == 2 ? 16 : roll_between(2, 500), wrong, expected_wrong;
+    float loss, expected_loss;
+    Dataset d;
+    random_data(&d, 1, 5, 5, 7, 3, n);
+    for (k = 0; k < sizeof batches / sizeof *batches; k++) {
+      Case c;
+      memset(&c, 0, sizeof c);
+      c.data = d;
+      make_networks(&c, hidden, 2, batches[k]);
+      net_init(&c.net, KAIMING_UNIFORM, s, 0);
+      memcpy(c.naive.weight, c.net.weight, c.net.size * sizeof(float));
+      in_case("%lu images, batch %lu", (unsigned long)n, (unsigned long)batches[k]);
+      wrong = 99; /* is set, not added to */
+      net_evaluate(&c.net, &d.test, &loss, &wrong);
+      naive_evaluate(&c.naive, &d, &d.test, &expected_loss, &expected_wrong);
+      check_floats("loss", &expected_loss, &loss, 1);
+      check_count("wrong images", expected_wrong, wrong);
+      memset(&c.data, 0, sizeof c.data); /* d is used again */
+      free_case(&c);
+    }
+    free_data(&d);
+  }
+  end();
+}
+
+/* Names, shapes and places of the tensors are those of OpenLTH's state_dict. */
+static void test_layout(void)
+{
+  static const struct {
+    const char *name;
+    size_t rows, columns;
+    int prunable, output;
+  } expected[] = {{"fc_layers.0.weight", 300, 784, 1, 0}, {"fc_layers.0.bias", 300, 0, 0, 0}, {"fc_layers.1.weight", 100, 300, 1, 0},
+                  {"fc_layers.1.bias", 100, 0, 0, 0},     {"fc.weight", 10, 100, 1, 1},       {"fc.bias", 10, 0, 0, 1}};
+  size_t offset = 0;
+  Dataset d;
+  Net net;
+  int k;
+  memset(&d, 0, sizeof d);
+  begin("layout of lenet-300-100");
+  d.channels = 1;
+  d.height = d.width = 28;
+  d.classes = 10;
+  d.deviation[0] = 1;
+  net_create(&net, "lenet-300-100", &d, 60);
+  check_count("tensors", 6, (size_t)net.tensors);
+  for (k = 0; k < net.tensors && k < 6; k++) {
+    const Tensor *t = &net.tensor[k];
+    size_t size = expected[k].rows * (expected[k].columns ? expected[k].columns : 1);
+    in_case("tensor %d", k);
+    check(strcmp(t->name, expected[k].name) == 0, "expected %s, computed %s", expected[k].name, t->name);
+    check_count("dimensions", expected[k].columns ? 2 : 1, (size_t)t->dims);
+    check_count("rows", expected[k].rows, t->shape[0]);
+    if (expected[k].columns) check_count("columns", expected[k].columns, t->shape[1]);
+    check_count("size", size, t->size);
+    check_count("offset", offset, t->offset);
+    check_count("prunable", (size_t)expected[k].prunable, t->prunable != 0);
+    check_count("output", (size_t)expected[k].output, t->output != 0);
+    offset += size;
+  }
+  check_count("parameters", 266610, net.size);
+  check_count("prunable", 266200, net_prunable(&net, 0));
+  check_count("surviving", 266200, net_prunable(&net, 1));
+  net_free(&net);
+  end();
+}
+
+/* ==== initial values ======================================================================== */
+
+/* Bounds, mean and variance of every scheme, within 5 standard deviations of their estimates (of n squares of normals
+ * 2/n, of uniforms 0.8/n); the exact bits are compared with the oracle's in compare_case, and frozen here. */
+static void test_init(uint64_t seed)
+{
+  static const char *const names[] = {"kaiming-normal", "kaiming-uniform", "glorot-normal", "sparse-aware"};
+  static const uint64_t frozen[4] = {0, 0, 0, 0};
+  static const size_t hidden[] = {120, 90};
+  size_t j, k;
+  int scheme;
+  begin("initial values");
+  dice_for(seed, 15);
+  for (scheme = 0; scheme < 4; scheme++) {
+    Case c;
+    uint64_t digest;
+    memset(&c, 0, sizeof c);
+    random_data(&c.data, 1, 12, 12, 10, 1, 0);
+    make_networks(&c, hidden, 2, 16);
+    in_case("%s", names[scheme]);
+    net_init(&c.net, scheme, 1, 0);
+    digest = net_digest(&c.net);
+    check_digest("frozen, seed 1 variant 0", frozen[scheme], digest);
+    net_init(&c.net, scheme, 1, 1);
+    check_true("variant 1 differs", net_digest(&c.net) != digest);
+    net_init(&c.net, scheme, 2, 0);
+    check_true("seed 2 differs", net_digest(&c.net) != digest);
+    net_init(&c.net, scheme, 1, 0);
+    check_digest("the same again", digest, net_digest(&c.net));
+    for (j = 0; j < c.net.size; j++) c.mask[j] = !c.net.tensor[0].prunable || j >= c.net.tensor[0].size || roll(10) == 0;
+    set_masks(&c);
+    net_init(&c.net, scheme, seed, 3);
+    naive_init(&c.naive, scheme, seed, 3);
+    check_floats("masked, the oracle's", c.naive.weight, c.net.weight, c.net.size);
+    for (k = 0; k < (size_t)c.net.tensors; k++) {
+      const Tensor *t = &c.net.tensor[k];
+      const float *w = c.net.weight + t->offset;
+      double sum = 0, squares = 0, most = 0, n = 0, bound, variance, spread;
+      for (j = 0; j < t->size; j++) {
+        double inputs = (double)t->fan_in, scaled; /* scaled: w so that its variance is to be 1 */
+        if (!c.mask[t->offset + j]) continue;
+        if (scheme == SPARSE_AWARE && t->prunable) {
+          size_t row = j / t->fan_in * t->fan_in, i;
+          for (inputs = 0, i = 0; i < t->fan_in; i++) inputs += c.mask[t->offset + row + i];
+        }
+        if (scheme == GLOROT_NORMAL && t->prunable) inputs += (double)t->fan_out;
+        variance = t->prunable ? 2 / inputs : 1 / (3 * inputs);
+        scaled = (double)w[j] / sqrt(variance);
+        sum += scaled;
+        squares += scaled * scaled;
+        if (fabs(scaled) > most) most = fabs(scaled);
+        n++;
+      }
+      in_case("%s, %s", names[scheme], t->name);
+      spread = !t->prunable || scheme == KAIMING_UNIFORM ? 0.8 : 2;
+      bound = spread < 1 ? sqrt(3.0) * (1 + 1e-6) : 5.8;
+      check_near("mean of w / deviation", 0, sum / n, 5 / sqrt(n));
+      check_near("variance of w / deviation", 1, squares / n, 5 * sqrt(spread / n));
+      check(most <= bound, "largest of w / deviation: expected at most %.9g, computed %.9g", bound, most);
+      check(most >= 0.5 * sqrt(3.0), "largest of w / deviation: expected at least %.9g, computed %.9g", 0.5 * sqrt(3.0), most);
+    }
+    free_case(&c);
+  }
+  end();
+}
+
+/* ==== optimisers, schedules, training ======================================================= */
+
+static void test_learning_rate(void)
+{
+  static const double pi = 3.14159265358979323846;
+  static const struct {
+    int schedule;
+    long warmup, step;
+    uint32_t frozen;
+  } frozen[] = {{CONSTANT, 0, 7, 0}, {STEP, 0, 400, 0}, {STEP, 30, 11, 0}, {COSINE, 0, 333, 0}, {COSINE, 100, 99, 0}, {COSINE, 0, 1000, 0}};
+  Training how;
+  size_t k;
+  long step;
+  int schedule, w;
+  memset(&how, 0, sizeof how);
+  how.lr = 0.1f;
+  how.gamma = 0.2f;
+  how.milestones = 3;
+  how.milestone[0] = 300;
+  how.milestone[1] = 400;
+  how.milestone[2] = 900;
+  how.steps = 1000;
+  begin("learning rates");
+  for (schedule = CONSTANT; schedule <= COSINE; schedule++)
+    for (w = 0; w < 3; w++)
+      for (step = 0; step <= 1000; step++) {
+        double expected = 0.1;
+        how.schedule = schedule;
+        how.warmup = w == 0 ? 0 : w == 1 ? 100 : 333;
+        if (schedule == STEP) expected *= step >= 900 ? 0.008 : step >= 400 ? 0.04 : step >= 300 ? 0.2 : 1;
+        if (schedule == COSINE) expected *= (1 + cos(pi * (double)step / 1000)) / 2;
+        if (step < how.warmup) expected *= (double)step / (double)how.warmup;
+        in_case("schedule %d, warm-up %ld, step %ld", schedule, how.warmup, step);
+        /* each of at most 6 roundings errs by 2^-24 of 0.1, the cosine by 2e-7 of half of it */
+        check_near("rate", expected, (double)learning_rate(&how, step), 0.1 * (6 * ldexp(1, -24) + 1e-7));
+        check_float("the oracle's rate", naive_learning_rate(&how, step), learning_rate(&how, step));
+      }
+  for (k = 0; k < sizeof frozen / sizeof *frozen; k++) {
+    how.schedule = frozen[k].schedule;
+    how.warmup = frozen[k].warmup;
+    in_case("schedule %d, warm-up %ld, step %ld", how.schedule, how.warmup, frozen[k].step);
+    check_float("frozen rate", from_bits(frozen[k].frozen), learning_rate(&how, frozen[k].step));
+  }
+  how.schedule = COSINE; /* numbers that do not fit into a float's 24 bits */
+  how.warmup = 33554435;
+  how.steps = 123456789;
+  for (step = 1; step < how.steps; step = 2 * step + 1) {
+    in_case("of %ld steps, step %ld", how.steps, step);
+    check_float("the oracle's rate", naive_learning_rate(&how, step), learning_rate(&how, step));
+  }
+  end();
+}
+
+/* Adam's bias corrections 1 - beta^t, and its first step, which is lr in the direction of the gradient's sign. */
+static void test_adam(uint64_t seed)
+{
+  static const size_t hidden[] = {5};
+  Training how;
+  Optimizer o;
+  Case c;
+  size_t j, wrong = 0;
+  int t;
+  float lane[LANES] = {0}, *before;
+  memset(&c, 0, sizeof c);
+  memset(&how, 0, sizeof how);
+  begin("Adam");
+  dice_for(seed, 17);
+  random_data(&c.data, 1, 4, 4, 3, 20, 0);
+  make_networks(&c, hidden, 1, 20);
+  net_init(&c.net, KAIMING_UNIFORM, seed, 0);
+  net_load(&c.net, &c.data.train, NULL, 0, 20);
+  net_forward(&c.net);
+  net_loss(&c.net, lane, &wrong);
+  net_backward(&c.net);
+  optimizer_create(&o, &c.net);
+  how.optimizer = ADAM;
+  before = room(c.net.size, sizeof *before);
+  memcpy(before, c.net.weight, c.net.size * sizeof *before);
+  optimizer_step(&o, &c.net, &how, 0.01f);
+  for (j = 0; j < c.net.size; j++) {
+    double g = c.net.gradient[j]; /* m = 0.1 g, s = 0.001 g^2; corrected g and |g|: a step of lr g / (|g| + eps) */
+    in_case("step 1, parameter %lu, gradient %g", (unsigned long)j, g);
+    if (fabs(g) < 1e-12) check_near("change", 0, (double)c.net.weight[j] - (double)before[j], 1e-6); /* g^2 may underflow */
+    else check_near("change", -0.01 * g / (fabs(g) + 1e-8), (double)c.net.weight[j] - (double)before[j], 1e-6);
+  }
+  for (t = 1; t <= 5000; t++) {
+    in_case("step %d", t);
+    /* c + 0.1 (1 - c) keeps the relative error below 3 roundings per 1/(1 - 0.9) steps: each step forgets a tenth of it;
+     * the constants 0.1f and 0.001f are themselves off by 1.5e-8 and 4.7e-8 of their size */
+    check_near("1 - 0.9^t", 1 - pow(0.9, t), (double)o.correction1, (1 - pow(0.9, t)) * 5e-7 + 1e-9);
+    check_near("1 - 0.999^t", 1 - pow(0.999, t), (double)o.correction2, (1 - pow(0.999, t)) * 3e-5);
+    if (t < 5000) optimizer_step(&o, &c.net, &how, 0);
+  }
+  optimizer_clear(&o, &c.net);
+  check_float("correction 1 cleared", 0, o.correction1);
+  check_float("correction 2 cleared", 0, o.correction2);
+  for (j = 0; j < c.net.size; j++) wrong += bits(o.velocity[j]) != 0 || bits(o.square[j]) != 0;
+  check_count("moments cleared", 0, wrong - wrong / 1000 * 1000 > 20 ? 1 : 0);
+  free(before);
+  optimizer_free(&o);
+  free_case(&c);
+  end();
+}

@@ -1,0 +1,662 @@
+/* ticket.c - the command line: one table of options that parses, prints the help and records the configuration,
+ * the published presets, and one thin function per command. SPDX-License-Identifier: MIT */
+#include "ticket.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ==== options =============================================================================== */
+
+enum { TRAIN = 1, IMP = 2, BATCHES = 4, DATA = 8, BENCH = 16, VERIFY = 32, HELP = 64 }; /* commands that take an option */
+enum { TEXT, INTEGER, REAL, CHOICE, LIST, STEPS, STEP_LIST, FLAG };
+
+enum {
+  O_DATA, O_TRAIN_SIZE, O_MODEL, O_SCHEME, O_INIT, O_EPOCHS, O_STEPS, O_BATCH, O_OPTIMIZER, O_LR, O_MOMENTUM, O_NESTEROV,
+  O_DECAY, O_WARMUP, O_SCHEDULE, O_MILESTONES, O_GAMMA, O_SEED, O_ORDER_SEED, O_LEVELS, O_RATE, O_SCOPE, O_OUTPUT_RATE,
+  O_REWIND, O_RETRAIN, O_ONE_SHOT, O_BRANCHES, O_PRESET, O_OUT, O_QUIET, OPTIONS
+};
+
+typedef struct {
+  const char *name, *argument, *standard; /* "" stands for: not given */
+  int kind, commands, recorded;           /* recorded: the results depend on it */
+  double least, most;
+  const char *help; /* of CHOICE and LIST after the choices in argument */
+} Option;
+
+#define RUNS (TRAIN | IMP)
+static const Option options[OPTIONS] = {
+  [O_DATA] = {"data", "SET", "synth", TEXT, RUNS | BATCHES | DATA | BENCH, 0, 0, 0,
+              "synth, synth-rgb (built in), mnist:DIR, fashion:DIR, kmnist:DIR (folder with the four IDX files)"},
+  [O_TRAIN_SIZE] = {"train-size", "N", "", INTEGER, RUNS | BATCHES | DATA, 1, 1, 1e9, "only the first N training images"},
+  [O_MODEL] = {"model", "NAME", "lenet-300-100", TEXT, RUNS | BENCH, 1, 0, 0, "lenet-N1-N2-...: dense layers of N1, N2, ... units"},
+  [O_SCHEME] = {"init-scheme", "kaiming-normal|kaiming-uniform|glorot-normal|sparse-aware", "kaiming-normal", CHOICE, RUNS, 1, 0, 0,
+                "how initial weights are drawn"},
+  [O_INIT] = {"init", "FILE", "", TEXT, RUNS, 0, 0, 0, "start from this safetensors file, and under its mask if it has one"},
+  [O_EPOCHS] = {"epochs", "N", "", INTEGER, RUNS | BATCHES, 0, 0, 1e6, "the same as --steps Nep"},
+  [O_STEPS] = {"steps", "STEP", "10ep", STEPS, RUNS | BATCHES, 1, 0, 1e9, "length of a training: 500it (iterations) or 10ep (epochs)"},
+  [O_BATCH] = {"batch", "N", "60", INTEGER, RUNS | BATCHES | BENCH, 1, 1, 65536, "images in a batch"},
+  [O_OPTIMIZER] = {"optimizer", "sgd|adam", "adam", CHOICE, RUNS, 1, 0, 0, "as PyTorch defines them"},
+  [O_LR] = {"lr", "X", "0.0012", REAL, RUNS, 1, 0, 1e6, "learning rate"},
+  [O_MOMENTUM] = {"momentum", "X", "0.9", REAL, RUNS, 1, 0, 1, "of sgd"},
+  [O_NESTEROV] = {"nesterov", "", "off", FLAG, RUNS, 1, 0, 0, "Nesterov momentum for sgd"},
+  [O_DECAY] = {"weight-decay", "X", "0", REAL, RUNS, 1, 0, 1e6, "added to the gradient times the weight"},
+  [O_WARMUP] = {"warmup", "STEP", "0", STEPS, RUNS, 1, 0, 1e9, "the learning rate rises linearly from 0 until then"},
+  [O_SCHEDULE] = {"schedule", "constant|step|cosine", "constant", CHOICE, RUNS, 1, 0, 0, "of the learning rate"},
+  [O_MILESTONES] = {"milestones", "STEP,...", "", STEP_LIST, RUNS, 1, 0, 1e9, "where schedule step multiplies it by gamma"},
+  [O_GAMMA] = {"gamma", "X", "0.1", REAL, RUNS, 1, 0, 1e6, "see --milestones"},
+  [O_SEED] = {"seed", "N", "1", INTEGER, RUNS | BATCHES | BENCH, 1, 0, 9007199254740992.0, "initial weights and all that is not named"},
+  [O_ORDER_SEED] = {"order-seed", "N", "", INTEGER, RUNS | BATCHES, 1, 0, 9007199254740992.0, "data order; as --seed if not given"},
+  [O_LEVELS] = {"levels", "N", "10", INTEGER, IMP | BATCHES, 1, 1, 99, "trained networks, the dense one included"},
+  [O_RATE] = {"rate", "X", "0.2", REAL, IMP, 1, 0, 1, "share of the surviving weights pruned at a level"},
+  [O_SCOPE] = {"scope", "global|layer", "global", CHOICE, IMP, 1, 0, 0, "rank weights over all layers or within each"},
+  [O_OUTPUT_RATE] = {"output-rate", "X", "", REAL, IMP, 1, 0, 1, "the output layer's own rate; as the others if not given"},
+  [O_REWIND] = {"rewind", "STEP", "0", STEPS, IMP, 1, 0, 1e9, "step whose weights a pruned network goes back to; 0: initialisation"},
+  [O_RETRAIN] = {"retrain", "weights|lr|finetune", "weights", CHOICE, IMP, 1, 0, 0,
+                 "rewind weights and schedule, the schedule only, or neither"},
+  [O_ONE_SHOT] = {"one-shot", "X", "", REAL, IMP, 1, 0, 1, "prune once, to this density (2 levels)"},
+  [O_BRANCHES] = {"branches", "reinit,reinit-fresh,shuffle,random", "", LIST, IMP, 1, 0, 0,
+                  "controls trained at every level beside the ticket"},
+  [O_PRESET] = {"preset", "NAME", "", TEXT, RUNS | BATCHES, 0, 0, 0, "published hyperparameters; options after it override it"},
+  [O_OUT] = {"out", "PREFIX", "", TEXT, RUNS | DATA, 0, 0, 0, "all result files begin with PREFIX (data: folder to write the set to)"},
+  [O_QUIET] = {"quiet", "", "off", FLAG, RUNS, 0, 0, 0, "no progress on stderr"},
+};
+
+static const struct {
+  const char *name, *settings, *source;
+} presets[] = {
+  {"lenet-mnist",
+   "model=lenet-300-100 init-scheme=kaiming-uniform optimizer=adam lr=0.0012 batch=60 steps=25ep schedule=constant warmup=0 "
+   "weight-decay=0 scope=global rate=0.2 rewind=0 levels=25",
+   "Maene, Li, Moens 2021, table 1"},
+  {"lenet-mnist-lmc",
+   "model=lenet-300-100 init-scheme=glorot-normal optimizer=adam lr=0.0012 batch=60 steps=24000it schedule=constant warmup=0 "
+   "weight-decay=0 scope=layer rate=0.2 output-rate=0.1 rewind=0 levels=16",
+   "Frankle, Dziugaite, Roy, Carbin 2020, table 1 (initialisation and scope as Frankle and Carbin 2019)"},
+  {"lenet-mnist-lth",
+   "model=lenet-300-100 init-scheme=glorot-normal optimizer=adam lr=0.0012 batch=60 steps=50000it schedule=constant warmup=0 "
+   "weight-decay=0 scope=layer rate=0.2 output-rate=0.1 rewind=0 levels=25 train-size=55000",
+   "Frankle, Carbin 2019, figure 2 (the first 55,000 training images)"},
+  {"lenet-mnist-openlth",
+   "model=lenet-300-100 init-scheme=kaiming-normal optimizer=sgd lr=0.1 momentum=0 batch=128 steps=40ep schedule=constant warmup=0 "
+   "weight-decay=0 scope=global rate=0.2 rewind=0 levels=25",
+   "OpenLTH's default (there the output layer is not pruned: add --output-rate 0)"},
+};
+enum { PRESETS = sizeof presets / sizeof presets[0] };
+
+static const char *value[OPTIONS]; /* text of every option: given, preset or standard */
+
+/* Smallest number of insertions, deletions and replacements that turn a into b (both under 64 characters). */
+static int edits(const char *a, const char *b)
+{
+  int row[65], i, j, n = (int)strlen(b);
+  if (strlen(a) > 63 || n > 63) return 99;
+  for (j = 0; j <= n; j++) row[j] = j;
+  for (i = 1; a[i - 1]; i++) {
+    int corner = row[0];
+    row[0] = i;
+    for (j = 1; j <= n; j++) {
+      int best = corner + (a[i - 1] != b[j - 1]);
+      corner = row[j];
+      if (row[j] + 1 < best) best = row[j] + 1;
+      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+      row[j] = best;
+    }
+  }
+  return row[n];
+}
+
+/* Number of the choice in "a|b|c" (any of the separators) that equals the n characters at `text`, or -1. */
+static int choice_of(const char *choices, const char *text, size_t n)
+{
+  int k = 0;
+  for (;; k++) {
+    size_t length = strcspn(choices, "|,");
+    if (length == n && !strncmp(choices, text, n)) return k;
+    if (!choices[length]) return -1;
+    choices += length + 1;
+  }
+}
+
+/* The number at the start of `text`, within the option's limits; *end is where it stops. */
+static double decimal(const Option *o, const char *text, const char **end)
+{
+  const size_t n = strspn(text, o->kind == REAL ? "0123456789.eE+-" : "0123456789");
+  char *stop;
+  double x = strtod(text, &stop);
+  if (stop == text || stop > text + n || !(x >= o->least && x <= o->most))
+    fail_usage("--%s %s: must be %s from %.9g to %.16g", o->name, text, o->kind == REAL ? "a number" : "a whole number", o->least, o->most);
+  *end = stop;
+  return x;
+}
+
+/* Steps in a STEP such as 500it or 10ep; *end is where it stops. */
+static long steps(const Option *o, const char *text, long per_epoch, const char **end)
+{
+  char digits[24] = {0};
+  const size_t n = strspn(text, "0123456789");
+  double x;
+  if (n == 0 || n >= sizeof digits) fail_usage("--%s %s: must be a number of iterations or epochs such as 500it or 10ep", o->name, text);
+  memcpy(digits, text, n);
+  x = decimal(o, digits, end);
+  *end = text + n;
+  if (!strncmp(*end, "it", 2)) *end += 2;
+  else if (!strncmp(*end, "ep", 2)) *end += 2, x *= (double)per_epoch;
+  else if (x > 0) fail_usage("--%s %s: say whether these are iterations or epochs: 500it or 10ep", o->name, text);
+  if (x > o->most) fail_usage("--%s %s: is more than %.0f steps", o->name, text, o->most);
+  return (long)x;
+}
+
+/* Fails unless the text is a value that the option takes. */
+static void check(const Option *o, const char *text)
+{
+  const char *end = text;
+  if (strlen(text) > 512 || strchr(text, '\n') || strchr(text, '\t')) fail_usage("--%s: the value is too long or has tabs or newlines", o->name);
+  if (o->kind == TEXT || o->kind == FLAG) {
+    if (!*text) fail_usage("--%s: the value is empty", o->name);
+    return;
+  }
+  if (o->kind == CHOICE && choice_of(o->argument, text, strlen(text)) >= 0) return;
+  if (o->kind == CHOICE) fail_usage("--%s %s: must be one of %s", o->name, text, o->argument);
+  for (;;) {
+    size_t n = strcspn(end, ",");
+    if (o->kind == LIST && choice_of(o->argument, end, n) < 0) fail_usage("--%s %s: must be a list of %s", o->name, text, o->argument);
+    if (o->kind == LIST) end += n;
+    if (o->kind == STEPS || o->kind == STEP_LIST) steps(o, end, 1, &end);
+    if (o->kind == INTEGER || o->kind == REAL) decimal(o, end, &end);
+    if (*end == ',' && (o->kind == LIST || o->kind == STEP_LIST)) end++;
+    else if (*end) fail_usage("--%s %s: '%s' is not understood", o->name, text, end);
+    else return;
+  }
+}
+
+/* Number of the option whose name is the n characters at `name`, or -1. */
+static int find_option(const char *name, size_t n)
+{
+  int k;
+  for (k = 0; k < OPTIONS; k++)
+    if (strlen(options[k].name) == n && !strncmp(options[k].name, name, n)) return k;
+  return -1;
+}
+
+static char *copy(const char *text, size_t n)
+{
+  char *s = allocate(n + 1, 1, "an option");
+  memcpy(s, text, n);
+  return s;
+}
+
+static void set(int option, const char *text)
+{
+  check(&options[option], text);
+  if (option == O_EPOCHS) {
+    char *s = allocate(strlen(text) + 3, 1, "an option");
+    sprintf(s, "%sep", text);
+    option = O_STEPS;
+    text = s;
+  }
+  value[option] = text;
+}
+
+static void apply_preset(const char *name)
+{
+  int k;
+  const char *s;
+  for (k = 0; k < PRESETS; k++)
+    if (!strcmp(presets[k].name, name)) break;
+  if (k == PRESETS) fail_usage("--preset %s: there is none of that name; see ticket help imp", name);
+  for (s = presets[k].settings; *s; s += *s == ' ') {
+    const size_t n = strcspn(s, "="), m = strcspn(s, " ");
+    set(find_option(s, n), copy(s + n + 1, m - n - 1));
+    s += m;
+  }
+}
+
+/* Reads --option value and --option=value into value[]. */
+static void parse(int count, char **argument, int command, const char *command_name)
+{
+  int i, k;
+  for (k = 0; k < OPTIONS; k++) value[k] = options[k].standard;
+  for (i = 0; i < count; i++) {
+    const char *name = argument[i], *equals;
+    int nearest = 0;
+    if (strncmp(name, "--", 2) != 0 || !name[2]) fail_usage("'%s' is not an option of %s; see ticket help %s", name, command_name, command_name);
+    name += 2;
+    equals = strchr(name, '=');
+    k = find_option(name, equals ? (size_t)(equals - name) : strlen(name));
+    if (k < 0) {
+      for (k = 0; k < OPTIONS; k++)
+        if (edits(name, options[k].name) < edits(name, options[nearest].name)) nearest = k;
+      fail_usage("there is no option --%s; did you mean --%s? See ticket help %s", name, options[nearest].name, command_name);
+    }
+    if (!(options[k].commands & command)) fail_usage("%s takes no option --%s; see ticket help %s", command_name, options[k].name, command_name);
+    if (options[k].kind == FLAG) {
+      if (equals) fail_usage("--%s takes no value", options[k].name);
+      value[k] = "on";
+      continue;
+    }
+    if (!equals && i + 1 == count) fail_usage("--%s needs a value: %s", options[k].name, options[k].argument);
+    set(k, equals ? equals + 1 : argument[++i]);
+    if (k == O_PRESET) apply_preset(value[O_PRESET]);
+  }
+}
+
+static double number(int option)
+{
+  const char *end;
+  return decimal(&options[option], value[option], &end);
+}
+
+static int choice(int option) { return choice_of(options[option].argument, value[option], strlen(value[option])); }
+static long steps_of(int option, long per_epoch)
+{
+  const char *end;
+  return steps(&options[option], value[option], per_epoch, &end);
+}
+
+/* A rate or density in millionths, -1 if not given. */
+static long millionths(int option)
+{
+  float x;
+  if (!*value[option]) return -1;
+  x = (float)number(option) * 1e6f;
+  return (long)(float)(x + 0.5f);
+}
+
+static uint64_t seed_of(int option) { return strtoull(value[*value[option] ? option : O_SEED], NULL, 10); }
+
+/* ==== commands ============================================================================== */
+
+static uint64_t data_digest(const Dataset *data)
+{
+  const Split *splits[2];
+  const size_t image = (size_t)(data->channels * data->height * data->width);
+  uint64_t hash = 0xcbf29ce484222325u;
+  size_t j;
+  int s;
+  splits[0] = &data->train;
+  splits[1] = &data->test;
+  for (s = 0; s < 2; s++) {
+    for (j = 0; j < splits[s]->n * image; j++) hash = (hash ^ splits[s]->pixel[j]) * 0x100000001b3u;
+    for (j = 0; j < splits[s]->n; j++) hash = (hash ^ splits[s]->label[j]) * 0x100000001b3u;
+  }
+  return hash;
+}
+
+static void load_data(Dataset *data)
+{
+  dataset_load(data, value[O_DATA], *value[O_TRAIN_SIZE] ? (size_t)number(O_TRAIN_SIZE) : 0);
+}
+
+static long steps_per_epoch(const Dataset *data)
+{
+  const size_t batch = (size_t)number(O_BATCH);
+  return (long)((data->train.n + batch - 1) / batch);
+}
+
+static void training_of(Training *how, const Dataset *data)
+{
+  const long per_epoch = steps_per_epoch(data);
+  const char *at = value[O_MILESTONES];
+  memset(how, 0, sizeof *how);
+  how->optimizer = choice(O_OPTIMIZER);
+  how->nesterov = !strcmp(value[O_NESTEROV], "on");
+  how->lr = (float)number(O_LR);
+  how->momentum = (float)number(O_MOMENTUM);
+  how->weight_decay = (float)number(O_DECAY);
+  how->schedule = choice(O_SCHEDULE);
+  how->gamma = (float)number(O_GAMMA);
+  how->warmup = steps_of(O_WARMUP, per_epoch);
+  how->steps = steps_of(O_STEPS, per_epoch);
+  how->order_seed = seed_of(O_ORDER_SEED);
+  for (; *at; at += *at == ',') {
+    if (how->milestones == MILESTONES) fail_usage("--milestones %s: more than %d", value[O_MILESTONES], MILESTONES);
+    how->milestone[how->milestones++] = steps(&options[O_MILESTONES], at, per_epoch, &at);
+  }
+  if (how->schedule == STEP && !how->milestones) fail_usage("--schedule step needs --milestones");
+}
+
+/* train and imp: the first is the second with one level. */
+static void run(int command)
+{
+  static const char *key[OPTIONS + 4], *text[OPTIONS + 4];
+  char digest[17], start[17];
+  Experiment e;
+  Dataset data;
+  Safetensors init;
+  Net net;
+  const char *at;
+  int k;
+  memset(&e, 0, sizeof e);
+  if (!*value[O_OUT]) fail_usage("--out PREFIX is needed: all result files begin with it");
+  load_data(&data);
+  e.data = &data;
+  e.model = value[O_MODEL];
+  e.batch = (size_t)number(O_BATCH);
+  e.scheme = choice(O_SCHEME);
+  e.seed = seed_of(O_SEED);
+  training_of(&e.how, &data);
+  e.levels = command == TRAIN ? 1 : *value[O_ONE_SHOT] ? 2 : (int)number(O_LEVELS);
+  e.pruning.scope = choice(O_SCOPE);
+  e.pruning.rate = millionths(O_RATE);
+  e.pruning.output_rate = millionths(O_OUTPUT_RATE);
+  e.pruning.density = millionths(O_ONE_SHOT);
+  e.rewind = steps_of(O_REWIND, steps_per_epoch(&data));
+  if (e.rewind > e.how.steps) fail_usage("--rewind %s: is after the end of training, --steps %s", value[O_REWIND], value[O_STEPS]);
+  e.retrain = choice(O_RETRAIN);
+  e.branches = 1;
+  for (at = value[O_BRANCHES]; *at; at += *at == ',') {
+    const int branch = 1 + choice_of(options[O_BRANCHES].argument, at, strcspn(at, ","));
+    for (k = 0; k < e.branches; k++)
+      if (e.branch[k] == branch) fail_usage("--branches %s: names one twice", value[O_BRANCHES]);
+    e.branch[e.branches++] = branch;
+    at += strcspn(at, ",");
+  }
+  e.out = value[O_OUT];
+  e.quiet = !strcmp(value[O_QUIET], "on");
+  key[0] = "ticket", text[0] = TICKET_VERSION;
+  key[1] = "command", text[1] = command == TRAIN ? "train" : "imp";
+  key[2] = "data", text[2] = data.name;
+  sprintf(digest, "%08lx%08lx", (unsigned long)(data_digest(&data) >> 32), (unsigned long)(data_digest(&data) & 0xffffffffu));
+  key[3] = "data-digest", text[3] = digest;
+  e.pairs = 4;
+  for (k = 0; k < OPTIONS; k++)
+    if (options[k].recorded && options[k].commands & command) {
+      key[e.pairs] = options[k].name;
+      text[e.pairs++] = *value[k] ? value[k] : "-";
+    }
+  if (*value[O_INIT]) {
+    safetensors_read(&init, value[O_INIT]);
+    e.init = &init;
+    e.init_path = value[O_INIT];
+    net_create(&net, e.model, &data, 1);
+    checkpoint_apply(&net, &init, value[O_INIT]); /* refuses a wrong file before any result is written */
+    sprintf(start, "%08lx%08lx", (unsigned long)(net_digest(&net) >> 32), (unsigned long)(net_digest(&net) & 0xffffffffu));
+    key[e.pairs] = "init-digest", text[e.pairs++] = start;
+    net_free(&net);
+  }
+  e.key = key;
+  e.value = text;
+  imp(&e);
+  if (e.init) safetensors_free(&init);
+  dataset_free(&data);
+}
+
+/* One line per image in the order in which train and imp visit them. */
+static void batches(void)
+{
+  Dataset data;
+  Training how;
+  uint32_t *order;
+  long step, per_epoch;
+  const long batch = (long)number(O_BATCH);
+  int level;
+  load_data(&data);
+  training_of(&how, &data);
+  per_epoch = steps_per_epoch(&data);
+  order = allocate(data.train.n, sizeof *order, "the data order");
+  printf("level\tepoch\tstep\tplace\timage\n");
+  for (level = 0; level < (int)number(O_LEVELS); level++)
+    for (step = 0; step < how.steps; step++) {
+      const long epoch = step / per_epoch, first = step % per_epoch * batch;
+      long place;
+      if (first == 0) data_order(order, data.train.n, how.order_seed, (uint32_t)level, (uint32_t)epoch);
+      for (place = 0; place < batch && (size_t)(first + place) < data.train.n; place++)
+        printf("%d\t%ld\t%ld\t%ld\t%lu\n", level, epoch, step, place, (unsigned long)order[first + place]);
+    }
+  free(order);
+  dataset_free(&data);
+}
+
+static void describe(void)
+{
+  Dataset data;
+  const Split *splits[2];
+  size_t j, plane;
+  int s, c;
+  load_data(&data);
+  splits[0] = &data.train;
+  splits[1] = &data.test;
+  plane = (size_t)(data.height * data.width);
+  printf("data\t%s\nshape\t%dx%dx%d\nclasses\t%d\n", data.name, data.channels, data.height, data.width, data.classes);
+  for (s = 0; s < 2; s++) {
+    printf("%s\t%lu images, of each class", s ? "test" : "train", (unsigned long)splits[s]->n);
+    for (c = 0; c < data.classes; c++) {
+      unsigned long n = 0;
+      for (j = 0; j < splits[s]->n; j++) n += splits[s]->label[j] == c;
+      printf(" %lu", n);
+    }
+    printf("\n");
+  }
+  for (c = 0; c < data.channels; c++) { /* of pixel / 255 over the training set */
+    double sum = 0, squares = 0, n = (double)data.train.n * (double)plane, mean;
+    for (j = 0; j < data.train.n * plane; j++) {
+      double p = data.train.pixel[(j / plane * (size_t)data.channels + (size_t)c) * plane + j % plane];
+      sum += p;
+      squares += p * p;
+    }
+    mean = sum / n;
+    printf("channel %d\tmean %.4f deviation %.4f, normalised with %.4f and %.4f\n", c, mean / 255, sqrt(squares / n - mean * mean) / 255,
+           (double)data.mean[c], (double)data.deviation[c]);
+  }
+  printf("digest\t%08lx%08lx\n", (unsigned long)(data_digest(&data) >> 32), (unsigned long)(data_digest(&data) & 0xffffffffu));
+  if (*value[O_OUT]) dataset_write(&data, value[O_OUT]);
+  dataset_free(&data);
+}
+
+static int by_time(const void *a, const void *b)
+{
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* Masks each prunable weight with probability 1 - percent/100. */
+static void random_mask(Net *net, unsigned percent)
+{
+  unsigned char *mask = allocate(net->size, 1, "the mask");
+  Stream s = {0, RANDOM_BENCH, 0, 0};
+  size_t j;
+  int k;
+  memset(mask, 1, net->size);
+  for (k = 0; k < net->tensors; k++)
+    for (j = net->tensor[k].offset; net->tensor[k].prunable && j < net->tensor[k].offset + net->tensor[k].size; j++) {
+      uint64_t index = j;
+      mask[j] = random_below(s, &index, 100) < percent;
+    }
+  net_set_mask(net, mask);
+  free(mask);
+}
+
+static void bench(void)
+{
+  enum { MOST = 1000 };
+  static const unsigned density[] = {100, 50, 20, 10, 5, 2};
+  const size_t batch = (size_t)number(O_BATCH);
+  Training how = {0};
+  Dataset data;
+  uint32_t *index = allocate(batch, sizeof *index, "a batch");
+  int k;
+  load_data(&data);
+  for (k = 0; k < (int)batch; k++) index[k] = (uint32_t)((size_t)k % data.train.n);
+  how.lr = 0.01f;
+  how.momentum = 0.9f;
+  printf("density\tms\timages_per_s\tgflops\tbytes\n");
+  for (k = 0; k < 6; k++) {
+    double took[MOST], all = 0, ms;
+    Optimizer o;
+    Net net;
+    int n = 0;
+    net_create(&net, value[O_MODEL], &data, batch);
+    optimizer_create(&o, &net);
+    random_mask(&net, density[k]);
+    net_init(&net, KAIMING_NORMAL, seed_of(O_SEED), 0);
+    for (; n < 3 || (n < MOST && all < 1000); n++) { /* a second of steps */
+      clock_t begun = clock();
+      float lane[LANES] = {0};
+      size_t wrong = 0;
+      net_load(&net, &data.train, index, 0, batch);
+      net_forward(&net);
+      net_loss(&net, lane, &wrong);
+      net_backward(&net);
+      optimizer_step(&o, &net, &how, how.lr);
+      took[n] = 1000.0 * (double)(clock() - begun) / CLOCKS_PER_SEC;
+      all += took[n];
+    }
+    qsort(took, (size_t)n, sizeof *took, by_time);
+    ms = took[n / 2];
+    printf("%u\t%.3f\t%.0f\t%.1f\t%lu\n", density[k], ms, (double)batch / ms * 1000, net_operations(&net) / ms / 1e6, (unsigned long)net.bytes);
+    fflush(stdout);
+    optimizer_free(&o);
+    net_free(&net);
+  }
+  free(index);
+  dataset_free(&data);
+}
+
+static int wrong_digests; /* lines of verify that failed */
+
+static void compare(const char *what, uint64_t digest, uint64_t expected)
+{
+  printf("%s\t%s\t%08lx%08lx\n", digest == expected ? "PASS" : "FAIL", what, (unsigned long)(digest >> 32), (unsigned long)(digest & 0xffffffffu));
+  wrong_digests += digest != expected;
+}
+
+/* Trains a small network for some steps, dense or with its weights pruned by magnitude, and compares its digest. */
+static void verify_training(const char *what, const Dataset *data, const char *model, size_t batch, int scheme, const Training *how,
+                            long pruned, uint64_t expected)
+{
+  Pruning pruning = {GLOBAL, 0, -1, -1};
+  Optimizer o;
+  Net net;
+  pruning.rate = pruned;
+  net_create(&net, model, data, batch);
+  optimizer_create(&o, &net);
+  net_init(&net, scheme, 1, 0);
+  prune_magnitude(&net, net.mask, &pruning);
+  net_set_mask(&net, net.mask);
+  net_init(&net, scheme, 1, 0);
+  train(&net, &o, data, how, 0, 0, how->steps, 0, NULL, NULL);
+  compare(what, net_digest(&net), expected);
+  optimizer_free(&o);
+  net_free(&net);
+}
+
+static int verify(void)
+{
+  Training how = {0};
+  Dataset grey, colour;
+  printf("PASS\tself-check\t-\n"); /* main has made it */
+  dataset_load(&grey, "synth", 0);
+  compare("synth", data_digest(&grey), 0);
+  dataset_load(&colour, "synth-rgb", 0);
+  compare("synth-rgb", data_digest(&colour), 0);
+  how.order_seed = 1;
+  how.steps = 60;
+  how.optimizer = ADAM;
+  how.lr = 0.0012f;
+  verify_training("lenet-300-100 adam dense", &grey, "lenet-300-100", 60, KAIMING_UNIFORM, &how, 0, 0);
+  verify_training("lenet-300-100 adam 5%", &grey, "lenet-300-100", 60, SPARSE_AWARE, &how, 950000, 0);
+  how.optimizer = SGD;
+  how.lr = 0.05f;
+  how.momentum = 0.9f;
+  how.weight_decay = 0.0001f;
+  how.nesterov = 1;
+  how.schedule = COSINE;
+  how.warmup = 10;
+  verify_training("lenet-50-20-10 sgd 60%", &grey, "lenet-50-20-10", 130, GLOROT_NORMAL, &how, 400000, 0);
+  how.nesterov = 0;
+  how.schedule = STEP;
+  how.gamma = 0.1f;
+  how.milestones = 1;
+  how.milestone[0] = 30;
+  verify_training("lenet-40 sgd 20%, colour", &colour, "lenet-40", 128, KAIMING_NORMAL, &how, 800000, 0);
+  dataset_free(&grey);
+  dataset_free(&colour);
+  return wrong_digests > 0;
+}
+
+/* ==== help and main ========================================================================= */
+
+static const struct {
+  const char *name;
+  int command;
+  const char *help;
+} commands[] = {
+  {"train", TRAIN, "trains one network, dense or under the mask of --init"},
+  {"imp", IMP, "finds tickets: train, prune, rewind, repeat; with controls"},
+  {"batches", BATCHES, "prints which images make up each batch of a training"},
+  {"data", DATA, "describes a data set; writes it as IDX or CIFAR files"},
+  {"bench", BENCH, "times a training step at several densities"},
+  {"verify", VERIFY, "checks that this build gives the same bits as all others"},
+  {"help", HELP, "explains a command: ticket help COMMAND"},
+};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void help(int c)
+{
+  int k;
+  if (c < 0) {
+    printf("ticket %s - finds lottery tickets and tests why they win\n\nusage: ticket COMMAND [--option value]...\n\n", TICKET_VERSION);
+    for (k = 0; k < COMMANDS; k++) printf("  %-9s %s\n", commands[k].name, commands[k].help);
+    printf("\nFirst try:  ticket imp --data synth --branches reinit --levels 4 --rate 0.6 --epochs 3 --out try\n");
+    return;
+  }
+  printf("ticket %s - %s\n", commands[c].name, commands[c].help);
+  if (commands[c].command & (TRAIN | IMP))
+    printf("\nWrites PREFIX.tsv (configuration, then a row per network: errors in percent, digest of its weights),\n"
+           "PREFIX.rewind.safetensors and PREFIX.L00.safetensors, L01 ... (controls: PREFIX.L01.reinit.safetensors).\n"
+           "If it is stopped, the same command goes on where it was.\n");
+  printf("\n");
+  for (k = 0; k < OPTIONS; k++) {
+    const Option *o = &options[k];
+    if (!(o->commands & commands[c].command)) continue;
+    printf("  --%s %s\n        %s%s%s%s\n", o->name, o->argument, o->help, *o->standard && o->kind != FLAG ? " (" : "",
+           o->kind != FLAG ? o->standard : "", *o->standard && o->kind != FLAG ? ")" : "");
+  }
+  if (!(commands[c].command & options[O_PRESET].commands)) return;
+  printf("\npresets:\n");
+  for (k = 0; k < PRESETS; k++) printf("  %s: %s\n      %s\n", presets[k].name, presets[k].source, presets[k].settings);
+}
+
+int main(int count, char **argument)
+{
+  const char *name = count > 1 ? argument[1] : "", *broken;
+  int c, k, nearest = 0;
+  if (!strcmp(name, "--help") || !strcmp(name, "-h")) name = "help";
+  if (!strcmp(name, "--version")) {
+    printf("ticket %s\n", TICKET_VERSION);
+    return 0;
+  }
+  for (c = 0; c < COMMANDS; c++) {
+    if (!strcmp(name, commands[c].name)) break;
+    if (edits(name, commands[c].name) < edits(name, commands[nearest].name)) nearest = c;
+  }
+  if (c == COMMANDS && !*name) fail_usage("say what to do: ticket COMMAND [--option value]...; see ticket help");
+  if (c == COMMANDS) fail_usage("there is no command '%s'; did you mean %s? See ticket help", name, commands[nearest].name);
+  for (k = 2; k < count; k++)
+    if (!strcmp(argument[k], "--help") || !strcmp(argument[k], "-h")) {
+      help(c);
+      return 0;
+    }
+  if (commands[c].command == HELP) {
+    for (k = 0; count > 2 && k < COMMANDS; k++)
+      if (!strcmp(argument[2], commands[k].name)) break;
+    if (count > 2 && k == COMMANDS) fail_usage("there is no command '%s'; see ticket help", argument[2]);
+    help(count > 2 && k < COMMANDS ? k : -1);
+    return 0;
+  }
+  parse(count - 2, argument + 2, commands[c].command, name);
+  broken = self_check();
+  if (broken) fail("this build would not give the same bits as others: %s", broken);
+  switch (commands[c].command) {
+  case BATCHES: batches(); break;
+  case DATA: describe(); break;
+  case BENCH: bench(); break;
+  case VERIFY: return verify();
+  default: run(commands[c].command);
+  }
+  if (fflush(stdout) || ferror(stdout)) fail("standard output: cannot be written");
+  return 0;
+}

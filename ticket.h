@@ -1,0 +1,329 @@
+/* ticket.h - every type and public function of ticket, in reading order.
+ *
+ * ticket finds lottery tickets by iterative magnitude pruning with rewinding and tests why they win,
+ * after Maene, Li and Moens, "Towards Understanding Iterative Magnitude Pruning" (2021).
+ * Build: cc -std=c99 -O2 *.c -lm        SPDX-License-Identifier: MIT
+ *
+ * Contract (README, "The same bits everywhere"): binary32, each + - * / sqrt rounds once, no fused
+ * multiply-add, one order for every sum. In the code a product used in a sum is written
+ * a + (float)(w * x) and constants are static const float, so that compilers that compute in a wider
+ * type (FLT_EVAL_METHOD 1 or 2) round where the others do.
+ *
+ * Sizes, the same letters everywhere: B images in a batch, C channels in, H rows, W columns,
+ * I inputs of a dense layer (C H W), O outputs, L images in a tile, T tiles. */
+#ifndef TICKET_H
+#define TICKET_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#if !defined __GNUC__ || defined __clang__ /* gcc -std=c99 never contracts, and does not know the pragma */
+#pragma STDC FP_CONTRACT OFF
+#endif
+
+#define TICKET_VERSION "0.1.0"
+enum { LANES = 16 };     /* partial sums of every sum over a batch: lane = image index mod 16 */
+enum { TILE = 128 };     /* at most this many images side by side in memory; a multiple of LANES */
+enum { NAME_SIZE = 64 }; /* a tensor's name with its final zero */
+
+/* ==== data.c: errors, files, data sets ====================================================== */
+
+/* Prints "ticket: " and the message as one line on stderr, removes the unfinished output file and
+ * exits 1. */
+void fail(const char *format, ...);
+/* The same with exit status 2: the command line is wrong. */
+void fail_usage(const char *format, ...);
+/* count * size zeroed bytes, at least 1; fails naming `what` and the bytes asked for. Caller frees. */
+void *allocate(size_t count, size_t size, const char *what);
+/* The bytes of a file with a zero appended, its length in *size; fails if it cannot be read. Caller frees. */
+unsigned char *read_file(const char *path, size_t *size);
+
+/* A file being written under a temporary name (path + ".tmp") and renamed when complete, so that a
+ * result is either the old one or the whole new one. One at a time. */
+typedef struct {
+  FILE *file;
+  char *path, *temporary;
+} Output;
+void output_open(Output *out, const char *path);                        /* fails if it cannot be made */
+void output_bytes(Output *out, const void *bytes, size_t size);         /* fails if the disk is full */
+void output_print(Output *out, const char *format, ...);                /* printf; fails likewise */
+void output_close(Output *out);                                         /* flushes, checks, renames */
+
+/* One tensor of a safetensors file. */
+typedef struct {
+  char name[2 * NAME_SIZE];
+  int type;        /* 'F': float, F32 in the file; 'U': unsigned char, U8 in the file */
+  int dims;        /* 0 to 4 */
+  size_t shape[4]; /* outermost first */
+  size_t size;     /* product of shape */
+  void *data;      /* size values in the machine's own byte order */
+} Entry;
+
+/* A safetensors file in memory: 8 bytes header length (little endian), a JSON header, the data.
+ * Format: https://huggingface.co/docs/safetensors */
+typedef struct {
+  int entries, pairs;
+  Entry *entry;
+  char **key, **value; /* pairs of __metadata__, unescaped UTF-8 */
+} Safetensors;
+/* Fails, naming the file, on a length, JSON syntax, type, shape or offset that does not fit. F32 and U8 only. */
+void safetensors_read(Safetensors *s, const char *path);
+void safetensors_write(const Safetensors *s, const char *path);
+void safetensors_free(Safetensors *s); /* frees what safetensors_read allocated */
+/* The tensor or metadata value of that name, or NULL. */
+const Entry *safetensors_find(const Safetensors *s, const char *name);
+const char *safetensors_value(const Safetensors *s, const char *key);
+
+/* Images and labels: pixel n x C x H x W bytes, label n bytes below `classes`. */
+typedef struct {
+  size_t n;
+  unsigned char *pixel, *label;
+} Split;
+
+typedef struct {
+  const char *name; /* "synth", "mnist", ... */
+  int channels, height, width, classes;
+  float mean[3], deviation[3]; /* per channel, of pixel / 255 */
+  Split train, test;
+} Dataset;
+
+/* Loads synth | synth-rgb | mnist:DIR | fashion:DIR | kmnist:DIR. Only the first train_size training images are
+ * kept, all if it is 0. Fails, naming the file, on anything malformed. dataset_free releases it. */
+void dataset_load(Dataset *data, const char *spec, size_t train_size);
+void dataset_free(Dataset *data);
+/* Writes the set into an existing folder as IDX files with MNIST's names (1 channel) or as
+ * CIFAR-10 binary files data_batch_1.bin ... test_batch.bin (3 channels). */
+void dataset_write(const Dataset *data, const char *folder);
+
+/* ==== nn.c: arithmetic ====================================================================== */
+
+/* Functions built from contract operations only; the error bounds are measured by test/unit.c. */
+float square_root(float x);  /* correctly rounded; x87 keeps too many digits without the detour inside */
+float exponential(float x);  /* e^x within 2 ulp; 0 below -104, infinite above 88.8 */
+float logarithm(float x);    /* ln x within 2 ulp, x > 0 and normal or subnormal; -infinity at 0 */
+float cosine_turns(float u); /* cos(2 pi u), 0 <= u <= 1, absolute error below 2e-7 */
+float arc_cosine(float x);   /* acos x in radians, -1 <= x <= 1, absolute error below 5e-7 */
+int is_finite(float x);      /* by its bits, so that no compiler option can assume the answer */
+
+/* NULL if this build keeps the contract, else what is broken and the flag that mends it. Microseconds. */
+const char *self_check(void);
+
+/* ---- random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC'11) -----------------------
+ * A draw is a pure function of (seed, stream, index): word index % 4 of the block with
+ * key = (seed low, seed high) and counter = (index / 4, purpose, a, b). */
+typedef struct {
+  uint64_t seed;
+  uint32_t purpose, a, b;
+} Stream;
+enum { /* purpose           a        b         what is drawn */
+  RANDOM_INIT = 1,    /*    tensor   variant   initial values: 0 the ticket's, 1 reinit's, 2 + level reinit-fresh's */
+  RANDOM_ORDER = 2,   /*    level    epoch     data order: Fisher-Yates over 0..n-1, seed is --order-seed */
+  RANDOM_AUGMENT = 3, /*    level    epoch     crops and flips */
+  RANDOM_MASK = 4,    /*    level    tensor    mask shuffled within a tensor (branch shuffle), over all: tensor = 2^32-1 */
+  RANDOM_DATA = 5,    /*    image    set       synthetic images: set = 0 train, 1 test, + 2 for synth-rgb */
+  RANDOM_BENCH = 6    /*    -        -         the masks that bench times */
+};
+void philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
+uint32_t random_bits(Stream s, uint64_t index);
+float random_uniform(Stream s, uint64_t index); /* bits >> 8 times 2^-24: in [0, 1) */
+/* sqrt(-2 ln u) cos(2 pi v), u = (bits(2 index) >> 8 + 1) 2^-24, v = uniform(2 index + 1) (Box and Muller) */
+float random_normal(Stream s, uint64_t index);
+/* Unbiased in [0, bound): the high word of bits * bound, redrawn while the low word is below
+ * 2^32 mod bound (Lemire 2019). Takes its draws from *index upwards. */
+uint32_t random_below(Stream s, uint64_t *index, uint32_t bound);
+/* order[0..n) = a permutation of 0..n-1: for i = n-1 down to 1, swap i and random_below(i + 1). */
+void random_order(uint32_t *order, size_t n, Stream s);
+
+/* ==== nn.c: networks ======================================================================== */
+
+/* A named part of the flat parameter vector: parameters first, in the order of OpenLTH's state_dict. */
+typedef struct {
+  char name[NAME_SIZE]; /* "fc_layers.0.weight" */
+  int dims;
+  size_t shape[4];
+  size_t size, offset;    /* values, and where the first one is in the flat vectors */
+  size_t fan_in, fan_out; /* of the layer; biases carry their layer's */
+  int prunable;           /* the weights of dense layers, not the biases */
+  int output;             /* belongs to the output layer */
+} Tensor;
+
+/* What a layer reads or writes, for a whole batch: [T][C][H][W][L], image b at tile b / L, place b % L.
+ * The innermost loop of every kernel runs over L contiguous independent numbers. */
+typedef struct {
+  size_t channels, height, width;
+  float *value, *gradient; /* gradient = d loss / d value; the input's is not kept */
+} Activation;
+
+/* Surviving weights of a layer, row by row: row r has column[start[r]] ... column[start[r + 1] - 1]. */
+typedef struct {
+  uint32_t *start, *column;
+} Taps;
+
+typedef struct {
+  int kind;             /* index of the table `layer_kinds` in nn.c */
+  int in, out;          /* activations; equal if it works in place */
+  int weight, bias;     /* tensors, or -1 */
+  size_t survivors;     /* weights not masked */
+  int sparse;           /* few enough survive: the kernels walk tap lists */
+  Taps by_out, by_in;   /* rows are outputs (columns inputs), and the transpose */
+} Layer;
+
+/* A network, its mask and the room for one batch. Everything is owned by the net and freed by net_free. */
+typedef struct {
+  char model[NAME_SIZE];
+  size_t classes, batch;
+  size_t tile, tiles; /* L and T; tile is a multiple of LANES and L T >= batch */
+  size_t images;      /* in the batch now loaded */
+  Tensor *tensor;
+  int tensors;
+  size_t size;             /* of the flat vectors: all parameters */
+  float *weight, *gradient; /* [size]; +0 where masked */
+  unsigned char *mask;     /* [size]: 1 keeps, 0 masks; 1 for all that is not prunable */
+  uint32_t *survivor;      /* [survivors] flat indices of what is not masked, ascending */
+  size_t survivors;
+  Layer *layer;
+  int layers;
+  Activation *activation; /* [0] is the input, the last one the logits */
+  int activations;
+  unsigned char *label; /* [L T] */
+  float *loss;          /* [L T] of each image */
+  float *room;          /* workspace of the weight gradients: the input image by image, partial sums */
+  size_t bytes;         /* of activations, gradients and workspace */
+  float value[3][256];  /* normalised pixel: (p / 255 - mean) / deviation per channel */
+} Net;
+
+/* Builds the model for images and classes like the data set's and batches of up to `batch` images; all
+ * weights +0, nothing masked. Models: lenet-N1-N2-... (dense layers with ReLU; OpenLTH's names).
+ * fail_usage on a name that is none of these. */
+void net_create(Net *net, const char *model, const Dataset *data, size_t batch);
+void net_free(Net *net);
+/* Initial values of all parameters, and +0 where masked. Weights: SCHEME below; biases uniform in
+ * +-1/sqrt(fan_in), as PyTorch's Linear. variant: see RANDOM_INIT. */
+enum { KAIMING_NORMAL, KAIMING_UNIFORM, GLOROT_NORMAL, SPARSE_AWARE };
+/* N(0, 2/fan_in) and U(+-sqrt(6/fan_in)) (He 2015); N(0, 2/(fan_in+fan_out)) (Glorot 2010);
+ * N(0, 2/n), n = unmasked inputs of that output (Evci 2020, 2010.03533) */
+void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant);
+/* Takes over mask[size] (NULL: keep all): masked weights and gradients become +0, tap lists are rebuilt. */
+void net_set_mask(Net *net, const unsigned char *mask);
+size_t net_prunable(const Net *net, int surviving); /* prunable weights in all, or those that survive */
+uint64_t net_digest(const Net *net);                /* 64-bit FNV-1a of the parameters, little endian */
+
+double net_operations(const Net *net);              /* multiplications and additions of one step on the batch loaded */
+
+/* One batch: images index[0..n) of the split, n <= L T (first, first + 1 ... where index is NULL). forward
+ * fills the activations; net_loss fills loss and d (mean loss) / d logits, adds the losses to the lanes
+ * and to *wrong the images whose largest logit (the first of equals) is not the label's; backward fills gradient. */
+void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n);
+void net_forward(Net *net);
+void net_loss(Net *net, float lane[LANES], size_t *wrong);
+void net_backward(Net *net);
+/* Mean loss and number of wrong images over a split, in the file's order; one sum over the whole set. */
+void net_evaluate(Net *net, const Split *split, float *loss, size_t *wrong);
+
+/* ---- optimiser, schedule, training ---------------------------------------------------------- */
+
+enum { SGD, ADAM };
+enum { CONSTANT, STEP, COSINE };
+enum { MILESTONES = 8 };
+
+/* How to train: the published hyperparameters of an experiment. */
+typedef struct {
+  int optimizer, nesterov;
+  float lr, momentum, weight_decay;
+  int schedule; /* STEP: lr gamma^(milestones passed); COSINE: lr (1 + cos(pi step/steps)) / 2 */
+  float gamma;
+  int milestones;
+  long milestone[MILESTONES]; /* steps */
+  long warmup;                /* steps: lr rises by the factor step / warmup before that step (OpenLTH) */
+  long steps;                 /* in all, from initialisation: T */
+  uint64_t order_seed;
+} Training;
+float learning_rate(const Training *how, long step);
+
+/* The optimiser's memory, beside the flat vector. Adam's beta = (0.9, 0.999), eps = 1e-8 (Kingma and Ba 2015). */
+typedef struct {
+  float *velocity, *square;    /* [size]: momentum or first moment, second moment; +0 where masked */
+  float correction1, correction2; /* Adam: 1 - beta^t by c = c + (1 - beta)(1 - c) */
+} Optimizer;
+void optimizer_create(Optimizer *o, const Net *net);
+void optimizer_clear(Optimizer *o, const Net *net); /* as new */
+void optimizer_free(Optimizer *o);
+/* One update of all unmasked parameters (README, "Optimiser"). */
+void optimizer_step(Optimizer *o, Net *net, const Training *how, float lr);
+
+/* What a training loop tells after each step; loss and wrong are sums over the `seen` images of the epoch so far. */
+typedef struct {
+  long step, epoch, epochs; /* steps done in all; epoch of the last one, from 0; epochs in all */
+  size_t seen, wrong;
+  float loss;
+  int epoch_done;
+} Progress;
+typedef void Watch(void *context, const Progress *progress);
+/* order[0..n) = the images of an epoch: batch i of it is order[i B] to order[i B + B - 1], the last one what is left. */
+void data_order(uint32_t *order, size_t n, uint64_t order_seed, uint32_t level, uint32_t epoch);
+/* Trains from step `from` to `to`, data in the order of (order_seed, level, epoch). lr > 0 replaces
+ * the schedule (fine-tuning). Fails, naming level, epoch and step, if a loss is not finite. */
+void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uint32_t level, long from, long to, float lr,
+           Watch *watch, void *context);
+
+/* ==== prune.c: masks, rewinding, the loop ==================================================== */
+
+enum { GLOBAL, LAYER };
+enum { MILLION = 1000000 };
+/* What is pruned at a level. Rates and densities are whole millionths, so that counts are exact:
+ * of n surviving weights, round(n rate) are pruned. */
+typedef struct {
+  int scope;       /* GLOBAL: one ranking over all layers; LAYER: one per layer */
+  long rate;       /* share of the surviving weights */
+  long output_rate; /* the output layer's own rate, ranked alone; negative: as the others */
+  long density;    /* one-shot: prune to this share of all weights instead; negative: by rate */
+} Pruning;
+/* Masks in mask[net->size] the surviving prunable weights lowest by (|w|, index). Returns the largest |w| masked:
+ * the pruning threshold (0 if none is). */
+float prune_magnitude(const Net *net, unsigned char *mask, const Pruning *how);
+/* Permutes the mask within each prunable tensor, or over all of them together. */
+void prune_shuffle(const Net *net, unsigned char *mask, uint64_t seed, uint32_t level, int together);
+
+/* What is trained at a level; TICKET first, the others are controls with the ticket's mask or size:
+ * REINIT       ticket's mask, one new initialisation shared by all levels (Maene 2021), full schedule
+ * REINIT_FRESH the same, a new initialisation per level (Frankle and Carbin 2019)
+ * SHUFFLE      ticket's weights, mask permuted within each layer; from level 1
+ * RANDOM       ticket's weights, mask permuted over all layers; from level 1 */
+enum { TICKET, REINIT, REINIT_FRESH, SHUFFLE, RANDOM, BRANCHES };
+extern const char *const branch_names[BRANCHES];
+/* How a pruned network is retrained (Renda, Frankle, Carbin 2020), k the rewind step, T all steps:
+ * WEIGHTS   weights of step k, schedule and data order from k to T
+ * LR        weights as trained, schedule from k to T
+ * FINETUNE  weights as trained, T - k steps with the schedule's last learning rate */
+enum { WEIGHTS, LR, FINETUNE };
+
+/* A whole experiment, as its options name it. Strings and data belong to the caller. */
+typedef struct {
+  const Dataset *data;
+  const char *model;
+  size_t batch;
+  int scheme;
+  uint64_t seed;
+  Training how;
+  int levels; /* trained networks, the dense one included */
+  Pruning pruning;
+  long rewind; /* k */
+  int retrain;
+  int branch[BRANCHES], branches; /* in the order asked for; branch[0] is TICKET */
+  const Safetensors *init; /* NULL, or where to start: values of step 0 and its mask */
+  const char *init_path;
+  const char *out; /* PREFIX of all files */
+  int quiet;
+  int pairs; /* the configuration as the files record it */
+  const char **key, **value;
+} Experiment;
+/* Runs it, or goes on where a killed run with the same configuration stopped; writes PREFIX.tsv,
+ * PREFIX.rewind.safetensors, PREFIX.Lnn[.BRANCH].safetensors and prints the table of test errors on stdout. */
+void imp(const Experiment *e);
+
+/* Sets weights and mask of the net from a checkpoint. Fails, naming `path`, on a missing or unknown tensor, a
+ * wrong shape, a mask that is not 0 or 1, a weight that is not finite or a digest that does not fit. */
+void checkpoint_apply(Net *net, const Safetensors *s, const char *path);
+
+#endif
