@@ -71,7 +71,7 @@ static char *join(const char *a, const char *between, const char *b)
 
 /* ==== files ================================================================================= */
 
-static const size_t READ_LIMIT = 0x7fffffff; /* 2 GB: more than any set or checkpoint here, less than any memory */
+static const size_t READ_LIMIT = 0x7fffffff; /* 2 GB: more than any data set or checkpoint here has */
 
 /* In growing pieces, because neither a pipe's length nor that of a file above 2 GB can be asked for in C99. */
 unsigned char *read_file(const char *path, size_t *size)
@@ -94,9 +94,8 @@ unsigned char *read_file(const char *path, size_t *size)
   if (ferror(file)) fail("%s: cannot read: %s", path, reason());
   fclose(file);
   bytes[n] = 0;
-  grown = realloc(bytes, n + 1);
   *size = n;
-  return grown ? grown : bytes;
+  return bytes;
 }
 
 static int is_readable_file(const char *path) /* and not a folder: some systems open those, but read nothing */
@@ -141,14 +140,11 @@ void output_print(Output *out, const char *format, ...)
 
 void output_close(Output *out)
 {
-  int bad;
+  FILE *file = out->file;
   errno = 0;
-  bad = fflush(out->file) != 0 || ferror(out->file);
-  if (bad) cannot_write(out);
-  bad = fclose(out->file) != 0;
-  out->file = NULL;
-  if (bad) cannot_write(out);
-  errno = 0;
+  if (fflush(file) != 0 || ferror(file)) cannot_write(out);
+  out->file = NULL; /* gone even if fclose fails */
+  if (fclose(file) != 0) cannot_write(out);
   if (rename(out->temporary, out->path) != 0) { /* C99 lets rename refuse to replace; Windows does */
     const char *why = reason();
     if (!is_readable_file(out->path) || remove(out->path) != 0 || rename(out->temporary, out->path) != 0)
@@ -163,7 +159,8 @@ void output_close(Output *out)
 /* 8 bytes n, little endian | n bytes JSON, spaces at its end | the tensors' bytes, little endian, no gaps
  *   {"__metadata__":{"key":"value",...},"name":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},...} */
 
-enum { MAX_ENTRIES = 4096, MAX_HEADER = 100000000 }; /* ResNet-110 with masks has below 1,000; pairs are compared */
+/* ResNet-110 with its masks has below 1,000 tensors; every two are compared. 100 MB is the format's own limit. */
+enum { MAX_ENTRIES = 4096, MAX_HEADER = 100000000 };
 
 /* A place in the header; end may be read too, it is a tensor's byte or the zero that read_file appends. */
 typedef struct {
@@ -649,7 +646,9 @@ static float draw(Draws *d, float low, float high)
   return x;
 }
 
-typedef struct { float x, y; } Point;
+typedef struct {
+  float x, y;
+} Point;
 
 /* Corner cutting (Chaikin): each line a b becomes the points a/4 steps in from its ends; the stroke's ends stay. */
 static int cut_corners(Point *p, int n)
@@ -659,9 +658,7 @@ static int cut_corners(Point *p, int n)
   int i, made = 1;
   memcpy(old, p, (size_t)n * sizeof *p);
   for (i = 0; i + 1 < n; i++) {
-    float dx = old[i + 1].x - old[i].x, dy = old[i + 1].y - old[i].y;
-    dx = quarter * dx;
-    dy = quarter * dy;
+    float dx = quarter * (float)(old[i + 1].x - old[i].x), dy = quarter * (float)(old[i + 1].y - old[i].y);
     p[made].x = old[i].x + dx;
     p[made++].y = old[i].y + dy;
     p[made].x = old[i + 1].x - dx;
@@ -701,7 +698,7 @@ static void draw_line(float *ink, int side, Point a, Point b, float half)
  * lines are in the way, the wobble of each point, those lines, colours; then noise, 4 pixels to a draw. */
 static void synth_image(const Dataset *data, unsigned char *pixel, unsigned char *label, uint32_t index, uint32_t set)
 {
-  static const float turn = 0.1f, small = 0.6f, lean = 0.3f, far = 0.15f, thin = 0.5f, thick = 1.2f, faint = 0.7f;
+  static const float turn = 0.1f, small = 0.6f, lean = 0.3f, shift = 0.15f, thin = 0.5f, thick = 1.2f, faint = 0.7f;
   static const float wobble = 0.06f, three_quarters = 0.75f;
   float ink[MAX_PLANE];
   Point p[MAX_POINTS];
@@ -719,8 +716,8 @@ static void synth_image(const Dataset *data, unsigned char *pixel, unsigned char
   scale_x = middle * draw(&d, small, 1.0f);
   scale_y = middle * draw(&d, small, 1.0f);
   shear = draw(&d, -lean, lean);
-  shift_x = middle + (float)((float)side * draw(&d, -far, far));
-  shift_y = middle + (float)((float)side * draw(&d, -far, far));
+  shift_x = middle + (float)((float)side * draw(&d, -shift, shift));
+  shift_y = middle + (float)((float)side * draw(&d, -shift, shift));
   half = draw(&d, thin, thick);
   strength = draw(&d, faint, 1.0f);
   lines = (int)random_below(d.stream, &d.next, 2);

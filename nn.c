@@ -250,12 +250,11 @@ void random_order(uint32_t *order, size_t n, Stream s)
  *     gradient dW      output     image of one lane    input       dy
  */
 
-/* 4 rows by 4 terms: each x[i] that is loaded serves four rows, each y[i] takes four terms. */
-static void rows_4x4(float *restrict y, size_t y_step, const float *restrict x, size_t x_step,
-                     const float *restrict w, size_t w_row, size_t w_step, size_t n)
+/* 4 rows by 4 terms: each x[i] that is loaded serves four rows, each y[i] takes four terms. `fresh`: y begins at +0. */
+static void rows_4x4(int fresh, float *restrict y0, float *restrict y1, float *restrict y2, float *restrict y3,
+                     const float *restrict x, size_t x_step, const float *restrict w, size_t w_row, size_t w_step, size_t n)
 {
   const float *restrict x0 = x, *restrict x1 = x + x_step, *restrict x2 = x + 2 * x_step, *restrict x3 = x + 3 * x_step;
-  float *restrict y0 = y, *restrict y1 = y + y_step, *restrict y2 = y + 2 * y_step, *restrict y3 = y + 3 * y_step;
   const float *v = w + w_row, *u = v + w_row, *s = u + w_row;
   const float a0 = w[0], a1 = w[w_step], a2 = w[2 * w_step], a3 = w[3 * w_step];
   const float b0 = v[0], b1 = v[w_step], b2 = v[2 * w_step], b3 = v[3 * w_step];
@@ -263,24 +262,25 @@ static void rows_4x4(float *restrict y, size_t y_step, const float *restrict x, 
   const float d0 = s[0], d1 = s[w_step], d2 = s[2 * w_step], d3 = s[3 * w_step];
   size_t i;
   for (i = 0; i < n; i++) {
-    float p0 = x0[i], p1 = x1[i], p2 = x2[i], p3 = x3[i], t;
-    t = y0[i], t = t + (float)(a0 * p0), t = t + (float)(a1 * p1), t = t + (float)(a2 * p2), t = t + (float)(a3 * p3), y0[i] = t;
-    t = y1[i], t = t + (float)(b0 * p0), t = t + (float)(b1 * p1), t = t + (float)(b2 * p2), t = t + (float)(b3 * p3), y1[i] = t;
-    t = y2[i], t = t + (float)(c0 * p0), t = t + (float)(c1 * p1), t = t + (float)(c2 * p2), t = t + (float)(c3 * p3), y2[i] = t;
-    t = y3[i], t = t + (float)(d0 * p0), t = t + (float)(d1 * p1), t = t + (float)(d2 * p2), t = t + (float)(d3 * p3), y3[i] = t;
+    float t0 = fresh ? 0 : y0[i], t1 = fresh ? 0 : y1[i], t2 = fresh ? 0 : y2[i], t3 = fresh ? 0 : y3[i], p;
+    p = x0[i], t0 = t0 + (float)(a0 * p), t1 = t1 + (float)(b0 * p), t2 = t2 + (float)(c0 * p), t3 = t3 + (float)(d0 * p);
+    p = x1[i], t0 = t0 + (float)(a1 * p), t1 = t1 + (float)(b1 * p), t2 = t2 + (float)(c1 * p), t3 = t3 + (float)(d1 * p);
+    p = x2[i], t0 = t0 + (float)(a2 * p), t1 = t1 + (float)(b2 * p), t2 = t2 + (float)(c2 * p), t3 = t3 + (float)(d2 * p);
+    p = x3[i], t0 = t0 + (float)(a3 * p), t1 = t1 + (float)(b3 * p), t2 = t2 + (float)(c3 * p), t3 = t3 + (float)(d3 * p);
+    y0[i] = t0, y1[i] = t1, y2[i] = t2, y3[i] = t3;
   }
 }
 
 /* 1 row, 1 term. */
-static void row_1(float *restrict y, const float *restrict x, float w, size_t n)
+static void row_1(int fresh, float *restrict y, const float *restrict x, float w, size_t n)
 {
   size_t i;
-  for (i = 0; i < n; i++) y[i] = y[i] + (float)(w * x[i]);
+  for (i = 0; i < n; i++) y[i] = (fresh ? 0 : y[i]) + (float)(w * x[i]);
 }
 
-/* y[r][i] += sum over k of w[r][k] x[k][i] for r < R, k < K, i < n; rows y_step and x_step apart, w[r][k] at
- * w[r w_row + k w_step]. K is cut so that the rows of x in use stay in the first-level cache. */
-static void rows_add(float *y, size_t y_step, size_t R, const float *x, size_t x_step, size_t K,
+/* y[r][i] = (fresh ? +0 : y[r][i]) + sum over k of w[r][k] x[k][i] for r < R, k < K, i < n; rows y_step and x_step
+ * apart, w[r][k] at w[r w_row + k w_step]. K is cut so that the rows of x in use stay in the first-level cache. */
+static void rows_add(int fresh, float *y, size_t y_step, size_t R, const float *x, size_t x_step, size_t K,
                      const float *w, size_t w_row, size_t w_step, size_t n)
 {
   enum { BLOCK = 6144 }; /* numbers of x: 24 KiB */
@@ -288,10 +288,15 @@ static void rows_add(float *y, size_t y_step, size_t R, const float *x, size_t x
   for (first = 0; first < K; first += block) {
     size_t last = first + block < K ? first + block : K, last4 = last - (last - first) % 4;
     for (r = 0; r + 4 <= R; r += 4)
-      for (k = first; k < last4; k += 4)
-        rows_4x4(y + r * y_step, y_step, x + k * x_step, x_step, w + r * w_row + k * w_step, w_row, w_step, n);
+      for (k = first; k < last4; k += 4) {
+        float *y0 = y + r * y_step, *y1 = y0 + y_step, *y2 = y1 + y_step, *y3 = y2 + y_step;
+        const float *v = w + r * w_row + k * w_step;
+        if (fresh && k == 0) rows_4x4(1, y0, y1, y2, y3, x, x_step, v, w_row, w_step, n);
+        else rows_4x4(0, y0, y1, y2, y3, x + k * x_step, x_step, v, w_row, w_step, n);
+      }
     for (r = 0; r < R; r++)
-      for (k = r < R - R % 4 ? last4 : first; k < last; k++) row_1(y + r * y_step, x + k * x_step, w[r * w_row + k * w_step], n);
+      for (k = r < R - R % 4 ? last4 : first; k < last; k++)
+        row_1(fresh && k == 0, y + r * y_step, x + k * x_step, w[r * w_row + k * w_step], n);
   }
 }
 
@@ -314,7 +319,7 @@ static void row_of_taps(float *restrict y, const float *restrict x, size_t x_ste
       y[i] = t;
     }
   }
-  for (; taps > 0; taps--, column++) row_1(y, x + *column * x_step, w[*column * w_step], n);
+  for (; taps > 0; taps--, column++) row_1(0, y, x + *column * x_step, w[*column * w_step], n);
 }
 
 /* sum[l] += sum over g ascending of a[16 g + l] b[16 g + l], four g at a time: a sum over images by lanes. */
@@ -332,17 +337,30 @@ static void lanes_dot(float *restrict sum, const float *restrict a, const float 
     for (l = 0; l < LANES; l++) sum[l] = sum[l] + (float)(a[l] * b[l]);
 }
 
-/* The sum of 16 lanes: l and l+8, then l+4, l+2, l+1. Lane l of column i is at sum[l step + i]; the result is
- * in sum[0..n). */
-static void lanes_add(float *sum, size_t step, size_t n)
+/* The sum of 16 lanes: l and l+8, then l+4, l+2, l+1. */
+static float lanes_sum(const float v[LANES])
 {
-  size_t half, l, i;
+  float sum[LANES];
+  size_t half, l;
+  for (l = 0; l < LANES; l++) sum[l] = v[l];
   for (half = LANES / 2; half > 0; half /= 2)
-    for (l = 0; l < half; l++) {
-      float *restrict low = sum + l * step;
-      const float *restrict high = sum + (l + half) * step;
-      for (i = 0; i < n; i++) low[i] = low[i] + high[i];
-    }
+    for (l = 0; l < half; l++) sum[l] = sum[l] + sum[l + half];
+  return sum[0];
+}
+
+/* The same for n columns at once: out[i] = sum of the lanes v[l step + i]. */
+static void lanes_sums(float *restrict out, const float *restrict v, size_t step, size_t n)
+{
+  const float *restrict u = v + 4 * step, *restrict s = v + 8 * step, *restrict r = v + 12 * step;
+  const size_t a = step, b = 2 * step, c = 3 * step;
+  size_t i;
+  for (i = 0; i < n; i++) {
+    float p0 = v[i] + s[i], p1 = v[a + i] + s[a + i], p2 = v[b + i] + s[b + i], p3 = v[c + i] + s[c + i];
+    float q0 = u[i] + r[i], q1 = u[a + i] + r[a + i], q2 = u[b + i] + r[b + i], q3 = u[c + i] + r[c + i];
+    p0 = p0 + q0, p1 = p1 + q1, p2 = p2 + q2, p3 = p3 + q3;
+    p0 = p0 + p2, p1 = p1 + p3;
+    out[i] = p0 + p1;
+  }
 }
 
 /* ==== self-check ============================================================================ */
@@ -362,7 +380,7 @@ static int kernels_give(float y, float a, float b, float last, float expected)
       for (i = 0; i < LANES; i++) wide[k * LANES + i] = w[k];
     }
     for (i = 0; i < R * N; i++) out[i] = y;
-    rows_add(out, N, R, x, N, K, w, K, 1, N);
+    rows_add(0, out, N, R, x, N, K, w, K, 1, N);
     for (i = 0; i < R * N; i++)
       if (bits_of(out[i]) != bits_of(expected)) return 0;
     for (i = 0; i < N; i++) out[i] = y;
@@ -379,19 +397,18 @@ static int kernels_give(float y, float a, float b, float last, float expected)
   return 1;
 }
 
-/* lane[0] + lane[8] and so on through lanes_add, as one number and as a row of them. */
+/* The order of the sum of lanes, as one number and as a row of them. */
 static int lanes_give(float lane0, float lane4, float lane8, float lane12, float expected)
 {
   enum { N = LANES + 3 };
-  float sum[LANES * N] = {0}, one[LANES] = {0};
+  float all[LANES * N], one[LANES] = {0}, sum[N];
   size_t i;
   one[0] = lane0, one[4] = lane4, one[8] = lane8, one[12] = lane12;
-  for (i = 0; i < LANES * N; i++) sum[i] = one[i / N];
-  lanes_add(sum, N, N);
-  lanes_add(one, 1, 1);
+  for (i = 0; i < LANES * N; i++) all[i] = one[i / N];
+  lanes_sums(sum, all, N, N);
   for (i = 0; i < N; i++)
     if (bits_of(sum[i]) != bits_of(expected)) return 0;
-  return bits_of(one[0]) == bits_of(expected);
+  return bits_of(lanes_sum(one)) == bits_of(expected);
 }
 
 const char *self_check(void)
@@ -441,14 +458,14 @@ static void dense_forward(Net *net, const Layer *layer)
   for (t = 0; t < tiles_in_use(net); t++) {
     const float *x = net->activation[layer->in].value + t * I * L;
     float *y = net->activation[layer->out].value + t * O * L;
-    for (l = 0; l < O * L; l++) y[l] = 0;
     if (layer->sparse)
       for (o = 0; o < O; o++) {
         const uint32_t *start = layer->by_out.start + o;
+        for (l = 0; l < L; l++) y[o * L + l] = 0;
         row_of_taps(y + o * L, x, L, w + o * I, 1, layer->by_out.column + start[0], start[1] - start[0], L);
       }
     else
-      rows_add(y, L, O, x, L, I, w, I, 1, L);
+      rows_add(1, y, L, O, x, L, I, w, I, 1, L);
     for (o = 0; o < O; o++)
       for (l = 0; l < L; l++) y[o * L + l] = y[o * L + l] + b[o];
   }
@@ -463,14 +480,14 @@ static void dense_input_gradient(Net *net, const Layer *layer)
   for (t = 0; t < tiles_in_use(net); t++) {
     const float *dy = net->activation[layer->out].gradient + t * O * L;
     float *dx = net->activation[layer->in].gradient + t * I * L;
-    for (l = 0; l < I * L; l++) dx[l] = 0;
     if (layer->sparse)
       for (i = 0; i < I; i++) {
         const uint32_t *start = layer->by_in.start + i;
+        for (l = 0; l < L; l++) dx[i * L + l] = 0;
         row_of_taps(dx + i * L, dy, L, w + i, I, layer->by_in.column + start[0], start[1] - start[0], L);
       }
     else
-      rows_add(dx, L, I, dy, L, O, w, 1, I, L);
+      rows_add(1, dx, L, I, dy, L, O, w, 1, I, L);
   }
 }
 
@@ -492,27 +509,23 @@ static void dense_weight_gradient(Net *net, const Layer *layer)
         float sum[LANES] = {0};
         i = layer->by_out.column[j];
         for (t = 0; t < tiles; t++) lanes_dot(sum, dy + (t * O + o) * L, x + (t * I + i) * L, L / LANES);
-        lanes_add(sum, 1, 1);
-        dw[o * I + i] = sum[0];
+        dw[o * I + i] = lanes_sum(sum);
       }
     return;
   }
-  for (t = 0; t < tiles; t++)
-    for (i = 0; i < I; i++)
-      for (l = 0; l < L; l++) image[(t * L + l) * room_step + i] = x[(t * I + i) * L + l];
+  for (l = 0; l < tiles * L; l += LANES) /* in squares, so that both sides stay in the cache */
+    for (i = 0; i < I; i += LANES)
+      for (g = l; g < l + LANES; g++)
+        for (j = i; j < I && j < i + LANES; j++) image[g * room_step + j] = x[(g / L * I + j) * L + g % L];
   for (i = 0; i < I; i += INPUTS) {
     size_t n = I - i < INPUTS ? I - i : INPUTS;
     for (o = 0; o < O; o += OUTPUTS) {
       size_t rows = O - o < OUTPUTS ? O - o : OUTPUTS;
-      for (j = 0; j < rows * LANES * INPUTS; j++) sums[j] = 0;
       for (t = 0; t < tiles; t++)
         for (l = 0; l < LANES; l++)
-          rows_add(sums + l * INPUTS, LANES * INPUTS, rows, image + (t * L + l) * room_step + i, LANES * room_step, L / LANES,
+          rows_add(t == 0, sums + l * INPUTS, LANES * INPUTS, rows, image + (t * L + l) * room_step + i, LANES * room_step, L / LANES,
                    dy + (t * O + o) * L + l, L, LANES, n);
-      for (g = 0; g < rows; g++) {
-        lanes_add(sums + g * LANES * INPUTS, INPUTS, n);
-        for (j = 0; j < n; j++) dw[(o + g) * I + i + j] = sums[g * LANES * INPUTS + j];
-      }
+      for (g = 0; g < rows; g++) lanes_sums(dw + (o + g) * I + i, sums + g * LANES * INPUTS, INPUTS, n);
     }
   }
   if (layer->survivors < O * I)
@@ -532,8 +545,7 @@ static void dense_backward(Net *net, const Layer *layer)
     float sum[LANES] = {0};
     for (t = 0; t < tiles_in_use(net); t++)
       for (l = 0; l < L; l++) sum[l % LANES] = sum[l % LANES] + dy[(t * O + o) * L + l];
-    lanes_add(sum, 1, 1);
-    db[o] = sum[0];
+    db[o] = lanes_sum(sum);
   }
 }
 
@@ -880,8 +892,7 @@ void net_evaluate(Net *net, const Split *split, float *loss, size_t *wrong)
     net_forward(net);
     net_loss(net, lane, wrong);
   }
-  lanes_add(lane, 1, 1);
-  *loss = lane[0] / (float)split->n;
+  *loss = lanes_sum(lane) / (float)split->n;
 }
 
 /* ==== optimiser, schedule, training ========================================================= */
@@ -999,7 +1010,7 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
   p.epochs = (how->steps + per_epoch - 1) / per_epoch;
   for (p.step = from; p.step < to;) {
     size_t first = (size_t)(p.step % per_epoch) * batch, size = n - first < batch ? n - first : batch;
-    float lane[LANES] = {0};
+    float lane[LANES] = {0}, loss;
     p.epoch = p.step / per_epoch;
     if (p.epoch != ordered) {
       data_order(order, n, how->order_seed, level, (uint32_t)p.epoch);
@@ -1010,13 +1021,13 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
     net_load(net, &data->train, order + first, 0, size);
     net_forward(net);
     net_loss(net, lane, &p.wrong);
-    lanes_add(lane, 1, 1);
-    if (!is_finite(lane[0]))
+    loss = lanes_sum(lane);
+    if (!is_finite(loss))
       fail("training diverged: the loss is not finite at level %u, epoch %ld, step %ld; try a lower --lr or a --warmup",
            (unsigned)level, p.epoch, p.step);
     net_backward(net);
     optimizer_step(o, net, how, lr > 0 ? lr : learning_rate(how, p.step));
-    p.loss = p.loss + lane[0];
+    p.loss = p.loss + loss;
     p.seen += size;
     p.step++;
     p.epoch_done = p.step % per_epoch == 0;

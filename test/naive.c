@@ -13,6 +13,15 @@
 
 /* ==== functions ============================================================================= */
 
+static float number(uint32_t bits)
+{
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+static float infinity(void) { return number(0x7f800000u); } /* some compilers lack math.h's */
+
 /* The binary32 nearest to the root, in integers. x = n 2^(2h) with n in [2^48, 2^50), so the root of n, cut off, has 25
  * bits: 24 and one that says how to round. A tie cannot be: n is even, and the square of an odd number is not. */
 float naive_square_root(float x)
@@ -20,7 +29,8 @@ float naive_square_root(float x)
   int exponent;
   uint64_t n, root = 0, bit;
   double fraction;
-  if (!(x > 0) || isinf(x)) return x < 0 ? (float)NAN : x; /* zeros, infinity and NaN are their own roots */
+  if (x < 0) return number(0x7fc00000u);
+  if (!(x > 0) || x == infinity()) return x; /* zeros, infinity and NaN are their own roots */
   fraction = frexp((double)x, &exponent);                           /* x = fraction 2^exponent, 1/2 <= fraction < 1 */
   n = (uint64_t)ldexp(fraction, 49);                                /* exact: the fraction has 24 bits */
   exponent -= 49;
@@ -42,9 +52,9 @@ float naive_exponential(float x)
   static const float one = 1.0f, half = 0.5f, least = -104.0f, most = 88.8f;
   float t, r, sum = 1.0f;
   int k, n;
-  if (isnan(x)) return x;
+  if (x != x) return x;
   if (x < least) return 0.0f;
-  if (x >= most) return (float)INFINITY;
+  if (x >= most) return infinity();
   t = x * log2_e;
   t = t < 0 ? t - half : t + half;
   k = (int)t;
@@ -69,8 +79,8 @@ float naive_logarithm(float x)
   static const float one = 1.0f, two = 2.0f, odd[4] = {3.0f, 5.0f, 7.0f, 9.0f};
   float m, f, s, z, p, t, high;
   int k, n;
-  if (isnan(x) || (isinf(x) && x > 0)) return x;
-  if (x <= 0) return (float)-INFINITY;
+  if (x != x || x == infinity()) return x;
+  if (x <= 0) return -infinity();
   m = (float)(2.0 * frexp((double)x, &k)); /* 1 <= m < 2, exact */
   k--;
   if (m > root_2) {

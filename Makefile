@@ -1,0 +1,32 @@
+# make, make run, make test, make verify, make bench, make install, make clean; CC= and CFLAGS= may be given.
+# Any flags give the same bits: ticket checks itself at every start and refuses to run if they do not.
+PREFIX = /usr/local
+CC = cc
+# What this compiler takes of: use the machine fully, do not fuse multiply-add, sqrtf without errno.
+FLAGS = -O3 -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math -mprefer-vector-width=512
+CFLAGS := $(shell for f in $(FLAGS); do $(CC) -std=c99 -Werror $$f -E -x c /dev/null >/dev/null 2>&1 && printf '%s ' $$f; done)
+SOURCES = ticket.c nn.c prune.c data.c
+
+ticket: $(SOURCES) ticket.h
+	$(CC) -std=c99 $(CFLAGS) -o $@ $(SOURCES) -lm
+
+run: ticket
+	./ticket imp --data synth --init-scheme kaiming-uniform --levels 8 --rate 0.5 --branches reinit --out run
+
+test: ticket
+	sh test/all.sh "$(CC) -std=c99 $(CFLAGS)"
+
+verify: ticket
+	./ticket verify
+
+bench: ticket
+	./ticket bench --batch 128
+
+install: ticket
+	mkdir -p "$(DESTDIR)$(PREFIX)/bin"
+	cp ticket "$(DESTDIR)$(PREFIX)/bin/ticket"
+
+clean:
+	rm -f ticket test/unit run.tsv run.*.safetensors
+
+.PHONY: run test verify bench install clean
