@@ -338,14 +338,15 @@ static void lanes_dot(float *restrict sum, const float *restrict a, const float 
 }
 
 /* The sum of 16 lanes: l and l+8, then l+4, l+2, l+1. */
-static float lanes_sum(const float v[LANES])
+static float lanes_sum(const float *v)
 {
-  float sum[LANES];
-  size_t half, l;
-  for (l = 0; l < LANES; l++) sum[l] = v[l];
-  for (half = LANES / 2; half > 0; half /= 2)
-    for (l = 0; l < half; l++) sum[l] = sum[l] + sum[l + half];
-  return sum[0];
+  float a[8], b[4], c, d;
+  size_t l;
+  for (l = 0; l < 8; l++) a[l] = v[l] + v[l + 8];
+  for (l = 0; l < 4; l++) b[l] = a[l] + a[l + 4];
+  c = b[0] + b[2];
+  d = b[1] + b[3];
+  return c + d;
 }
 
 /* The same for n columns at once: out[i] = sum of the lanes v[l step + i]. */
