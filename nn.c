@@ -700,7 +700,8 @@ static int build(Net *net, const char *model)
 
 void net_create(Net *net, const char *model, const Dataset *data, size_t batch)
 {
-  size_t c, p, most = 0, slots;
+  size_t c, p, most = 0, all = 0, slots;
+  float *at;
   int k;
   memset(net, 0, sizeof *net);
   net->classes = (size_t)data->classes;
@@ -720,18 +721,25 @@ void net_create(Net *net, const char *model, const Dataset *data, size_t batch)
   net->mask = allocate(net->size, 1, "the mask");
   net->survivor = allocate(net->size, sizeof(uint32_t), "the list of surviving weights");
   for (k = 0; k < net->activations; k++) {
-    Activation *a = &net->activation[k];
-    size_t size = activation_size(a);
-    a->value = allocate(slots * size, sizeof(float), "activations");
-    if (k > 0) a->gradient = allocate(slots * size, sizeof(float), "gradients of activations");
-    net->bytes += slots * size * sizeof(float) * (k > 0 ? 2 : 1);
+    size_t size = activation_size(&net->activation[k]);
+    all += (k > 0 ? 2 : 1) * slots * size;
     if (k + 1 < net->activations && size > most) most = size;
   }
   most = LANES * OUTPUTS * INPUTS + slots * ((most + LANES - 1) / LANES * LANES);
-  net->room = allocate(most, sizeof(float), "workspace");
+  net->bytes = (all + most + LANES) * sizeof(float);
+  at = net->memory = allocate(all + most + LANES, sizeof(float), "activations");
+  while ((uintptr_t)at % (LANES * sizeof(float)) != 0) at++; /* a vector that straddles two cache lines costs two loads */
+  for (k = 0; k < net->activations; k++) {
+    Activation *a = &net->activation[k];
+    a->value = at;
+    at += slots * activation_size(a);
+    if (k == 0) continue;
+    a->gradient = at;
+    at += slots * activation_size(a);
+  }
+  net->room = at;
   net->loss = allocate(slots, sizeof(float), "losses");
   net->label = allocate(slots, 1, "labels");
-  net->bytes += most * sizeof(float);
   for (c = 0; c < (size_t)data->channels; c++)
     for (p = 0; p < 256; p++) {
       float pixel = (float)p / 255.0f;
@@ -755,10 +763,7 @@ void net_free(Net *net)
 {
   int k;
   for (k = 0; k < net->layers; k++) free_taps(&net->layer[k]);
-  for (k = 0; k < net->activations; k++) {
-    free(net->activation[k].value);
-    free(net->activation[k].gradient);
-  }
+  free(net->memory);
   free(net->tensor);
   free(net->layer);
   free(net->activation);
@@ -766,7 +771,6 @@ void net_free(Net *net)
   free(net->gradient);
   free(net->mask);
   free(net->survivor);
-  free(net->room);
   free(net->loss);
   free(net->label);
   memset(net, 0, sizeof *net);

@@ -188,8 +188,9 @@ typedef struct {
   int activations;
   unsigned char *label; /* [L T] */
   float *loss;          /* [L T] of each image */
-  float *room;          /* workspace of the weight gradients: the input image by image, partial sums */
-  size_t bytes;         /* of activations, gradients and workspace */
+  float *room;          /* workspace of the weight gradients: partial sums, the input image by image */
+  float *memory;        /* the one block that holds activations, their gradients and room */
+  size_t bytes;         /* of that block */
   float value[3][256];  /* normalised pixel: (p / 255 - mean) / deviation per channel */
 } Net;
 

@@ -611,7 +611,7 @@ void naive_step(Naive *n, const Training *how, float lr)
 }
 
 /* Step s is batch s mod (batches per epoch) of epoch s / (batches per epoch); an epoch's last batch may be smaller. */
-void naive_train(Naive *n, const Dataset *data, const Training *how, uint32_t level, long from, long to, size_t batch)
+void naive_train(Naive *n, const Dataset *data, const Training *how, uint32_t level, long from, long to, float lr, size_t batch)
 {
   const Split *split = &data->train;
   const size_t per_epoch = (split->n + batch - 1) / batch;
@@ -631,13 +631,119 @@ void naive_train(Naive *n, const Dataset *data, const Training *how, uint32_t le
     naive_pixels(x, data, split, order + first, 0, images);
     for (b = 0; b < images; b++) label[b] = split->label[order[first + b]];
     naive_batch(n, x, label, images, logits, loss, lane, &wrong);
-    naive_step(n, how, naive_learning_rate(how, step));
+    naive_step(n, how, lr > 0 ? lr : naive_learning_rate(how, step));
   }
   free(order);
   free(label);
   free(x);
   free(logits);
   free(loss);
+}
+
+/* ==== pruning =============================================================================== */
+
+/* Are weights i and j ranked together? */
+static int one_group(const Naive *n, const Pruning *how, size_t i, size_t j)
+{
+  const size_t output = weights_at(n, n->layers - 1);
+  if (how->scope == LAYER) {
+    size_t k;
+    for (k = 0; k < n->layers; k++)
+      if ((i >= weights_at(n, k)) != (j >= weights_at(n, k))) return 0;
+    return 1;
+  }
+  return how->output_rate < 0 || (i >= output) == (j >= output);
+}
+
+static int is_weight(const Naive *n, size_t j)
+{
+  size_t k;
+  for (k = 0; k < n->layers; k++)
+    if (j >= weights_at(n, k) && j < biases_at(n, k)) return 1;
+  return 0;
+}
+
+/* Of a group of `all` weights of which `left` survive, those with fewer than `pruned` survivors before them are masked;
+ * i comes before j if |i| < |j|, or they are equal and i < j. round(n x): halves up. */
+float naive_prune(const Naive *n, unsigned char *keep, const Pruning *how)
+{
+  unsigned char *old = room(n->size, 1);
+  float threshold = 0;
+  size_t i, j;
+  memcpy(old, keep, n->size);
+  for (j = 0; j < n->size; j++) {
+    const float w = (float)fabs((double)n->weight[j]);
+    uint64_t all = 0, left = 0, before = 0, pruned;
+    if (!is_weight(n, j) || !old[j]) continue;
+    for (i = 0; i < n->size; i++)
+      if (is_weight(n, i) && one_group(n, how, i, j)) {
+        const float v = (float)fabs((double)n->weight[i]);
+        all++;
+        left += old[i];
+        before += old[i] && (v < w || (v == w && i < j));
+      }
+    if (how->density >= 0) {
+      uint64_t kept = (2 * all * (uint64_t)how->density + MILLION) / (2 * MILLION);
+      pruned = left > kept ? left - kept : 0;
+    } else {
+      const long rate = how->output_rate >= 0 && j >= weights_at(n, n->layers - 1) ? how->output_rate : how->rate;
+      pruned = (2 * left * (uint64_t)rate + MILLION) / (2 * MILLION);
+    }
+    if (before >= pruned) continue;
+    keep[j] = 0;
+    if (w > threshold) threshold = w;
+  }
+  free(old);
+  return threshold;
+}
+
+/* Place i of the tensor (of all tensors' weights one after the other) gets the mask that place order[i] had. */
+void naive_shuffle(const Naive *n, unsigned char *keep, uint64_t seed, uint32_t level, int together)
+{
+  unsigned char *old = room(n->size, 1);
+  size_t *place = room(n->size, sizeof *place), k, i, j, count = 0;
+  uint32_t *order = room(n->size, sizeof *order);
+  Stream s = {0, RANDOM_MASK, 0, 0};
+  s.seed = seed;
+  s.a = level;
+  memcpy(old, keep, n->size);
+  for (k = 0; k < n->layers; k++) {
+    for (j = weights_at(n, k); j < biases_at(n, k); j++) place[count++] = j;
+    if (together && k + 1 < n->layers) continue;
+    s.b = together ? 0xffffffffu : (uint32_t)(2 * k);
+    naive_order(order, count, s);
+    for (i = 0; i < count; i++) keep[place[i]] = old[place[order[i]]];
+    count = 0;
+  }
+  free(old);
+  free(place);
+  free(order);
+}
+
+/* Level 0 trains from 0 to T and passes step k on its way; a reinit trains from 0 to T; all others from k to T, with
+ * an optimiser as new. The data order is the level's; fine-tuning keeps the schedule's last rate. */
+void naive_level(Naive *n, const Experiment *e, int level, int branch, const float *start, float *rewind)
+{
+  unsigned char *keep = room(n->size, 1);
+  const long k = e->rewind, T = e->how.steps;
+  memcpy(keep, n->keep, n->size);
+  if (branch == TICKET && level == 0) {
+    naive_init(n, e->scheme, e->seed, 0);
+    naive_mask(n, keep);
+    naive_train(n, e->data, &e->how, 0, 0, k, 0, e->batch);
+    memcpy(rewind, n->weight, n->size * sizeof *rewind);
+    naive_train(n, e->data, &e->how, 0, k, T, 0, e->batch);
+  } else if (branch == REINIT || branch == REINIT_FRESH) {
+    naive_init(n, e->scheme, e->seed, branch == REINIT ? 1 : 2 + (uint32_t)level);
+    naive_mask(n, keep);
+    naive_train(n, e->data, &e->how, (uint32_t)level, 0, T, 0, e->batch);
+  } else {
+    memcpy(n->weight, start, n->size * sizeof *start);
+    naive_mask(n, keep);
+    naive_train(n, e->data, &e->how, (uint32_t)level, k, T,
+                branch == TICKET && e->retrain == FINETUNE ? naive_learning_rate(&e->how, T - 1) : 0, e->batch);
+  }
+  free(keep);
 }
 
 /* ==== the loss in double ==================================================================== */

@@ -50,7 +50,15 @@ void naive_evaluate(Naive *n, const Dataset *data, const Split *split, float *lo
 
 float naive_learning_rate(const Training *how, long step);
 void naive_step(Naive *n, const Training *how, float lr);
-void naive_train(Naive *n, const Dataset *data, const Training *how, uint32_t level, long from, long to, size_t batch);
+/* lr > 0 replaces the schedule. */
+void naive_train(Naive *n, const Dataset *data, const Training *how, uint32_t level, long from, long to, float lr, size_t batch);
+
+/* Masks in keep[n->size] what prune_magnitude is to mask; returns the largest |w| masked. */
+float naive_prune(const Naive *n, unsigned char *keep, const Pruning *how);
+void naive_shuffle(const Naive *n, unsigned char *keep, uint64_t seed, uint32_t level, int together);
+/* Trains one network of iterative magnitude pruning; n has the mask of the level already. start: the weights of step k
+ * (WEIGHTS, shuffle, random) or of the trained network of the level above (LR, FINETUNE), unused by the others and level 0. */
+void naive_level(Naive *n, const Experiment *e, int level, int branch, const float *start, float *rewind);
 
 /* The mean loss in double, for finite differences: parameter `moved` is changed by `by`.
  * *nearest becomes the smallest |number| that a ReLU gets: how far the next kink is. */
