@@ -500,9 +500,10 @@ static void dense_weight_gradient(Net *net, const Layer *layer)
   const size_t I = activation_size(&net->activation[layer->in]), O = activation_size(&net->activation[layer->out]), L = net->tile;
   const size_t tiles = tiles_in_use(net), room_step = (I + LANES - 1) / LANES * LANES;
   const float *x = net->activation[layer->in].value, *dy = net->activation[layer->out].gradient;
-  const unsigned char *mask = net->mask + net->tensor[layer->weight].offset;
-  float *dw = net->gradient + net->tensor[layer->weight].offset;
-  float *sums = net->room, *image = net->room + LANES * OUTPUTS * INPUTS; /* image: [T L][I], x image by image */
+  const Tensor *w = &net->tensor[layer->weight];
+  float *survivors = net->gradient + w->rank;
+  float *sums = net->room, *image = sums + LANES * OUTPUTS * INPUTS; /* image: [T L][I], x image by image */
+  float *dw = layer->survivors < O * I ? image + tiles * L * room_step : survivors; /* [O][I] */
   size_t t, o, i, j, l, g;
   if (layer->sparse) {
     for (o = 0; o < O; o++)
@@ -510,7 +511,7 @@ static void dense_weight_gradient(Net *net, const Layer *layer)
         float sum[LANES] = {0};
         i = layer->by_out.column[j];
         for (t = 0; t < tiles; t++) lanes_dot(sum, dy + (t * O + o) * L, x + (t * I + i) * L, L / LANES);
-        dw[o * I + i] = lanes_sum(sum);
+        *survivors++ = lanes_sum(sum);
       }
     return;
   }
@@ -529,8 +530,7 @@ static void dense_weight_gradient(Net *net, const Layer *layer)
       for (g = 0; g < rows; g++) lanes_sums(dw + (o + g) * I + i, sums + g * LANES * INPUTS, INPUTS, n);
     }
   }
-  if (layer->survivors < O * I)
-    for (j = 0; j < O * I; j++) dw[j] = mask[j] ? dw[j] : 0;
+  for (j = 0; dw != survivors && j < layer->survivors; j++) survivors[j] = dw[net->survivor[w->rank + j] - w->offset];
 }
 
 /* db[o] = sum over images of dy[o], by lanes. */
@@ -538,7 +538,7 @@ static void dense_backward(Net *net, const Layer *layer)
 {
   const size_t O = activation_size(&net->activation[layer->out]), L = net->tile;
   const float *dy = net->activation[layer->out].gradient;
-  float *db = net->gradient + net->tensor[layer->bias].offset;
+  float *db = net->gradient + net->tensor[layer->bias].rank;
   size_t t, o, l;
   if (layer->in != 0) dense_input_gradient(net, layer);
   dense_weight_gradient(net, layer);
@@ -700,7 +700,7 @@ static int build(Net *net, const char *model)
 
 void net_create(Net *net, const char *model, const Dataset *data, size_t batch)
 {
-  size_t c, p, most = 0, all = 0, slots;
+  size_t c, p, most = 0, all = 0, largest = 0, slots;
   float *at;
   int k;
   memset(net, 0, sizeof *net);
@@ -725,7 +725,9 @@ void net_create(Net *net, const char *model, const Dataset *data, size_t batch)
     all += (k > 0 ? 2 : 1) * slots * size;
     if (k + 1 < net->activations && size > most) most = size;
   }
-  most = LANES * OUTPUTS * INPUTS + slots * ((most + LANES - 1) / LANES * LANES);
+  for (k = 0; k < net->tensors; k++)
+    if (net->tensor[k].size > largest) largest = net->tensor[k].size;
+  most = LANES * OUTPUTS * INPUTS + slots * ((most + LANES - 1) / LANES * LANES) + largest;
   net->bytes = (all + most + LANES) * sizeof(float);
   at = net->memory = allocate(all + most + LANES, sizeof(float), "activations");
   while ((uintptr_t)at % (LANES * sizeof(float)) != 0) at++; /* a vector that straddles two cache lines costs two loads */
@@ -795,11 +797,14 @@ void net_set_mask(Net *net, const unsigned char *mask)
   size_t j;
   int k;
   net->survivors = 0;
-  for (j = 0; j < net->size; j++) {
-    net->mask[j] = mask ? mask[j] : 1;
-    if (net->mask[j]) net->survivor[net->survivors++] = (uint32_t)j;
-    else net->weight[j] = 0;
-    net->gradient[j] = 0;
+  for (k = 0; k < net->tensors; k++) {
+    Tensor *t = &net->tensor[k];
+    t->rank = net->survivors;
+    for (j = t->offset; j < t->offset + t->size; j++) {
+      net->mask[j] = mask ? mask[j] : 1;
+      if (net->mask[j]) net->survivor[net->survivors++] = (uint32_t)j;
+      else net->weight[j] = 0;
+    }
   }
   for (k = 0; k < net->layers; k++) {
     Layer *layer = &net->layer[k];
@@ -922,6 +927,7 @@ void optimizer_create(Optimizer *o, const Net *net)
 {
   o->velocity = allocate(net->size, sizeof(float), "the optimiser");
   o->square = allocate(net->size, sizeof(float), "the optimiser");
+  o->weight = allocate(net->size, sizeof(float), "the optimiser");
   o->correction1 = o->correction2 = 0;
 }
 
@@ -936,39 +942,33 @@ void optimizer_free(Optimizer *o)
 {
   free(o->velocity);
   free(o->square);
+  free(o->weight);
 }
 
-/* The parameters that an update visits: all of them while most survive (where w, g and the moments are +0 they
- * stay +0), else survivor[0], survivor[1] ... */
-#define FOR_EACH_PARAMETER(net, j, update)                                                                 \
-  do {                                                                                                     \
-    size_t at_, j;                                                                                         \
-    if ((net)->survivors > (net)->size / 4) for (j = 0; j < (net)->size; j++) { update }                    \
-    else for (at_ = 0; at_ < (net)->survivors; at_++) { j = (net)->survivor[at_]; update }                   \
-  } while (0)
-
 /* g = dW + wd w,  v = mu v + g,  w = w - lr v  (Nesterov: w - lr (g + mu v)), as PyTorch's SGD */
-static void sgd(float *restrict w, float *restrict v, const float *restrict gradient, const Net *net, const Training *how, float lr)
+static void sgd(float *restrict w, float *restrict v, const float *restrict gradient, size_t n, const Training *how, float lr)
 {
   const float mu = how->momentum, decay = how->weight_decay;
   const int nesterov = how->nesterov;
-  FOR_EACH_PARAMETER(net, j, {
+  size_t j;
+  for (j = 0; j < n; j++) {
     float g = gradient[j] + (float)(decay * w[j]);
-    float speed = (float)(mu * v[j]) + g;
+    float speed = (float)(mu * v[j]) + g, ahead;
     v[j] = speed;
-    if (nesterov) speed = g + (float)(mu * speed);
+    ahead = g + (float)(mu * speed);
+    speed = nesterov ? ahead : speed;
     w[j] = w[j] - (float)(lr * speed);
-  });
+  }
 }
 
 /* g = dW + wd w,  m = 0.9 m + 0.1 g,  v = 0.999 v + (0.001 g) g,
  * w = w - ((lr / c1) m) / (sqrt v / sqrt c2 + eps),  c = 1 - beta^t, as PyTorch's Adam (Kingma and Ba 2015) */
-static void adam(float *restrict w, float *restrict m, float *restrict v, const float *restrict gradient, const Net *net,
-                 const Training *how, float rate, float root)
+static void adam(float *restrict w, float *restrict m, float *restrict v, const float *restrict gradient, size_t n,
+                 float decay, float rate, float root)
 {
   static const float beta1 = 0.9f, rest1 = 0.1f, beta2 = 0.999f, rest2 = 0.001f, epsilon = 1e-8f;
-  const float decay = how->weight_decay;
-  FOR_EACH_PARAMETER(net, j, {
+  size_t j;
+  for (j = 0; j < n; j++) {
     float g = gradient[j] + (float)(decay * w[j]);
     float first = (float)(beta1 * m[j]) + (float)(rest1 * g);
     float square = (float)(rest2 * g) * g;
@@ -980,19 +980,25 @@ static void adam(float *restrict w, float *restrict m, float *restrict v, const 
     v[j] = second;
     step = step / below;
     w[j] = w[j] - step;
-  });
+  }
 }
 
 void optimizer_step(Optimizer *o, Net *net, const Training *how, float lr)
 {
   static const float rest1 = 0.1f, rest2 = 0.001f;
-  if (how->optimizer == SGD) {
-    sgd(net->weight, o->velocity, net->gradient, net, how, lr);
-    return;
+  const size_t n = net->survivors;
+  float *w = n == net->size ? net->weight : o->weight; /* survivors side by side, as their gradients are */
+  size_t j;
+  if (w != net->weight)
+    for (j = 0; j < n; j++) w[j] = net->weight[net->survivor[j]];
+  if (how->optimizer == SGD) sgd(w, o->velocity, net->gradient, n, how, lr);
+  else {
+    o->correction1 = o->correction1 + (float)(rest1 * (float)(1.0f - o->correction1));
+    o->correction2 = o->correction2 + (float)(rest2 * (float)(1.0f - o->correction2));
+    adam(w, o->velocity, o->square, net->gradient, n, how->weight_decay, lr / o->correction1, square_root(o->correction2));
   }
-  o->correction1 = o->correction1 + (float)(rest1 * (float)(1.0f - o->correction1));
-  o->correction2 = o->correction2 + (float)(rest2 * (float)(1.0f - o->correction2));
-  adam(net->weight, o->velocity, o->square, net->gradient, net, how, lr / o->correction1, square_root(o->correction2));
+  if (w != net->weight)
+    for (j = 0; j < n; j++) net->weight[net->survivor[j]] = w[j];
 }
 
 void data_order(uint32_t *order, size_t n, uint64_t order_seed, uint32_t level, uint32_t epoch)

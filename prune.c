@@ -214,7 +214,7 @@ static void save(const Loop *loop, const char *path, long step, const Optimizer 
     strcpy(entry->name, names[k]);
     entry->type = 'F';
     entry->dims = 1;
-    entry->shape[0] = entry->size = k < 2 ? net->size : 2;
+    entry->shape[0] = entry->size = k < 2 ? net->survivors : 2;
     entry->data = k == 0 ? o->velocity : k == 1 ? o->square : correction;
   }
   for (k = 0; k < e->pairs; k++) {
@@ -254,12 +254,13 @@ static long resume(Loop *loop, const char *path, long from)
   square = safetensors_find(&s, "optimizer.square");
   correction = safetensors_find(&s, "optimizer.correction");
   if (same) {
-    if (!value || !velocity || !square || !correction || velocity->type != 'F' || square->type != 'F' || correction->type != 'F' ||
-        velocity->size != loop->net.size || square->size != loop->net.size || correction->size != 2)
-      fail("%s: is damaged; remove it to train this level from its start", path);
+    const size_t n = loop->net.survivors;
     checkpoint_apply(&loop->net, &s, path);
-    memcpy(loop->optimizer.velocity, velocity->data, loop->net.size * sizeof(float));
-    memcpy(loop->optimizer.square, square->data, loop->net.size * sizeof(float));
+    if (!value || !velocity || !square || !correction || velocity->type != 'F' || square->type != 'F' || correction->type != 'F' ||
+        loop->net.survivors != n || velocity->size != n || square->size != n || correction->size != 2)
+      fail("%s: is damaged; remove it to train this level from its start", path);
+    memcpy(loop->optimizer.velocity, velocity->data, n * sizeof(float));
+    memcpy(loop->optimizer.square, square->data, n * sizeof(float));
     loop->optimizer.correction1 = ((const float *)correction->data)[0];
     loop->optimizer.correction2 = ((const float *)correction->data)[1];
     from = strtol(value, NULL, 10);

@@ -143,6 +143,7 @@ typedef struct {
   int dims;
   size_t shape[4];
   size_t size, offset;    /* values, and where the first one is in the flat vectors */
+  size_t rank;            /* how many survivors come before it: where its gradients begin */
   size_t fan_in, fan_out; /* of the layer; biases carry their layer's */
   int prunable;           /* the weights of dense layers, not the biases */
   int output;             /* belongs to the output layer */
@@ -178,10 +179,11 @@ typedef struct {
   Tensor *tensor;
   int tensors;
   size_t size;             /* of the flat vectors: all parameters */
-  float *weight, *gradient; /* [size]; +0 where masked */
+  float *weight;           /* [size]; +0 where masked */
   unsigned char *mask;     /* [size]: 1 keeps, 0 masks; 1 for all that is not prunable */
-  uint32_t *survivor;      /* [survivors] flat indices of what is not masked, ascending */
-  size_t survivors;
+  size_t survivors;        /* parameters not masked; what is masked has no gradient and no momentum at all */
+  uint32_t *survivor;      /* [survivors]: their flat indices, ascending */
+  float *gradient;         /* [survivors]: d loss / d weight[survivor[j]] */
   Layer *layer;
   int layers;
   Activation *activation; /* [0] is the input, the last one the logits */
@@ -205,7 +207,7 @@ enum { KAIMING_NORMAL, KAIMING_UNIFORM, GLOROT_NORMAL, SPARSE_AWARE };
 /* N(0, 2/fan_in) and U(+-sqrt(6/fan_in)) (He 2015); N(0, 2/(fan_in+fan_out)) (Glorot 2010);
  * N(0, 2/n), n = unmasked inputs of that output (Evci 2020, 2010.03533) */
 void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant);
-/* Takes over mask[size] (NULL: keep all): masked weights and gradients become +0, tap lists are rebuilt. */
+/* Takes over mask[size] (NULL: keep all): masked weights become +0, tap lists are rebuilt, gradients are void. */
 void net_set_mask(Net *net, const unsigned char *mask);
 size_t net_prunable(const Net *net, int surviving); /* prunable weights in all, or those that survive */
 uint64_t net_digest(const Net *net);                /* 64-bit FNV-1a of the parameters, little endian */
@@ -244,7 +246,8 @@ float learning_rate(const Training *how, long step);
 
 /* The optimiser's memory, beside the flat vector. Adam's beta = (0.9, 0.999), eps = 1e-8 (Kingma and Ba 2015). */
 typedef struct {
-  float *velocity, *square;    /* [size]: momentum or first moment, second moment; +0 where masked */
+  float *velocity, *square;       /* [survivors]: momentum or first moment, second moment */
+  float *weight;                  /* [survivors]: the weights side by side during an update */
   float correction1, correction2; /* Adam: 1 - beta^t by c = c + (1 - beta)(1 - c) */
 } Optimizer;
 void optimizer_create(Optimizer *o, const Net *net);
