@@ -337,19 +337,19 @@ static void lanes_dot(float *restrict sum, const float *restrict a, const float 
     for (l = 0; l < LANES; l++) sum[l] = sum[l] + (float)(a[l] * b[l]);
 }
 
-/* The sum of 16 lanes: l and l+8, then l+4, l+2, l+1. */
-static float lanes_sum(const float *v)
+/* The sum of 16 lanes: l and l+8, then l+4, l+2, l+1; the lanes are lost. */
+static float lanes_sum(float *lane)
 {
-  float a[8], b[4], c, d;
-  size_t l;
-  for (l = 0; l < 8; l++) a[l] = v[l] + v[l + 8];
-  for (l = 0; l < 4; l++) b[l] = a[l] + a[l + 4];
-  c = b[0] + b[2];
-  d = b[1] + b[3];
-  return c + d;
+  float even, odd;
+  int l;
+  for (l = 0; l < 8; l++) lane[l] = lane[l] + lane[l + 8];
+  for (l = 0; l < 4; l++) lane[l] = lane[l] + lane[l + 4];
+  even = lane[0] + lane[2];
+  odd = lane[1] + lane[3];
+  return even + odd;
 }
 
-/* The same for n columns at once: out[i] = sum of the lanes v[l step + i]. */
+/* The same for n columns: out[i] = sum of v[l step + i]. */
 static void lanes_sums(float *restrict out, const float *restrict v, size_t step, size_t n)
 {
   const float *restrict u = v + 4 * step, *restrict s = v + 8 * step, *restrict r = v + 12 * step;
@@ -508,10 +508,10 @@ static void dense_weight_gradient(Net *net, const Layer *layer)
   if (layer->sparse) {
     for (o = 0; o < O; o++)
       for (j = layer->by_out.start[o]; j < layer->by_out.start[o + 1]; j++) {
-        float sum[LANES] = {0};
         i = layer->by_out.column[j];
-        for (t = 0; t < tiles; t++) lanes_dot(sum, dy + (t * O + o) * L, x + (t * I + i) * L, L / LANES);
-        *survivors++ = lanes_sum(sum);
+        for (l = 0; l < LANES; l++) sums[l] = 0;
+        for (t = 0; t < tiles; t++) lanes_dot(sums, dy + (t * O + o) * L, x + (t * I + i) * L, L / LANES);
+        *survivors++ = lanes_sum(sums);
       }
     return;
   }
@@ -539,13 +539,14 @@ static void dense_backward(Net *net, const Layer *layer)
   const size_t O = activation_size(&net->activation[layer->out]), L = net->tile;
   const float *dy = net->activation[layer->out].gradient;
   float *db = net->gradient + net->tensor[layer->bias].rank;
-  size_t t, o, l;
+  size_t t, o, g, l;
   if (layer->in != 0) dense_input_gradient(net, layer);
   dense_weight_gradient(net, layer);
   for (o = 0; o < O; o++) {
     float sum[LANES] = {0};
     for (t = 0; t < tiles_in_use(net); t++)
-      for (l = 0; l < L; l++) sum[l % LANES] = sum[l % LANES] + dy[(t * O + o) * L + l];
+      for (g = 0; g < L; g += LANES)
+        for (l = 0; l < LANES; l++) sum[l] = sum[l] + dy[(t * O + o) * L + g + l];
     db[o] = lanes_sum(sum);
   }
 }

@@ -74,7 +74,8 @@ works() # WHAT ARGUMENT...: exit status 0
   if [ $status -eq 0 ]; then good; else bad "$what" "exit status 0" "$status: $(cat "$room/err")"; fi
 }
 
-# Exit status STATUS and on stderr nothing but one whole line that begins with `ticket: ` and has WORDS in it.
+# Exit status STATUS and on stderr nothing but one whole line that begins with `ticket: ` and has WORDS in it
+# (`A...B`: A and B).
 refused() # STATUS WORDS ARGUMENT...
 {
   wanted=$1 words=$2
@@ -88,7 +89,7 @@ said() # WHAT STATUS WORDS: the same of the run just made
   if [ $status -ne "$2" ]; then bad "$1" "exit status $2" "$status: $(cat "$room/err")"
   elif [ "$(wc -l <"$room/err" | tr -d ' ')" != 1 ] || ! grep -q '^ticket: ' "$room/err"; then
     bad "$1" "one line 'ticket: ...'" "$(cat "$room/err")"
-  elif ! grep -qF -e "$3" "$room/err"; then bad "$1" "a message with '$3'" "$(cat "$room/err")"
+  elif ! grep -qF -e "${3%...*}" "$room/err" || ! grep -qF -e "${3#*...}" "$room/err"; then bad "$1" "a message with '$3'" "$(cat "$room/err")"
   else good; fi
 }
 

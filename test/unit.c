@@ -626,7 +626,7 @@ static void strange_weights(Case *c)
       if (c->net.tensor[c->net.tensors - 2].offset <= j) c->net.weight[j] = c->naive.weight[j] = 0;
 }
 
-/* NaN in everything that a pass is to compute, so that what it leaves out shows. Masked gradients stay +0. */
+/* NaN in everything that a pass is to compute, so that what it leaves out shows. */
 static void poison(Net *net)
 {
   const float nan = from_bits(0x7fc0cacau);
@@ -640,8 +640,17 @@ static void poison(Net *net)
     }
   }
   for (j = 0; j < net->tile * net->tiles; j++) net->loss[j] = nan;
-  for (j = 0; j < net->size; j++)
-    if (net->mask[j]) net->gradient[j] = nan;
+  for (j = 0; j < net->survivors; j++) net->gradient[j] = nan;
+}
+
+/* Gradients and moments are kept of survivors only; their expected values are the oracle's at those places. */
+static void check_survivors(const char *what, const float *expected, const float *computed, const Net *net)
+{
+  float *chosen = room(net->survivors, sizeof *chosen);
+  size_t j;
+  for (j = 0; j < net->survivors; j++) chosen[j] = expected[net->survivor[j]];
+  check_floats(what, chosen, computed, net->survivors);
+  free(chosen);
 }
 
 /* One batch through both networks; logits, losses, lanes, wrong images and gradients compared. index may be NULL.
@@ -676,7 +685,7 @@ static int compare_batch(Case *c, const uint32_t *index, size_t first, size_t im
   check_floats("loss of each image", c->loss, c->net.loss, images);
   check_floats("lanes of the loss", expected_lane, lane, LANES);
   check_count("wrong images", expected_wrong, wrong);
-  check_floats("gradient", c->naive.gradient, c->net.gradient, c->net.size);
+  check_survivors("gradient", c->naive.gradient, c->net.gradient, &c->net);
   free(logits);
   return 1;
 }
@@ -693,14 +702,24 @@ static void random_training(Training *how)
   how->steps = 100;
 }
 
-/* Masked weights, gradients and moments: all their bits are 0. */
-static void check_masked(const Net *net, const Optimizer *o)
+/* The masked weights are +0, all their bits, whatever momentum, weight decay or Adam do; the list of survivors is the
+ * mask's, and each tensor's gradients begin where its first survivor is. */
+static void check_masked(const Net *net, const unsigned char *mask)
 {
-  size_t j, revived = 0;
-  for (j = 0; j < net->size; j++)
-    if (!net->mask[j])
-      revived += bits(net->weight[j]) != 0 || bits(net->gradient[j]) != 0 || bits(o->velocity[j]) != 0 || bits(o->square[j]) != 0;
-  check_count("masked weights whose weight, gradient or moments are not +0", 0, revived);
+  size_t j, revived = 0, strange = 0, n = 0;
+  int k;
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    strange += t->rank != n;
+    for (j = t->offset; j < t->offset + t->size; j++) {
+      strange += net->mask[j] != mask[j];
+      if (!mask[j]) revived += bits(net->weight[j]) != 0;
+      else if (n < net->survivors) strange += net->survivor[n++] != j;
+    }
+  }
+  check_count("masked weights that are not +0", 0, revived);
+  check_count("survivors", n, net->survivors);
+  check_count("places of the mask or of the survivors' list that differ", 0, strange);
 }
 
 /* Which kernels and shapes the cases have used: a test of one kernel that never ran is no test. */
@@ -770,9 +789,9 @@ static void compare_case(uint32_t number, Coverage *seen)
     optimizer_step(&o, &c.net, &how, how.lr);
     naive_step(&c.naive, &how, how.lr);
     check_floats("weights after a step", c.naive.weight, c.net.weight, c.net.size);
-    check_floats("momentum after a step", c.naive.moment, o.velocity, c.net.size);
-    check_floats("second moment after a step", c.naive.square, o.square, c.net.size);
-    check_masked(&c.net, &o);
+    check_survivors("momentum after a step", c.naive.moment, o.velocity, &c.net);
+    check_survivors("second moment after a step", c.naive.square, o.square, &c.net);
+    check_masked(&c.net, c.mask);
   }
   check_digest("digest", naive_digest(&c.naive), net_digest(&c.net));
   optimizer_free(&o);
@@ -826,13 +845,13 @@ static void test_sparse_is_dense(uint64_t seed)
     strange_weights(&c);
     z = c.net.classes * c.most;
     logits = room(z, sizeof *logits);
-    gradient = room(c.net.size, sizeof *gradient);
+    gradient = room(c.net.survivors, sizeof *gradient);
     net_load(&c.net, &c.data.train, NULL, 0, images);
     net_forward(&c.net);
     net_loss(&c.net, lane[0], &wrong[0]);
     net_backward(&c.net);
     memcpy(logits, c.net.activation[c.net.activations - 1].value, z * sizeof *logits);
-    memcpy(gradient, c.net.gradient, c.net.size * sizeof *gradient);
+    memcpy(gradient, c.net.gradient, c.net.survivors * sizeof *gradient);
     for (k = 0; k < c.net.layers; k++) {
       sparse += c.net.layer[k].sparse != 0;
       c.net.layer[k].sparse = 0;
@@ -844,7 +863,7 @@ static void test_sparse_is_dense(uint64_t seed)
     net_backward(&c.net);
     check_floats("logits, empty slots too", logits, c.net.activation[c.net.activations - 1].value,
                  c.net.classes * c.net.tile * ((images + c.net.tile - 1) / c.net.tile));
-    check_floats("gradient", gradient, c.net.gradient, c.net.size);
+    check_floats("gradient", gradient, c.net.gradient, c.net.survivors);
     check_floats("loss", lane[0], lane[1], LANES);
     check_count("wrong images", wrong[0], wrong[1]);
     free(logits);
@@ -874,7 +893,7 @@ static void test_differences(uint64_t seed)
   for (tries = 0; made < 12 && tries < 1000; tries++) {
     size_t hidden[3], depth = roll_between(1, 3), images = roll_between(1, 20), i, j, wrong = 0;
     double nearest = 1, *terms;
-    float lane[LANES] = {0};
+    float lane[LANES] = {0}, *gradient;
     int k;
     Case c;
     memset(&c, 0, sizeof c);
@@ -902,6 +921,8 @@ static void test_differences(uint64_t seed)
         naive_batch(&c.naive, c.x + i / 2 * c.naive.width[0], &label, 1, c.logits, c.loss, lane, &wrong);
         for (j = 0; j < c.net.size; j++) terms[j] += fabs((double)c.naive.gradient[j]) / (double)images;
       }
+      gradient = room(c.net.size, sizeof *gradient); /* 0 where masked */
+      for (j = 0; j < c.net.survivors; j++) gradient[c.net.survivor[j]] = c.net.gradient[j];
       for (k = 0; k < c.net.tensors; k++) {
         const Tensor *t = &c.net.tensor[k];
         double most = 0;
@@ -910,10 +931,11 @@ static void test_differences(uint64_t seed)
         for (j = t->offset; j < t->offset + t->size; j++) {
           double up = naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, j, h, &nearest);
           double down = naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, j, -h, &nearest);
-          check_near(t->name, (up - down) / (2 * h), (double)c.net.gradient[j], 5e-6 * most + 1e-9);
+          check_near(t->name, (up - down) / (2 * h), (double)gradient[j], 5e-6 * most + 1e-9);
         }
       }
       free(terms);
+      free(gradient);
       check(nearest > 0, "nearest kink: expected > 0, computed %.9g", nearest);
     }
     free_case(&c);
@@ -1226,7 +1248,7 @@ static uint64_t train_some(Case *c, const Training *how, uint32_t level, long fr
   optimizer_create(&o, &c->net);
   net_init(&c->net, KAIMING_NORMAL, 5, 0);
   train(&c->net, &o, &c->data, how, level, from, to, lr, w ? watch : NULL, w);
-  check_masked(&c->net, &o);
+  check_masked(&c->net, c->mask);
   optimizer_free(&o);
   return net_digest(&c->net);
 }
