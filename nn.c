@@ -716,6 +716,7 @@ void net_create(Net *net, const char *model, const Dataset *data, size_t batch)
   add_activation(net, (size_t)data->channels, (size_t)data->height, (size_t)data->width);
   if (strlen(model) >= NAME_SIZE || !build(net, model))
     fail_usage("--model %s: no such model; try lenet-300-100 (or any lenet-N1-N2-... up to %d units a layer)", model, WIDEST);
+  if (net->size > 0xffffffffu) fail_usage("--model %s: has more than 2^32 parameters", model);
   strcpy(net->model, model);
   net->weight = allocate(net->size, sizeof(float), "weights");
   net->gradient = allocate(net->size, sizeof(float), "gradients");

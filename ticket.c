@@ -612,8 +612,8 @@ static void help(int c)
   for (k = 0; k < OPTIONS; k++) {
     const Option *o = &options[k];
     if (!(o->commands & commands[c].command)) continue;
-    printf("  --%s %s\n        %s%s%s%s\n", o->name, o->argument, o->help, *o->standard && o->kind != FLAG ? " (" : "",
-           o->kind != FLAG ? o->standard : "", *o->standard && o->kind != FLAG ? ")" : "");
+    printf("  --%s %s\n        %s%s%s\n", o->name, o->argument, o->help, *o->standard && o->kind != FLAG ? "; default " : "",
+           o->kind != FLAG ? o->standard : "");
   }
   if (!(commands[c].command & options[O_PRESET].commands)) return;
   printf("\npresets:\n");

@@ -1,0 +1,171 @@
+#!/bin/sh
+# test/portability.sh - the same bits from every compiler and processor at hand: builds ticket for each, runs `verify` and
+# two small experiments, and compares every result file with gcc -O2's. Then builds that must refuse to start.
+# From the root of the repository: [JOBS=N] sh test/portability.sh
+# Debian: gcc clang tcc pcc qemu-user gcc-i686-linux-gnu gcc-aarch64-linux-gnu gcc-riscv64-linux-gnu gcc-s390x-linux-gnu
+# gcc-powerpc-linux-gnu libc6-dev-i386-cross libc6-dev-arm64-cross libc6-dev-riscv64-cross libc6-dev-s390x-cross
+# libc6-dev-powerpc-cross. What is not installed is skipped with a line. SPDX-License-Identifier: MIT
+. test/lib.sh
+sources='ticket.c nn.c prune.c data.c'
+jobs=${JOBS:-2}
+
+# The first run has Adam, a sparse ticket and two controls; the second all that the first has not.
+experiments() # PROGRAM: in the current folder
+{
+  "$@" imp --model lenet-30-20 --train-size 640 --batch 60 --steps 40it --levels 3 --rate 0.5 --init-scheme kaiming-uniform \
+    --branches reinit,shuffle --quiet --out one >one.table &&
+    "$@" imp --model lenet-17-9-10 --train-size 500 --batch 130 --steps 20it --levels 3 --rate 0.7 --scope layer --output-rate 0.2 \
+      --optimizer sgd --lr 0.1 --nesterov --weight-decay 0.001 --warmup 5it --schedule cosine --rewind 4it --branches reinit-fresh,random \
+      --quiet --out two >two.table
+}
+
+# Builds and runs one platform in a folder of its own; what came of it in FOLDER/verdict.
+platform() # FOLDER "COMPILER AND FLAGS" [RUNNER]
+{
+  mkdir -p "$room/$1"
+  (
+    what="$2${3:+, $3}"
+    begun=$(now)
+    out=$room/$1
+    runner=
+    if ! command -v ${2%% *} >/dev/null; then
+      echo "skip $what: ${2%% *} is not installed"
+      exit
+    fi
+    if ! $2 -o "$out/ticket" $sources -lm >"$out/build" 2>&1; then
+      case $(cat "$out/build") in
+      *"cannot find crt"* | *"cannot find -l"* | *"stdlib.h: No such"* | *"stdlib.h' file not"*) echo "skip $what: its C library is not installed" ;;
+      *) echo "FAIL $what: expected a program, found $(head -c 300 "$out/build" | tr '\n' '|')" ;;
+      esac
+      exit
+    fi
+    if [ "$3" ]; then
+      for runner in $3 $3-static none; do command -v $runner >/dev/null && break; done
+      if [ $runner = none ]; then
+        "$out/ticket" help >/dev/null 2>&1 && runner= || { echo "skip $what: $3 is not installed"; exit; }
+      fi
+    fi
+    mkdir "$out/files"
+    cd "$out/files" || exit
+    if ! $runner "$out/ticket" verify >"$out/verify" 2>"$out/err" || grep -q FAIL "$out/verify"; then
+      echo "DIFFERS $what: verify: $(grep FAIL "$out/verify" | tr '\t\n' ' |') $(cat "$out/err")"
+      exit
+    fi
+    if ! experiments $runner "$out/ticket" 2>"$out/err"; then
+      echo "FAIL $what: expected two finished runs, found $(cat "$out/err")"
+      exit
+    fi
+    differing=$(for file in * ../../reference/files/*; do cmp -s "${file##*/}" "../../reference/files/${file##*/}" || echo "${file##*/}"; done | sort -u | tr '\n' ' ')
+    if [ "$differing" ]; then echo "DIFFERS $what: $differing"
+    else echo "same   $what ($(ls | wc -l | tr -d ' ') files, verify; $((($(now) - begun + 500) / 1000)) s)"; fi
+  ) >"$room/$1/verdict" 2>&1
+}
+
+verdict() # FOLDER
+{
+  cat "$room/$1/verdict"
+  case $(cat "$room/$1/verdict") in
+  same*) passed=$((passed + 1)) ;;
+  skip*) skipped=$((skipped + 1)) ;;
+  *) failed=$((failed + 1)) ;;
+  esac
+}
+
+# ==== the same bits ==========================================================================
+
+mkdir -p "$room/reference"
+if command -v gcc >/dev/null; then reference='gcc -std=c99 -O2'; else reference='cc -std=c99 -O2'; fi
+ln -s . "$room/reference/self" 2>/dev/null
+platform reference "$reference"
+rm -f "$room/reference/self"
+verdict reference
+[ $failed = 0 ] && [ $passed = 1 ] || finish
+is 'files of a run' 24 "$(ls "$room/reference/files" | wc -l | tr -d ' ')"
+is 'rows' '8 13' "$(cd "$room/reference/files" && echo $(grep -c '^[0-9]' one.tsv) $(grep -c '^[0-9]' two.tsv))"
+
+native=-march=native
+gcc -std=c99 -march=native -E -x c /dev/null >/dev/null 2>&1 || native=-mcpu=native
+number=0 waiting=
+next() # COMPILER-AND-FLAGS [RUNNER]: $jobs at a time
+{
+  number=$((number + 1))
+  platform p$number "$@" &
+  waiting="$waiting p$number:$!"
+  set -- $waiting
+  [ $# -lt "$jobs" ] || settle
+}
+settle() # waits for the oldest
+{
+  set -- $waiting
+  [ $# -gt 0 ] || return 0
+  wait ${1##*:}
+  verdict ${1%%:*}
+  shift
+  waiting=$*
+}
+# the slow ones first
+next 's390x-linux-gnu-gcc -std=c99 -O2 -static' qemu-s390x
+next 'powerpc-linux-gnu-gcc -std=c99 -O2 -static' qemu-ppc
+next 'riscv64-linux-gnu-gcc -std=c99 -O2 -static' qemu-riscv64
+next 'aarch64-linux-gnu-gcc -std=c99 -O2 -static' qemu-aarch64
+next 'aarch64-linux-gnu-gcc -std=c99 -O3 -ffp-contract=off -static' qemu-aarch64
+next 'i686-linux-gnu-gcc -std=c99 -O2 -mfpmath=387 -static' qemu-i386
+next 'i686-linux-gnu-gcc -std=c99 -O2 -msse2 -mfpmath=sse -static' qemu-i386
+next 'gcc -std=c99 -O0'
+next "gcc -std=c99 -O3 $native"
+next "gcc -std=gnu99 -O3 $native -ffp-contract=off"
+next "gcc -std=c99 -O3 $native -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp"
+next "clang -std=c99 -O0"
+next "clang -std=c99 -O3 $native -ffp-contract=off"
+next "clang -std=c99 -O3 $native"
+next 'tcc -std=c99'
+next 'pcc -std=c99 -O1'
+while [ "$waiting" ]; do settle; done
+
+# ==== builds that must refuse ================================================================
+
+refuses() # COMPILER-AND-FLAGS
+{
+  if ! command -v ${1%% *} >/dev/null; then
+    skip "$1: ${1%% *} is not installed"
+    return
+  fi
+  if ! $1 -o "$room/broken" $sources -lm >"$room/build" 2>&1; then
+    # to stop the compiler is the earlier refusal, if it says why
+    grep -q -e 'ffast-math' -e 'fp-contract' "$room/build" && passed=$((passed + 1)) && echo "ok   $1: does not compile: $(grep -m 1 error "$room/build")" && return
+    failed=$((failed + 1))
+    echo "FAIL $1: expected a program, found $(head -c 300 "$room/build" | tr '\n' '|')"
+    return
+  fi
+  status=0
+  (cd "$room" && ./broken train --train-size 100 --steps 1it --out broken.out) >"$room/out" 2>"$room/err" || status=$?
+  if [ $status = 1 ] && [ ! -f "$room/broken.out.tsv" ] && [ "$(wc -l <"$room/err" | tr -d ' ')" = 1 ] &&
+    grep -q '^ticket: this build would not give the same bits.*build with' "$room/err"; then
+    passed=$((passed + 1))
+    echo "ok   $1 refuses: $(sed 's/^ticket: [^:]*: //' "$room/err")"
+  else
+    failed=$((failed + 1))
+    echo "FAIL $1: expected exit status 1 and a line that says why, found $status: $(head -c 300 "$room/err" | tr '\n' '|')"
+  fi
+}
+fma=
+case $(uname -m) in
+x86_64 | i?86)
+  if grep -q -m 1 -w fma /proc/cpuinfo 2>/dev/null; then fma=-march=native; fi ;;
+aarch64 | arm64 | riscv64 | s390x | ppc*) fma=-O3 ;;
+esac
+refuses 'gcc -std=c99 -Ofast'
+refuses 'gcc -std=c99 -O3 -ffast-math'
+refuses "gcc -std=c99 -Ofast $native"
+refuses 'gcc -std=c99 -O3 -fassociative-math -fno-signed-zeros -fno-trapping-math'
+refuses 'clang -std=c99 -Ofast'
+refuses 'clang -std=c99 -O3 -ffast-math'
+refuses "clang -std=c99 -O3 -ffast-math $native"
+if [ "$fma" ]; then
+  refuses "gcc -std=c99 -O3 -ffp-contract=fast $fma"
+  refuses "gcc -std=c99 -O1 -ffp-contract=fast $fma"
+  refuses "clang -std=c99 -O3 -ffp-contract=fast $fma"
+else
+  skip '-ffp-contract=fast: this processor has no fused multiply-add'
+fi
+finish
