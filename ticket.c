@@ -85,8 +85,8 @@ static const struct {
    "Frankle, Carbin 2019, figure 2 (the first 55,000 training images)"},
   {"lenet-mnist-openlth",
    "model=lenet-300-100 init-scheme=kaiming-normal optimizer=sgd lr=0.1 momentum=0 batch=128 steps=40ep schedule=constant warmup=0 "
-   "weight-decay=0 scope=global rate=0.2 rewind=0 levels=25",
-   "OpenLTH's default (there the output layer is not pruned: add --output-rate 0)"},
+   "weight-decay=0 scope=global rate=0.2 output-rate=0 rewind=0 levels=25",
+   "OpenLTH's default, where the output layer is not pruned"},
 };
 enum { PRESETS = sizeof presets / sizeof presets[0] };
 
