@@ -405,6 +405,10 @@ fi
 
 # ==== SIGKILL ================================================================================
 
+if [ "$kills" = 0 ]; then
+  skip 'killed runs: KILLS=0'
+  finish
+fi
 group 'killed runs'
 # So many epochs that a network takes above 3 seconds, as resume files are written every 2 seconds.
 lenet='--model lenet-100-50 --optimizer sgd --lr 0.02 --weight-decay 0.0001 --schedule cosine'

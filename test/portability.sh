@@ -9,13 +9,14 @@
 sources='ticket.c nn.c prune.c data.c'
 jobs=${JOBS:-2}
 
-# The first run has Adam, a sparse ticket and two controls; the second all that the first has not.
+# The first run has Adam; the second what the first has not: 4 layers, Nesterov, weight decay, warm-up, cosine, rewinding,
+# layer-wise pruning, partial tiles. Small, because emulators are slow: s390x and powerpc take minutes for `verify`.
 experiments() # PROGRAM: in the current folder
 {
-  "$@" imp --model lenet-30-20 --train-size 640 --batch 60 --steps 40it --levels 3 --rate 0.5 --init-scheme kaiming-uniform \
+  "$@" imp --model lenet-30-20 --train-size 320 --batch 60 --steps 15it --levels 3 --rate 0.5 --init-scheme kaiming-uniform \
     --branches reinit,shuffle --quiet --out one >one.table &&
-    "$@" imp --model lenet-17-9-10 --train-size 500 --batch 130 --steps 20it --levels 3 --rate 0.7 --scope layer --output-rate 0.2 \
-      --optimizer sgd --lr 0.1 --nesterov --weight-decay 0.001 --warmup 5it --schedule cosine --rewind 4it --branches reinit-fresh,random \
+    "$@" imp --model lenet-17-9-10 --train-size 300 --batch 130 --steps 8it --levels 3 --rate 0.7 --scope layer --output-rate 0.2 \
+      --optimizer sgd --lr 0.1 --nesterov --weight-decay 0.001 --warmup 3it --schedule cosine --rewind 2it --branches reinit-fresh,random \
       --quiet --out two >two.table
 }
 
@@ -73,15 +74,14 @@ verdict() # FOLDER
 
 # ==== the same bits ==========================================================================
 
-mkdir -p "$room/reference"
 if command -v gcc >/dev/null; then reference='gcc -std=c99 -O2'; else reference='cc -std=c99 -O2'; fi
-ln -s . "$room/reference/self" 2>/dev/null
 platform reference "$reference"
-rm -f "$room/reference/self"
 verdict reference
 [ $failed = 0 ] && [ $passed = 1 ] || finish
-is 'files of a run' 24 "$(ls "$room/reference/files" | wc -l | tr -d ' ')"
-is 'rows' '8 13' "$(cd "$room/reference/files" && echo $(grep -c '^[0-9]' one.tsv) $(grep -c '^[0-9]' two.tsv))"
+group 'the runs'
+is 'files' 22 "$(ls "$room/reference/files" | wc -l | tr -d ' ')"
+is 'rows' '8 8' "$(cd "$room/reference/files" && echo $(grep -c '^[0-9]' one.tsv) $(grep -c '^[0-9]' two.tsv))"
+close_group
 
 native=-march=native
 gcc -std=c99 -march=native -E -x c /dev/null >/dev/null 2>&1 || native=-mcpu=native

@@ -192,7 +192,7 @@ for label, how, options in (
         ("sgd nesterov", {"optimizer": "sgd", "lr": 0.05, "nesterov": True},
          ["--optimizer", "sgd", "--lr", "0.05", "--momentum", "0.9", "--weight-decay", "1e-4", "--nesterov"]),
         ("adam", {"optimizer": "adam", "lr": 0.0012}, ["--optimizer", "adam", "--lr", "0.0012"]),
-        ("adam decay", {"optimizer": "adam", "lr": 0.0012, "decay": 0.01}, ["--optimizer", "adam", "--lr", "0.0012", "--weight-decay", "0.01"])):
+        ("adam decay", {"optimizer": "adam", "lr": 0.0012, "decay": 0.001}, ["--optimizer", "adam", "--lr", "0.0012", "--weight-decay", "0.001"])):
     for density, origin, tensors, masks in (("dense", "a.L00.safetensors", start, dense), ("20%", "f.safetensors", masked_start, sparse)):
         single, double = (torch_train(tensors, masks, how, kind, points) for kind in (torch.float32, torch.float64))
         for steps in points:

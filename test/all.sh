@@ -1,0 +1,56 @@
+#!/bin/sh
+# test/all.sh COMPILER-AND-FLAGS - all tests that take a minute or two; `make test` runs it. From the root of the
+# repository, with ./ticket built by the same compiler. Not here: test/portability.sh. SPDX-License-Identifier: MIT
+#
+# Each test program ends in a line `N passed, N failed`, maybe with `, N skipped`; so does this.
+compiler=${1:-cc -std=c99 -O2}
+out=$(mktemp) || exit 1
+trap 'rm -f "$out"' EXIT
+trap 'exit 1' HUP INT TERM
+passed=0 failed=0 skipped=0
+
+add() # STATUS: counts what the program whose output is in $out says in its last line
+{
+  last=$(tail -n 1 "$out")
+  numbers=$(printf '%s\n' "$last" | sed -n 's/^\([0-9][0-9]*\) passed, \([0-9][0-9]*\) failed\(, \([0-9][0-9]*\) skipped\)*$/\1 \2 \4/p')
+  set -- "$1" $numbers
+  if [ $# -lt 3 ]; then
+    echo "FAIL $name: expected a last line 'N passed, N failed', found exit status $1 and '$last'"
+    failed=$((failed + 1))
+    return
+  fi
+  passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + ${4:-0}))
+  case $1:$3 in
+  0:0 | [1-9]*:[1-9]*) return ;;
+  esac
+  echo "FAIL $name: expected an exit status that fits '$last', found $1"
+  failed=$((failed + 1))
+}
+
+run() # NAME COMMAND...
+{
+  name=$1
+  shift
+  printf '== %s\n' "$name"
+  { "$@" 2>&1; echo $? >"$out.status"; } | tee "$out"
+  add "$(cat "$out.status")"
+  rm -f "$out.status"
+}
+
+if $compiler -I. -o test/unit test/unit.c test/naive.c nn.c prune.c data.c -lm; then run test/unit test/unit
+else
+  echo 'FAIL test/unit: does not compile'
+  failed=$((failed + 1))
+fi
+run test/cli.sh sh test/cli.sh
+run test/faults.sh sh test/faults.sh
+run test/torch.sh sh test/torch.sh
+verify()
+{
+  ./ticket verify | awk '{print} /^PASS/ {p++} !/^PASS/ {f++} END {printf "%d passed, %d failed\n", p, f; exit f > 0 || p == 0}'
+}
+run './ticket verify' verify
+
+if [ $skipped -gt 0 ]; then printf '%d passed, %d failed, %d skipped\n' $passed $failed $skipped
+else printf '%d passed, %d failed\n' $passed $failed; fi
+[ $failed -eq 0 ] && [ $passed -gt 0 ]
