@@ -498,11 +498,11 @@ static void run_one(Loop *loop)
   free(checkpoint);
 }
 
-/* Test error in percent, a line per level, a column per branch. */
+/* Test error in percent, a line per level, a column per branch; 7 characters each, so that tabs align. */
 static void print_table(const Loop *loop)
 {
   const Experiment *e = loop->e;
-  char field[32];
+  char field[8];
   int level, k, r = 0;
   printf("level\tdensity");
   for (k = 0; k < e->branches; k++) printf("\t%s", branch_names[e->branch[k]]);

@@ -172,6 +172,13 @@ size=$(wc -c <$good) head_size=$((8 + $(header_bytes $good)))
 pack longer "$(printf '%s' "$bare" | sed 's/^{/{"optimizer.x":{"dtype":"F32","shape":[2],"data_offsets":[262,270]},/')" >z.safetensors
 sane "the optimiser's memory is passed over"
 
+# the same values without the mask are another start, though their digest is the same
+rm -f y.*
+head -c 220 data >unmasked
+pack unmasked "$(printf '%s' "$bare" | sed 's/,"mask[^}]*}//g')" >z.safetensors
+works 'under a mask' train $tiny --init $good --steps 0it --out y
+refused 1 y.tsv train $tiny --init z.safetensors --steps 0it --out y
+
 for n in 0 1 7 8 9 50 $((head_size - 1)) $head_size $((head_size + 1)) $((head_size + 219)) $((size - 43)) $((size - 42)) $((size - 1)); do
   head -c $n $good >z.safetensors
   damaged "truncated to $n bytes" ''

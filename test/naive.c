@@ -113,7 +113,8 @@ float naive_logarithm(float x)
 float naive_cosine_turns(float u)
 {
   static const float two_pi = 6.28318531f, quarter = 0.25f;
-  static const float even[6] = {1.0f, 2.0f, 24.0f, 720.0f, 40320.0f, 3628800.0f}, odd[5] = {1.0f, 6.0f, 120.0f, 5040.0f, 362880.0f};
+  static const float even[6] = {1.0f, 2.0f, 24.0f, 720.0f, 40320.0f, 3628800.0f};
+  static const float odd[5] = {1.0f, 6.0f, 120.0f, 5040.0f, 362880.0f};
   static const float one = 1.0f;
   int q = (int)floor(4.0 * (double)u + 0.5), n; /* exact in double */
   float t = quarter * (float)q, r = u - t, x = r * two_pi, z = x * x, p;
@@ -389,7 +390,8 @@ float naive_lanes(const float lane[LANES])
 }
 
 /* y[o] = (sum over i of w[o][i] x[i]) + b[o] */
-static void forward(float *y, const float *x, const float *w, const float *b, const unsigned char *keep, size_t outputs, size_t inputs)
+static void forward(float *y, const float *x, const float *w, const float *b, const unsigned char *keep, size_t outputs,
+                    size_t inputs)
 {
   size_t o, i;
   for (o = 0; o < outputs; o++) {

