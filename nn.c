@@ -67,8 +67,9 @@ float exponential(float x)
   static const float inverse[] = {1.0f, 1.0f, 0.5f, 0.333333333f, 0.25f, 0.2f, 0.166666667f, 0.142857143f}; /* 1/n */
   float t, r, p = 1.0f;
   int k, n;
+  if (!is_finite(x)) return bits_of(x) == 0xff800000u ? 0.0f : x;
   if (x < -104.0f) return 0.0f;
-  if (!(x < 88.8f)) return x + x > 0 ? float_of(0x7f800000u) : x; /* infinity, or the NaN itself */
+  if (x > 88.8f) return float_of(0x7f800000u);
   t = x * LOG2_E;
   k = (int)(float)(t + (t < 0 ? -0.5f : 0.5f));
   r = x - (float)((float)k * LN2_HIGH);

@@ -207,7 +207,8 @@ enum { KAIMING_NORMAL, KAIMING_UNIFORM, GLOROT_NORMAL, SPARSE_AWARE };
 /* N(0, 2/fan_in) and U(+-sqrt(6/fan_in)) (He 2015); N(0, 2/(fan_in+fan_out)) (Glorot 2010);
  * N(0, 2/n), n = unmasked inputs of that output (Evci 2020, 2010.03533) */
 void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant);
-/* Takes over mask[size] (NULL: keep all): masked weights become +0, tap lists are rebuilt, gradients are void. */
+/* Takes over mask[size] (NULL: keep all): masked weights become +0, tap lists are rebuilt; gradients and
+ * an optimiser's memory are void (optimizer_clear). */
 void net_set_mask(Net *net, const unsigned char *mask);
 size_t net_prunable(const Net *net, int surviving); /* prunable weights in all, or those that survive */
 uint64_t net_digest(const Net *net);                /* 64-bit FNV-1a of the parameters, little endian */
@@ -281,7 +282,7 @@ typedef struct {
   int scope;       /* GLOBAL: one ranking over all layers; LAYER: one per layer */
   long rate;       /* share of the surviving weights */
   long output_rate; /* the output layer's own rate, ranked alone; negative: as the others */
-  long density;    /* one-shot: prune to this share of all weights instead; negative: by rate */
+  long density;    /* one-shot: prune every ranking to this share of its weights; negative: by the rates */
 } Pruning;
 /* Masks in mask[net->size] the surviving prunable weights lowest by (|w|, index). Returns the largest |w| masked:
  * the pruning threshold (0 if none is). */

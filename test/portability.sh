@@ -40,12 +40,11 @@ platform() # FOLDER "COMPILER AND FLAGS" [RUNNER]
       esac
       exit
     fi
-    if [ "$3" ]; then
+    if [ "$3" ] && ! "$out/ticket" help >/dev/null 2>&1; then # this machine cannot run it itself
       for runner in $3 $3-static none; do command -v $runner >/dev/null && break; done
-      if [ $runner = none ]; then
-        "$out/ticket" help >/dev/null 2>&1 && runner= || { echo "skip $what: $3 is not installed"; exit; }
-      fi
+      [ $runner = none ] && echo "skip $what: $3 is not installed" && exit
     fi
+    what="$2${runner:+, $runner}"
     mkdir "$out/files"
     cd "$out/files" || exit
     if ! $runner "$out/ticket" verify >"$out/verify" 2>"$out/err" || grep -q FAIL "$out/verify"; then
@@ -138,6 +137,7 @@ refuses() # COMPILER-AND-FLAGS
     return
   fi
   status=0
+  rm -f "$room"/broken.out.*
   (cd "$room" && ./broken train --train-size 100 --steps 1it --out broken.out) >"$room/out" 2>"$room/err" || status=$?
   if [ $status = 1 ] && [ ! -f "$room/broken.out.tsv" ] && [ "$(wc -l <"$room/err" | tr -d ' ')" = 1 ] &&
     grep -q '^ticket: this build would not give the same bits.*build with' "$room/err"; then
@@ -163,7 +163,8 @@ refuses 'clang -std=c99 -O3 -ffast-math'
 refuses "clang -std=c99 -O3 -ffast-math $native"
 if [ "$fma" ]; then
   refuses "gcc -std=c99 -O3 -ffp-contract=fast $fma"
-  refuses "gcc -std=c99 -O1 -ffp-contract=fast $fma"
+  refuses "gcc -std=c99 -O2 -ffp-contract=fast $fma"
+  refuses "gcc -std=gnu99 -O3 $fma" # what gcc does without being asked
   refuses "clang -std=c99 -O3 -ffp-contract=fast $fma"
 else
   skip '-ffp-contract=fast: this processor has no fused multiply-add'
