@@ -14,7 +14,8 @@
 
 /* ==== errors and memory ===================================================================== */
 
-static Output *unfinished; /* the file being written, so that a failure leaves no half of it behind */
+static Output *unfinished;   /* the file being written, so that a failure leaves no half of it behind */
+static int line_is_open;     /* stderr shows a line of progress without its end */
 
 /* Names out of hostile files end up in messages: control characters would make more than one line of them. */
 static void say_and_exit(const char *format, va_list args, int status)
@@ -25,7 +26,7 @@ static void say_and_exit(const char *format, va_list args, int status)
   for (i = 0; line[i]; i++)
     if ((unsigned char)line[i] < 32 || line[i] == 127) line[i] = '?';
   fflush(stdout);
-  fprintf(stderr, "ticket: %s\n", line);
+  fprintf(stderr, "%sticket: %s\n", line_is_open ? "\n" : "", line);
   if (unfinished) {
     if (unfinished->file) fclose(unfinished->file);
     remove(unfinished->temporary);
@@ -47,6 +48,17 @@ void fail_usage(const char *format, ...)
   va_start(args, format);
   say_and_exit(format, args, 2);
   va_end(args);
+}
+
+void show_progress(const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  fputc('\r', stderr);
+  vfprintf(stderr, format, args);
+  va_end(args);
+  fflush(stderr);
+  line_is_open = format[strlen(format) - 1] != '\n';
 }
 
 static const char *reason(void) { return errno ? strerror(errno) : "the system gives no reason"; }

@@ -169,7 +169,7 @@ static char *text(const char *format, ...)
   va_list args;
   char *s = allocate(1024, 1, "text");
   va_start(args, format);
-  if (vsnprintf(s, 1024, format, args) >= 1024) fail("a file name is too long: %.60s...", s);
+  if (vsnprintf(s, 1024, format, args) >= 1000) /* room for ".tmp" */ fail("a file name is too long: %.60s...", s);
   va_end(args);
   return s;
 }
@@ -241,6 +241,7 @@ static long resume(Loop *loop, const char *path, long from)
   const char *value;
   Safetensors s;
   char level[24];
+  long step;
   int k, same;
   if (!file) return from;
   fclose(file);
@@ -263,7 +264,9 @@ static long resume(Loop *loop, const char *path, long from)
     memcpy(loop->optimizer.square, square->data, n * sizeof(float));
     loop->optimizer.correction1 = ((const float *)correction->data)[0];
     loop->optimizer.correction2 = ((const float *)correction->data)[1];
-    from = strtol(value, NULL, 10);
+    step = strspn(value, "0123456789") == strlen(value) && strlen(value) < 10 ? strtol(value, NULL, 10) : -1;
+    if (step < from || step >= e->how.steps) fail("%s: its step '%s' is damaged; remove it to train this level from its start", path, value);
+    from = step;
   }
   safetensors_free(&s);
   return from;
@@ -292,9 +295,8 @@ static void watch(void *context, const Progress *p)
     double this_one = work(e, loop->level, loop->branch), done = loop->done + share * this_one;
     double rest = difftime(now, loop->begun) / (done + 1e-9) * (loop->left + (1 - share) * this_one);
     long seconds = rest < 1e8 ? (long)rest : 100000000L;
-    fprintf(stderr, "\rlevel %d %s  epoch %ld/%ld  loss %.4f  error %.2f%%  %ld:%02ld:%02ld left   ", loop->level,
+    show_progress("level %d %s  epoch %ld/%ld  loss %.4f  error %.2f%%  %ld:%02ld:%02ld left   ", loop->level,
             branch_names[loop->branch], p->epoch + 1, p->epochs, (double)p->loss / (double)p->seen, 100.0 * (double)p->wrong / (double)p->seen, seconds / 3600, seconds / 60 % 60, seconds % 60);
-    fflush(stderr);
     loop->shown = now;
   }
   if (p->epoch_done && p->step < e->how.steps && difftime(now, loop->saved) >= 2) {
@@ -474,6 +476,8 @@ static void run_one(Loop *loop)
   train(net, &loop->optimizer, e->data, &e->how, (uint32_t)loop->level, step, e->how.steps, lr, watch, loop);
   net_evaluate(net, train_set, &train_loss, &train_wrong);
   net_evaluate(net, test_set, &test_loss, &test_wrong);
+  if (!is_finite(train_loss) || !is_finite(test_loss))
+    fail("training diverged: the loss is not finite after the last step of level %d; try a lower --lr or a --warmup", loop->level);
   survivors = net_prunable(net, 1);
   mask = allocate(net->size, 1, "the mask");
   memcpy(mask, net->mask, net->size);
@@ -491,7 +495,7 @@ static void run_one(Loop *loop)
   write_rows(loop);
   remove(path);
   if (!e->quiet)
-    fprintf(stderr, "\rlevel %d %s  density %s%%  train error %s%%  test error %s%%  digest %s          \n", loop->level,
+    show_progress("level %d %s  density %s%%  train error %s%%  test error %s%%  digest %s          \n", loop->level,
             branch_names[loop->branch], density, train_error, test_error, digest);
   free(path);
   free(rewind);
@@ -522,6 +526,7 @@ static void print_table(const Loop *loop)
 void imp(const Experiment *e)
 {
   Loop loop = {0};
+  char *path;
   int k, done = 0;
   loop.e = e;
   loop.row = allocate((size_t)e->levels * BRANCHES, sizeof *loop.row, "results");
@@ -541,6 +546,11 @@ void imp(const Experiment *e)
     run_one(&loop);
     loop.done += work(e, loop.level, loop.branch);
   }
+  path = text("%s.resume.safetensors", e->out); /* what a run killed at its very end left */
+  remove(path);
+  strcat(path, ".tmp");
+  remove(path);
+  free(path);
   print_table(&loop);
   for (k = 0; k < loop.rows; k++) free(loop.row[k]);
   free(loop.row);

@@ -273,20 +273,28 @@ static uint64_t seed_of(int option) { return strtoull(value[*value[option] ? opt
 
 /* ==== commands ============================================================================== */
 
+/* 64-bit FNV-1a, going on from `hash`. */
+static uint64_t fnv(uint64_t hash, const unsigned char *bytes, size_t n)
+{
+  size_t j;
+  for (j = 0; j < n; j++) hash = (hash ^ bytes[j]) * 0x100000001b3u;
+  return hash;
+}
+
+static const char *hexadecimal(char text[17], uint64_t digest)
+{
+  sprintf(text, "%08lx%08lx", (unsigned long)(digest >> 32), (unsigned long)(digest & 0xffffffffu));
+  return text;
+}
+
+/* Of training pixels and labels, then those of the test set. */
 static uint64_t data_digest(const Dataset *data)
 {
-  const Split *splits[2];
   const size_t image = (size_t)(data->channels * data->height * data->width);
-  uint64_t hash = 0xcbf29ce484222325u;
-  size_t j;
-  int s;
-  splits[0] = &data->train;
-  splits[1] = &data->test;
-  for (s = 0; s < 2; s++) {
-    for (j = 0; j < splits[s]->n * image; j++) hash = (hash ^ splits[s]->pixel[j]) * 0x100000001b3u;
-    for (j = 0; j < splits[s]->n; j++) hash = (hash ^ splits[s]->label[j]) * 0x100000001b3u;
-  }
-  return hash;
+  uint64_t hash = fnv(0xcbf29ce484222325u, data->train.pixel, data->train.n * image);
+  hash = fnv(hash, data->train.label, data->train.n);
+  hash = fnv(hash, data->test.pixel, data->test.n * image);
+  return fnv(hash, data->test.label, data->test.n);
 }
 
 static void load_data(Dataset *data)
@@ -348,6 +356,8 @@ static void run(int command)
   e.pruning.output_rate = millionths(O_OUTPUT_RATE);
   e.pruning.density = millionths(O_ONE_SHOT);
   e.rewind = steps_of(O_REWIND, steps_per_epoch(&data));
+  if (e.retrain == FINETUNE && !(learning_rate(&e.how, e.how.steps - 1) > 0))
+    fail_usage("--retrain finetune trains with the schedule's last learning rate, which is 0 here");
   if (e.rewind > e.how.steps) fail_usage("--rewind %s: is after the end of training, --steps %s", value[O_REWIND], value[O_STEPS]);
   e.retrain = choice(O_RETRAIN);
   e.branches = 1;
@@ -363,8 +373,7 @@ static void run(int command)
   key[0] = "ticket", text[0] = TICKET_VERSION;
   key[1] = "command", text[1] = command == TRAIN ? "train" : "imp";
   key[2] = "data", text[2] = data.name;
-  sprintf(digest, "%08lx%08lx", (unsigned long)(data_digest(&data) >> 32), (unsigned long)(data_digest(&data) & 0xffffffffu));
-  key[3] = "data-digest", text[3] = digest;
+  key[3] = "data-digest", text[3] = hexadecimal(digest, data_digest(&data));
   e.pairs = 4;
   for (k = 0; k < OPTIONS; k++)
     if (options[k].recorded && options[k].commands & command) {
@@ -377,8 +386,7 @@ static void run(int command)
     e.init_path = value[O_INIT];
     net_create(&net, e.model, &data, 1);
     checkpoint_apply(&net, &init, value[O_INIT]); /* refuses a wrong file before any result is written */
-    sprintf(start, "%08lx%08lx", (unsigned long)(net_digest(&net) >> 32), (unsigned long)(net_digest(&net) & 0xffffffffu));
-    key[e.pairs] = "init-digest", text[e.pairs++] = start;
+    key[e.pairs] = "init-digest", text[e.pairs++] = hexadecimal(start, fnv(net_digest(&net), net.mask, net.size));
     net_free(&net);
   }
   e.key = key;
@@ -419,6 +427,7 @@ static void describe(void)
   Dataset data;
   const Split *splits[2];
   size_t j, plane;
+  char digest[17];
   int s, c;
   load_data(&data);
   splits[0] = &data.train;
@@ -445,7 +454,7 @@ static void describe(void)
     printf("channel %d\tmean %.4f deviation %.4f, normalised with %.4f and %.4f\n", c, mean / 255, sqrt(squares / n - mean * mean) / 255,
            (double)data.mean[c], (double)data.deviation[c]);
   }
-  printf("digest\t%08lx%08lx\n", (unsigned long)(data_digest(&data) >> 32), (unsigned long)(data_digest(&data) & 0xffffffffu));
+  printf("digest\t%s\n", hexadecimal(digest, data_digest(&data)));
   if (*value[O_OUT]) dataset_write(&data, value[O_OUT]);
   dataset_free(&data);
 }
@@ -523,7 +532,8 @@ static int wrong_digests; /* lines of verify that failed */
 
 static void compare(const char *what, uint64_t digest, uint64_t expected)
 {
-  printf("%s\t%s\t%08lx%08lx\n", digest == expected ? "PASS" : "FAIL", what, (unsigned long)(digest >> 32), (unsigned long)(digest & 0xffffffffu));
+  char text[17];
+  printf("%s\t%s\t%s\n", digest == expected ? "PASS" : "FAIL", what, hexadecimal(text, digest));
   wrong_digests += digest != expected;
 }
 
@@ -624,14 +634,21 @@ static void help(int c)
   for (k = 0; k < PRESETS; k++) printf("  %s: %s\n      %s\n", presets[k].name, presets[k].source, presets[k].settings);
 }
 
+/* What printf wrote may only now turn out not to fit on the disk. */
+static int finish(int status)
+{
+  if (fflush(stdout) || ferror(stdout)) fail("standard output: cannot be written; is the disk full?");
+  return status;
+}
+
 int main(int count, char **argument)
 {
   const char *name = count > 1 ? argument[1] : "", *broken;
-  int c, k, nearest = 0;
+  int c, k, nearest = 0, topic = -1;
   if (!strcmp(name, "--help") || !strcmp(name, "-h")) name = "help";
   if (!strcmp(name, "--version")) {
     printf("ticket %s\n", TICKET_VERSION);
-    return 0;
+    return finish(0);
   }
   for (c = 0; c < COMMANDS; c++) {
     if (!strcmp(name, commands[c].name)) break;
@@ -640,16 +657,14 @@ int main(int count, char **argument)
   if (c == COMMANDS && !*name) fail_usage("say what to do: ticket COMMAND [--option value]...; see ticket help");
   if (c == COMMANDS) fail_usage("there is no command '%s'; did you mean %s? See ticket help", name, commands[nearest].name);
   for (k = 2; k < count; k++)
-    if (!strcmp(argument[k], "--help") || !strcmp(argument[k], "-h")) {
-      help(c);
-      return 0;
-    }
-  if (commands[c].command == HELP) {
-    for (k = 0; count > 2 && k < COMMANDS; k++)
-      if (!strcmp(argument[2], commands[k].name)) break;
-    if (count > 2 && k == COMMANDS) fail_usage("there is no command '%s'; see ticket help", argument[2]);
-    help(count > 2 && k < COMMANDS ? k : -1);
-    return 0;
+    if (!strcmp(argument[k], "--help") || !strcmp(argument[k], "-h")) topic = c;
+  if (commands[c].command == HELP && count > 2 && topic < 0) {
+    for (topic = 0; topic < COMMANDS && strcmp(argument[2], commands[topic].name) != 0;) topic++;
+    if (topic == COMMANDS) fail_usage("there is no command '%s'; see ticket help", argument[2]);
+  }
+  if (commands[c].command == HELP || topic >= 0) {
+    help(topic);
+    return finish(0);
   }
   parse(count - 2, argument + 2, commands[c].command, name);
   broken = self_check();
@@ -658,9 +673,8 @@ int main(int count, char **argument)
   case BATCHES: batches(); break;
   case DATA: describe(); break;
   case BENCH: bench(); break;
-  case VERIFY: return verify();
+  case VERIFY: return finish(verify());
   default: run(commands[c].command);
   }
-  if (fflush(stdout) || ferror(stdout)) fail("standard output: cannot be written");
-  return 0;
+  return finish(0);
 }

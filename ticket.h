@@ -34,6 +34,8 @@ enum { NAME_SIZE = 64 }; /* a tensor's name with its final zero */
 void fail(const char *format, ...);
 /* The same with exit status 2: the command line is wrong. */
 void fail_usage(const char *format, ...);
+/* Replaces the current line on stderr; a format that ends in a newline ends it. */
+void show_progress(const char *format, ...);
 /* count * size zeroed bytes, at least 1; fails naming `what` and the bytes asked for. Caller frees. */
 void *allocate(size_t count, size_t size, const char *what);
 /* The bytes of a file with a zero appended, its length in *size; fails if it cannot be read. Caller frees. */
