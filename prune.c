@@ -264,7 +264,7 @@ static long resume(Loop *loop, const char *path, long from)
     memcpy(loop->optimizer.square, square->data, n * sizeof(float));
     loop->optimizer.correction1 = ((const float *)correction->data)[0];
     loop->optimizer.correction2 = ((const float *)correction->data)[1];
-    step = strspn(value, "0123456789") == strlen(value) && strlen(value) < 10 ? strtol(value, NULL, 10) : -1;
+    step = *value && strspn(value, "0123456789") == strlen(value) && strlen(value) < 10 ? strtol(value, NULL, 10) : -1;
     if (step < from || step >= e->how.steps) fail("%s: its step '%s' is damaged; remove it to train this level from its start", path, value);
     from = step;
   }
