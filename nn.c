@@ -301,7 +301,7 @@ static void rows_add(int fresh, float *y, size_t y_step, size_t R, const float *
   }
 }
 
-/* One row whose surviving terms are k = column[0], column[1] ... in ascending order, eight at a time. */
+/* One row whose surviving terms are k = column[0], column[1] ... in ascending order, eight, four and one at a time. */
 static void row_of_taps(float *restrict y, const float *restrict x, size_t x_step, const float *restrict w, size_t w_step,
                         const uint32_t *restrict column, size_t taps, size_t n)
 {
@@ -317,6 +317,16 @@ static void row_of_taps(float *restrict y, const float *restrict x, size_t x_ste
       float t = y[i];
       t = t + (float)(w0 * x0[i]), t = t + (float)(w1 * x1[i]), t = t + (float)(w2 * x2[i]), t = t + (float)(w3 * x3[i]);
       t = t + (float)(w4 * x4[i]), t = t + (float)(w5 * x5[i]), t = t + (float)(w6 * x6[i]), t = t + (float)(w7 * x7[i]);
+      y[i] = t;
+    }
+  }
+  for (; taps >= 4; taps -= 4, column += 4) {
+    const float *restrict x0 = x + column[0] * x_step, *restrict x1 = x + column[1] * x_step;
+    const float *restrict x2 = x + column[2] * x_step, *restrict x3 = x + column[3] * x_step;
+    const float w0 = w[column[0] * w_step], w1 = w[column[1] * w_step], w2 = w[column[2] * w_step], w3 = w[column[3] * w_step];
+    for (i = 0; i < n; i++) {
+      float t = y[i];
+      t = t + (float)(w0 * x0[i]), t = t + (float)(w1 * x1[i]), t = t + (float)(w2 * x2[i]), t = t + (float)(w3 * x3[i]);
       y[i] = t;
     }
   }
@@ -342,9 +352,9 @@ static void lanes_dot(float *restrict sum, const float *restrict a, const float 
 static float lanes_sum(float *lane)
 {
   float even, odd;
-  int l;
-  for (l = 0; l < 8; l++) lane[l] = lane[l] + lane[l + 8];
-  for (l = 0; l < 4; l++) lane[l] = lane[l] + lane[l + 4];
+  int half, l;
+  for (half = 8; half >= 4; half /= 2)
+    for (l = 0; l < half; l++) lane[l] = lane[l] + lane[l + half];
   even = lane[0] + lane[2];
   odd = lane[1] + lane[3];
   return even + odd;
@@ -367,10 +377,10 @@ static void lanes_sums(float *restrict out, const float *restrict v, size_t step
 
 /* ==== self-check ============================================================================ */
 
-/* y + a b + last, with nine other terms that are 0 around a b, through every kernel and every place in it. */
+/* y + a b + last, with other terms that are 0 around a b, through every kernel and every place in it. */
 static int kernels_give(float y, float a, float b, float last, float expected)
 {
-  enum { K = 11, R = 5, N = 3 * LANES + 5 };
+  enum { K = 15, R = 5, N = 3 * LANES + 5 }; /* 15 terms are 8, 4 and 3; also 4, 4, 4 and 3 */
   float x[K * N], w[R * K], wide[K * LANES], out[R * N];
   uint32_t column[K];
   size_t i, k, at;
