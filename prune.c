@@ -157,7 +157,6 @@ typedef struct {
   Optimizer optimizer;
   int level, branch;
   long from;          /* first step */
-  long saved_at;      /* step of the last resume file */
   time_t saved, shown, begun;
   double done, left;  /* work units before this training in this process, and after it (for the time left) */
   char **row;         /* finished lines of PREFIX.tsv */
@@ -535,7 +534,7 @@ void imp(const Experiment *e)
   read_rows(&loop);
   write_rows(&loop); /* shows at once whether results can be written */
   loop.begun = loop.saved = time(NULL);
-  for (k = done; k < e->levels * e->branches; k++) /* rows come in this order, so the first loop.rows are done */
+  for (k = 0; k < e->levels * e->branches; k++) /* rows come in this order, so the first loop.rows are done */
     if (trained_at(k / e->branches, e->branch[k % e->branches]) && ++done > loop.rows)
       loop.left += work(e, k / e->branches, e->branch[k % e->branches]);
   for (done = k = 0; k < e->levels * e->branches; k++) {
