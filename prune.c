@@ -101,9 +101,10 @@ void prune_shuffle(const Net *net, unsigned char *mask, uint64_t seed, uint32_t 
 
 /* ==== checkpoints =========================================================================== */
 
-static void digest_text(char text[17], uint64_t digest)
+const char *digest_text(char digits[17], uint64_t digest)
 {
-  sprintf(text, "%08lx%08lx", (unsigned long)(digest >> 32), (unsigned long)(digest & 0xffffffffu));
+  sprintf(digits, "%08lx%08lx", (unsigned long)(digest >> 32), (unsigned long)(digest & 0xffffffffu));
+  return digits;
 }
 
 void checkpoint_apply(Net *net, const Safetensors *s, const char *path)

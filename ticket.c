@@ -281,12 +281,6 @@ static uint64_t fnv(uint64_t hash, const unsigned char *bytes, size_t n)
   return hash;
 }
 
-static const char *hexadecimal(char text[17], uint64_t digest)
-{
-  sprintf(text, "%08lx%08lx", (unsigned long)(digest >> 32), (unsigned long)(digest & 0xffffffffu));
-  return text;
-}
-
 /* Of training pixels and labels, then those of the test set. */
 static uint64_t data_digest(const Dataset *data)
 {
@@ -373,7 +367,7 @@ static void run(int command)
   key[0] = "ticket", text[0] = TICKET_VERSION;
   key[1] = "command", text[1] = command == TRAIN ? "train" : "imp";
   key[2] = "data", text[2] = data.name;
-  key[3] = "data-digest", text[3] = hexadecimal(digest, data_digest(&data));
+  key[3] = "data-digest", text[3] = digest_text(digest, data_digest(&data));
   e.pairs = 4;
   for (k = 0; k < OPTIONS; k++)
     if (options[k].recorded && options[k].commands & command) {
@@ -386,7 +380,7 @@ static void run(int command)
     e.init_path = value[O_INIT];
     net_create(&net, e.model, &data, 1);
     checkpoint_apply(&net, &init, value[O_INIT]); /* refuses a wrong file before any result is written */
-    key[e.pairs] = "init-digest", text[e.pairs++] = hexadecimal(start, fnv(net_digest(&net), net.mask, net.size));
+    key[e.pairs] = "init-digest", text[e.pairs++] = digest_text(start, fnv(net_digest(&net), net.mask, net.size));
     net_free(&net);
   }
   e.key = key;
@@ -454,7 +448,7 @@ static void describe(void)
     printf("channel %d\tmean %.4f deviation %.4f, normalised with %.4f and %.4f\n", c, mean / 255, sqrt(squares / n - mean * mean) / 255,
            (double)data.mean[c], (double)data.deviation[c]);
   }
-  printf("digest\t%s\n", hexadecimal(digest, data_digest(&data)));
+  printf("digest\t%s\n", digest_text(digest, data_digest(&data)));
   if (*value[O_OUT]) dataset_write(&data, value[O_OUT]);
   dataset_free(&data);
 }
@@ -533,7 +527,7 @@ static int wrong_digests; /* lines of verify that failed */
 static void compare(const char *what, uint64_t digest, uint64_t expected)
 {
   char text[17];
-  printf("%s\t%s\t%s\n", digest == expected ? "PASS" : "FAIL", what, hexadecimal(text, digest));
+  printf("%s\t%s\t%s\n", digest == expected ? "PASS" : "FAIL", what, digest_text(text, digest));
   wrong_digests += digest != expected;
 }
 

@@ -329,6 +329,8 @@ typedef struct {
  * PREFIX.rewind.safetensors, PREFIX.Lnn[.BRANCH].safetensors and prints the table of test errors on stdout. */
 void imp(const Experiment *e);
 
+/* A digest as 16 hexadecimal digits, in and as the caller's digits. */
+const char *digest_text(char digits[17], uint64_t digest);
 /* Sets weights and mask of the net from a checkpoint. Fails, naming `path`, on a missing or unknown tensor, a
  * wrong shape, a mask that is not 0 or 1, a weight that is not finite or a digest that does not fit. */
 void checkpoint_apply(Net *net, const Safetensors *s, const char *path);
