@@ -459,12 +459,12 @@ const char *self_check(void)
 /* ==== layers: each forward beside its backward ============================================== */
 
 static size_t activation_size(const Activation *a) { return a->channels * a->height * a->width; }
-static size_t tiles_in_use(const Net *net) { return (net->images + net->tile - 1) / net->tile; }
+static size_t tiles_in_use(const Net *net) { return (net->images + net->activation[0].tile - 1) / net->activation[0].tile; }
 
 /* y[o] = sum over i of w[o][i] x[i], plus b[o].     x: [T][I][L]   w: [O][I]   b: [O]   y: [T][O][L] */
 static void dense_forward(Net *net, const Layer *layer)
 {
-  const size_t I = activation_size(&net->activation[layer->in]), O = activation_size(&net->activation[layer->out]), L = net->tile;
+  const size_t I = activation_size(&net->activation[layer->in]), O = activation_size(&net->activation[layer->out]), L = net->activation[0].tile;
   const float *w = net->weight + net->tensor[layer->weight].offset, *b = net->weight + net->tensor[layer->bias].offset;
   size_t t, o, l;
   for (t = 0; t < tiles_in_use(net); t++) {
@@ -486,7 +486,7 @@ static void dense_forward(Net *net, const Layer *layer)
 /* y = sum w x + b, so  dx[i] = sum over o of w[o][i] dy[o]     dy: [T][O][L]   dx: [T][I][L] */
 static void dense_input_gradient(Net *net, const Layer *layer)
 {
-  const size_t I = activation_size(&net->activation[layer->in]), O = activation_size(&net->activation[layer->out]), L = net->tile;
+  const size_t I = activation_size(&net->activation[layer->in]), O = activation_size(&net->activation[layer->out]), L = net->activation[0].tile;
   const float *w = net->weight + net->tensor[layer->weight].offset;
   size_t t, i, l;
   for (t = 0; t < tiles_in_use(net); t++) {
@@ -508,7 +508,7 @@ enum { INPUTS = 128, OUTPUTS = 4 }; /* block of the dense weight gradient: 16 x 
 /* dW[o][i] = sum over images of dy[o] x[i], by lanes. */
 static void dense_weight_gradient(Net *net, const Layer *layer)
 {
-  const size_t I = activation_size(&net->activation[layer->in]), O = activation_size(&net->activation[layer->out]), L = net->tile;
+  const size_t I = activation_size(&net->activation[layer->in]), O = activation_size(&net->activation[layer->out]), L = net->activation[0].tile;
   const size_t tiles = tiles_in_use(net), room_step = (I + LANES - 1) / LANES * LANES;
   const float *x = net->activation[layer->in].value, *dy = net->activation[layer->out].gradient;
   const Tensor *w = &net->tensor[layer->weight];
@@ -547,7 +547,7 @@ static void dense_weight_gradient(Net *net, const Layer *layer)
 /* db[o] = sum over images of dy[o], by lanes. */
 static void dense_backward(Net *net, const Layer *layer)
 {
-  const size_t O = activation_size(&net->activation[layer->out]), L = net->tile;
+  const size_t O = activation_size(&net->activation[layer->out]), L = net->activation[0].tile;
   const float *dy = net->activation[layer->out].gradient;
   float *db = net->gradient + net->tensor[layer->bias].rank;
   size_t t, o, g, l;
@@ -566,7 +566,7 @@ static void dense_backward(Net *net, const Layer *layer)
 static void relu_forward(Net *net, const Layer *layer)
 {
   float *y = net->activation[layer->out].value;
-  size_t n = tiles_in_use(net) * net->tile * activation_size(&net->activation[layer->out]), i;
+  size_t n = tiles_in_use(net) * net->activation[0].tile * activation_size(&net->activation[layer->out]), i;
   for (i = 0; i < n; i++) y[i] = y[i] < 0 ? 0 : y[i];
 }
 
@@ -575,7 +575,7 @@ static void relu_backward(Net *net, const Layer *layer)
 {
   const float *y = net->activation[layer->out].value;
   float *dy = net->activation[layer->out].gradient;
-  size_t n = tiles_in_use(net) * net->tile * activation_size(&net->activation[layer->out]), i;
+  size_t n = tiles_in_use(net) * net->activation[0].tile * activation_size(&net->activation[layer->out]), i;
   for (i = 0; i < n; i++) dy[i] = y[i] > 0 ? dy[i] : 0;
 }
 
@@ -585,9 +585,10 @@ static const struct {
   void (*backward)(Net *net, const Layer *layer);
 } layer_kinds[] = {{dense_forward, dense_backward}, {relu_forward, relu_backward}};
 
-void net_forward(Net *net)
+void net_forward(Net *net, int training)
 {
   int k;
+  (void)training;
   for (k = 0; k < net->layers; k++) layer_kinds[net->layer[k].kind].forward(net, &net->layer[k]);
 }
 
@@ -604,7 +605,7 @@ void net_backward(Net *net)
 void net_loss(Net *net, float lane[LANES], size_t *wrong)
 {
   const Activation *logits = &net->activation[net->activations - 1];
-  const size_t C = net->classes, L = net->tile, slots = tiles_in_use(net) * L;
+  const size_t C = net->classes, L = net->activation[0].tile, slots = tiles_in_use(net) * L;
   size_t b, c;
   for (b = 0; b < slots; b++) {
     const float *z = logits->value + b / L * C * L + b % L;
@@ -710,25 +711,27 @@ static int build(Net *net, const char *model)
   return 0;
 }
 
-void net_create(Net *net, const char *model, const Dataset *data, size_t batch)
+void net_create(Net *net, const Model *model, const Dataset *data, size_t batch, int threads)
 {
-  size_t c, p, most = 0, all = 0, largest = 0, slots;
+  size_t c, p, most = 0, all = 0, largest = 0, slots, tile, tiles;
   float *at;
   int k;
   memset(net, 0, sizeof *net);
   net->classes = (size_t)data->classes;
   net->batch = batch;
-  net->tiles = (batch + TILE - 1) / TILE;
-  net->tile = ((batch + net->tiles - 1) / net->tiles + LANES - 1) / LANES * LANES;
-  slots = net->tile * net->tiles;
+  tiles = (batch + TILE - 1) / TILE;
+  tile = ((batch + tiles - 1) / tiles + LANES - 1) / LANES * LANES;
+  slots = net->slots = tile * tiles;
+  net->threads = threads;
   net->tensor = allocate(2 * MOST_LAYERS, sizeof *net->tensor, "tensors");
   net->layer = allocate(MOST_LAYERS, sizeof *net->layer, "layers");
   net->activation = allocate(MOST_LAYERS, sizeof *net->activation, "activations");
   add_activation(net, (size_t)data->channels, (size_t)data->height, (size_t)data->width);
-  if (strlen(model) >= NAME_SIZE || !build(net, model))
-    fail_usage("--model %s: no such model; try lenet-300-100 (or any lenet-N1-N2-... up to %d units a layer)", model, WIDEST);
-  if (net->size > 0xffffffffu) fail_usage("--model %s: has more than 2^32 parameters", model);
-  strcpy(net->model, model);
+  if (strlen(model->name) >= NAME_SIZE || !build(net, model->name))
+    fail_usage("--model %s: no such model; try lenet-300-100 (or any lenet-N1-N2-... up to %d units a layer)", model->name, WIDEST);
+  if (net->size > 0xffffffffu) fail_usage("--model %s: has more than 2^32 parameters", model->name);
+  strcpy(net->model, model->name);
+  net->parameters = net->size;
   net->weight = allocate(net->size, sizeof(float), "weights");
   net->gradient = allocate(net->size, sizeof(float), "gradients");
   net->mask = allocate(net->size, 1, "the mask");
@@ -747,6 +750,7 @@ void net_create(Net *net, const char *model, const Dataset *data, size_t batch)
   for (k = 0; k < net->activations; k++) {
     Activation *a = &net->activation[k];
     a->value = at;
+    a->tile = tile;
     at += slots * activation_size(a);
     if (k == 0) continue;
     a->gradient = at;
@@ -884,7 +888,7 @@ uint64_t net_digest(const Net *net) { return digest(net->weight, net->size); }
 void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n)
 {
   const Activation *input = &net->activation[0];
-  const size_t I = activation_size(input), plane = input->height * input->width, L = net->tile;
+  const size_t I = activation_size(input), plane = input->height * input->width, L = net->activation[0].tile;
   const unsigned char *image[LANES];
   size_t b, l, i;
   net->images = n;
@@ -906,13 +910,13 @@ void net_load(Net *net, const Split *split, const uint32_t *index, size_t first,
 
 void net_evaluate(Net *net, const Split *split, float *loss, size_t *wrong)
 {
-  const size_t chunk = net->tile * net->tiles; /* a multiple of LANES, so that lanes run on from chunk to chunk */
+  const size_t chunk = net->slots; /* a multiple of LANES, so that lanes run on from chunk to chunk */
   float lane[LANES] = {0};
   size_t first;
   *wrong = 0;
   for (first = 0; first < split->n; first += chunk) {
     net_load(net, split, NULL, first, split->n - first < chunk ? split->n - first : chunk);
-    net_forward(net);
+    net_forward(net, 0);
     net_loss(net, lane, wrong);
   }
   *loss = lanes_sum(lane) / (float)split->n;
@@ -1043,7 +1047,7 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
       p.loss = 0;
     }
     net_load(net, &data->train, order + first, 0, size);
-    net_forward(net);
+    net_forward(net, 1);
     net_loss(net, lane, &p.wrong);
     loss = lanes_sum(lane);
     if (!is_finite(loss))

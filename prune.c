@@ -530,7 +530,7 @@ void imp(const Experiment *e)
   int k, done = 0;
   loop.e = e;
   loop.row = allocate((size_t)e->levels * BRANCHES, sizeof *loop.row, "results");
-  net_create(&loop.net, e->model, e->data, e->batch);
+  net_create(&loop.net, &e->model, e->data, e->batch, e->threads);
   optimizer_create(&loop.optimizer, &loop.net);
   read_rows(&loop);
   write_rows(&loop); /* shows at once whether results can be written */

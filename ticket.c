@@ -14,9 +14,9 @@ enum { TRAIN = 1, IMP = 2, BATCHES = 4, DATA = 8, BENCH = 16, VERIFY = 32, HELP 
 enum { TEXT, INTEGER, REAL, CHOICE, LIST, STEPS, STEP_LIST, FLAG };
 
 enum {
-  O_DATA, O_TRAIN_SIZE, O_MODEL, O_SCHEME, O_INIT, O_EPOCHS, O_STEPS, O_BATCH, O_OPTIMIZER, O_LR, O_MOMENTUM, O_NESTEROV,
+  O_DATA, O_TRAIN_SIZE, O_MODEL, O_SHORTCUT, O_AFFINE, O_SCHEME, O_INIT, O_EPOCHS, O_STEPS, O_BATCH, O_OPTIMIZER, O_LR, O_MOMENTUM, O_NESTEROV,
   O_DECAY, O_WARMUP, O_SCHEDULE, O_MILESTONES, O_GAMMA, O_SEED, O_ORDER_SEED, O_LEVELS, O_RATE, O_SCOPE, O_OUTPUT_RATE,
-  O_REWIND, O_RETRAIN, O_ONE_SHOT, O_BRANCHES, O_PRESET, O_OUT, O_QUIET, OPTIONS
+  O_REWIND, O_RETRAIN, O_ONE_SHOT, O_BRANCHES, O_PRESET, O_OUT, O_THREADS, O_QUIET, OPTIONS
 };
 
 typedef struct {
@@ -32,6 +32,9 @@ static const Option options[OPTIONS] = {
               "synth, synth-rgb (built in), mnist:DIR, fashion:DIR, kmnist:DIR (folder with the four IDX files)"},
   [O_TRAIN_SIZE] = {"train-size", "N", "", INTEGER, RUNS | BATCHES | DATA, 1, 1, 1e9, "only the first N training images"},
   [O_MODEL] = {"model", "NAME", "lenet-300-100", TEXT, RUNS | BENCH, 1, 0, 0, "lenet-N1-N2-...: dense layers of N1, N2, ... units"},
+  [O_SHORTCUT] = {"shortcut", "conv|pad", "conv", CHOICE, RUNS | BENCH, 1, 0, 0,
+                  "of a ResNet where shapes change: a 1x1 convolution, or subsample and pad with zeros (no weights)"},
+  [O_AFFINE] = {"bn-affine", "on|off", "on", CHOICE, RUNS | BENCH, 1, 0, 0, "whether batch norm has weights gamma and beta"},
   [O_SCHEME] = {"init-scheme", "kaiming-normal|kaiming-uniform|glorot-normal|sparse-aware", "kaiming-normal", CHOICE, RUNS, 1, 0, 0,
                 "how initial weights are drawn"},
   [O_INIT] = {"init", "FILE", "", TEXT, RUNS, 0, 0, 0, "start from this safetensors file, and under its mask if it has one"},
@@ -61,6 +64,7 @@ static const Option options[OPTIONS] = {
                   "controls trained at every level beside the ticket"},
   [O_PRESET] = {"preset", "NAME", "", TEXT, RUNS | BATCHES, 0, 0, 0, "published hyperparameters; options after it override it"},
   [O_OUT] = {"out", "PREFIX", "", TEXT, RUNS | DATA, 0, 0, 0, "all result files begin with PREFIX (data: folder to write the set to)"},
+  [O_THREADS] = {"threads", "N", "1", INTEGER, RUNS | BENCH, 0, 1, 256, "threads, in a build with OpenMP; the results are the same"},
   [O_QUIET] = {"quiet", "", "off", FLAG, RUNS, 0, 0, 0, "no progress on stderr"},
 };
 
@@ -291,6 +295,15 @@ static uint64_t data_digest(const Dataset *data)
   return fnv(hash, data->test.label, data->test.n);
 }
 
+static Model model_of(void)
+{
+  Model m;
+  m.name = value[O_MODEL];
+  m.pad_shortcut = choice(O_SHORTCUT) == 1;
+  m.affine = choice(O_AFFINE) == 0;
+  return m;
+}
+
 static void load_data(Dataset *data)
 {
   dataset_load(data, value[O_DATA], *value[O_TRAIN_SIZE] ? (size_t)number(O_TRAIN_SIZE) : 0);
@@ -339,7 +352,8 @@ static void run(int command)
   if (!*value[O_OUT]) fail_usage("--out PREFIX is needed: all result files begin with it");
   load_data(&data);
   e.data = &data;
-  e.model = value[O_MODEL];
+  e.model = model_of();
+  e.threads = (int)number(O_THREADS);
   e.batch = (size_t)number(O_BATCH);
   e.scheme = choice(O_SCHEME);
   e.seed = seed_of(O_SEED);
@@ -350,10 +364,10 @@ static void run(int command)
   e.pruning.output_rate = millionths(O_OUTPUT_RATE);
   e.pruning.density = millionths(O_ONE_SHOT);
   e.rewind = steps_of(O_REWIND, steps_per_epoch(&data));
+  e.retrain = choice(O_RETRAIN);
   if (e.retrain == FINETUNE && !(learning_rate(&e.how, e.how.steps - 1) > 0))
     fail_usage("--retrain finetune trains with the schedule's last learning rate, which is 0 here");
   if (e.rewind > e.how.steps) fail_usage("--rewind %s: is after the end of training, --steps %s", value[O_REWIND], value[O_STEPS]);
-  e.retrain = choice(O_RETRAIN);
   e.branches = 1;
   for (at = value[O_BRANCHES]; *at; at += *at == ',') {
     const int branch = 1 + choice_of(options[O_BRANCHES].argument, at, strcspn(at, ","));
@@ -378,7 +392,7 @@ static void run(int command)
     safetensors_read(&init, value[O_INIT]);
     e.init = &init;
     e.init_path = value[O_INIT];
-    net_create(&net, e.model, &data, 1);
+    net_create(&net, &e.model, &data, 1, 1);
     checkpoint_apply(&net, &init, value[O_INIT]); /* refuses a wrong file before any result is written */
     key[e.pairs] = "init-digest", text[e.pairs++] = digest_text(start, fnv(net_digest(&net), net.mask, net.size));
     net_free(&net);
@@ -481,6 +495,7 @@ static void bench(void)
   enum { MOST = 1000 };
   static const unsigned density[] = {100, 50, 20, 10, 5, 2};
   const size_t batch = (size_t)number(O_BATCH);
+  const Model model = model_of();
   Training how = {0};
   Dataset data;
   uint32_t *index = allocate(batch, sizeof *index, "a batch");
@@ -495,7 +510,7 @@ static void bench(void)
     Optimizer o;
     Net net;
     int n = 0;
-    net_create(&net, value[O_MODEL], &data, batch);
+    net_create(&net, &model, &data, batch, (int)number(O_THREADS));
     optimizer_create(&o, &net);
     random_mask(&net, density[k]);
     net_init(&net, KAIMING_NORMAL, seed_of(O_SEED), 0);
@@ -504,7 +519,7 @@ static void bench(void)
       float lane[LANES] = {0};
       size_t wrong = 0;
       net_load(&net, &data.train, index, 0, batch);
-      net_forward(&net);
+      net_forward(&net, 1);
       net_loss(&net, lane, &wrong);
       net_backward(&net);
       optimizer_step(&o, &net, &how, how.lr);
@@ -536,10 +551,12 @@ static void verify_training(const char *what, const Dataset *data, const char *m
                             long pruned, uint64_t expected)
 {
   Pruning pruning = {GLOBAL, 0, -1, -1};
+  Model m = {NULL, 0, 1};
   Optimizer o;
   Net net;
   pruning.rate = pruned;
-  net_create(&net, model, data, batch);
+  m.name = model;
+  net_create(&net, &m, data, batch, 1);
   optimizer_create(&o, &net);
   net_init(&net, scheme, 1, 0);
   prune_magnitude(&net, net.mask, &pruning);

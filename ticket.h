@@ -155,6 +155,7 @@ typedef struct {
  * The innermost loop of every kernel runs over L contiguous independent numbers. */
 typedef struct {
   size_t channels, height, width;
+  size_t tile;             /* L: LANES where images have rows and columns, up to TILE where they are flat */
   float *value, *gradient; /* gradient = d loss / d value; the input's is not kept */
 } Activation;
 
@@ -172,15 +173,24 @@ typedef struct {
   Taps by_out, by_in;   /* rows are outputs (columns inputs), and the transpose */
 } Layer;
 
+/* Which network: a name and the choices that models leave open. */
+typedef struct {
+  const char *name; /* lenet-300-100, conv4, vgg16, resnet20, resnet20-32 ... */
+  int pad_shortcut; /* ResNet: where the shape changes, the shortcut subsamples and pads with zeros; else it is a 1x1 convolution */
+  int affine;       /* batch norm has gamma and beta */
+} Model;
+
 /* A network, its mask and the room for one batch. Everything is owned by the net and freed by net_free. */
 typedef struct {
   char model[NAME_SIZE];
   size_t classes, batch;
-  size_t tile, tiles; /* L and T; tile is a multiple of LANES and L T >= batch */
+  size_t slots;       /* places for images: the batch rounded up to whole tiles, a multiple of LANES */
   size_t images;      /* in the batch now loaded */
+  int threads;
   Tensor *tensor;
   int tensors;
-  size_t size;             /* of the flat vectors: all parameters */
+  size_t parameters;       /* trained values: the first ones of the flat vectors */
+  size_t size;             /* of the flat vectors: parameters, then batch-norm statistics */
   float *weight;           /* [size]; +0 where masked */
   unsigned char *mask;     /* [size]: 1 keeps, 0 masks; 1 for all that is not prunable */
   size_t survivors;        /* parameters not masked; what is masked has no gradient and no momentum at all */
@@ -199,10 +209,30 @@ typedef struct {
 } Net;
 
 /* Builds the model for images and classes like the data set's and batches of up to `batch` images; all
- * weights +0, nothing masked. Models: lenet-N1-N2-... (dense layers with ReLU; OpenLTH's names).
- * fail_usage on a name that is none of these. */
-void net_create(Net *net, const char *model, const Dataset *data, size_t batch);
+ * weights +0, nothing masked. fail_usage on a name that is no model. */
+void net_create(Net *net, const Model *model, const Dataset *data, size_t batch, int threads);
 void net_free(Net *net);
+
+/* Building a network by hand: net_open, layers in forward order, net_close. `in` is the activation that a layer
+ * reads (0 is the images); each returns the one it writes, which the next layers may name. Tensors are called
+ * NAME.weight, NAME.bias, NAME.running_mean, NAME.running_var. The last layer must be the output layer: add_dense
+ * with `classes` units. */
+void net_open(Net *net, const Dataset *data, size_t batch, int threads);
+/* y[o][r][c] = sum over (i, kr, kc) ascending of w[o][i][kr][kc] x[i][r stride + kr - padding][c stride + kc - padding]
+ * inside the image, then + b[o] if there is a bias. Weight [O][I][kernel][kernel]; rows out = (H + 2 padding - kernel) / stride + 1. */
+int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, size_t stride, size_t padding, int bias);
+int add_dense(Net *net, int in, const char *name, size_t outputs); /* weight [O][C H W], bias */
+/* Batch norm over images and pixels (Ioffe and Szegedy 2015), eps 1e-5, momentum 0.1, as PyTorch's BatchNorm2d. */
+int add_norm(Net *net, int in, const char *name, int affine);
+int add_relu(Net *net, int in);  /* of the layer that made `in`, which must be the newest; returns in */
+/* Windows of window x window without overlap; rows and columns that fill no window are left out. */
+int add_max_pool(Net *net, int in, size_t window);     /* gradient to the first largest, rows then columns */
+int add_average_pool(Net *net, int in, size_t window); /* sum over rows and columns ascending, divided by window^2 */
+/* in + shortcut, written to `in`. Where shapes differ, the shortcut is subsampled to every s-th row and column, s = H of
+ * the shortcut / H of in rounded up, and channel c is added to channel c + (C of in - C of the shortcut) / 2. */
+int add_sum(Net *net, int in, int shortcut);
+void net_close(Net *net);
+
 /* Initial values of all parameters, and +0 where masked. Weights: SCHEME below; biases uniform in
  * +-1/sqrt(fan_in), as PyTorch's Linear. variant: see RANDOM_INIT. */
 enum { KAIMING_NORMAL, KAIMING_UNIFORM, GLOROT_NORMAL, SPARSE_AWARE };
@@ -221,10 +251,11 @@ double net_operations(const Net *net);              /* multiplications and addit
  * fills the activations; net_loss fills loss and d (mean loss) / d logits, adds the losses to the lanes
  * and to *wrong the images whose largest logit (the first of equals) is not the label's; backward fills gradient. */
 void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n);
-void net_forward(Net *net);
+void net_forward(Net *net, int training); /* training: batch norm by the batch's statistics, and the running ones follow */
 void net_loss(Net *net, float lane[LANES], size_t *wrong);
 void net_backward(Net *net);
-/* Mean loss and number of wrong images over a split, in the file's order; one sum over the whole set. */
+/* Mean loss and number of wrong images over a split, in the file's order; one sum over the whole set. Batch norm by its
+ * running statistics. */
 void net_evaluate(Net *net, const Split *split, float *loss, size_t *wrong);
 
 /* ---- optimiser, schedule, training ---------------------------------------------------------- */
@@ -308,7 +339,8 @@ enum { WEIGHTS, LR, FINETUNE };
 /* A whole experiment, as its options name it. Strings and data belong to the caller. */
 typedef struct {
   const Dataset *data;
-  const char *model;
+  Model model;
+  int threads;
   size_t batch;
   int scheme;
   uint64_t seed;

@@ -572,10 +572,12 @@ static void make_networks(Case *c, const size_t *hidden, size_t count, size_t ba
 {
   size_t k;
   int at = sprintf(c->model, "lenet");
+  Model m = {NULL, 0, 1};
   for (k = 0; k < count; k++) at += sprintf(c->model + at, "-%lu", (unsigned long)hidden[k]);
-  net_create(&c->net, c->model, &c->data, batch);
+  m.name = c->model;
+  net_create(&c->net, &m, &c->data, batch, 1);
   naive_create(&c->naive, &c->data, hidden, count);
-  c->most = c->net.tile * c->net.tiles;
+  c->most = c->net.slots;
   c->mask = room(c->net.size, 1);
   memset(c->mask, 1, c->net.size);
   c->label = room(c->most, 1);
@@ -643,12 +645,12 @@ static void poison(Net *net)
   int k;
   for (k = 0; k < net->activations; k++) {
     Activation *a = &net->activation[k];
-    for (j = 0; j < a->channels * a->height * a->width * net->tile * net->tiles; j++) {
+    for (j = 0; j < a->channels * a->height * a->width * net->slots; j++) {
       a->value[j] = nan;
       if (a->gradient) a->gradient[j] = nan;
     }
   }
-  for (j = 0; j < net->tile * net->tiles; j++) net->loss[j] = nan;
+  for (j = 0; j < net->slots; j++) net->loss[j] = nan;
   for (j = 0; j < net->survivors; j++) net->gradient[j] = nan;
 }
 
@@ -666,7 +668,7 @@ static void check_survivors(const char *what, const float *expected, const float
  * Returns 0 if the losses are not finite, by both. */
 static int compare_batch(Case *c, const uint32_t *index, size_t first, size_t images)
 {
-  const size_t C = c->net.classes, L = c->net.tile, I = c->naive.width[0];
+  const size_t C = c->net.classes, L = c->net.activation[0].tile, I = c->naive.width[0];
   const float *z = c->net.activation[c->net.activations - 1].value, *input = c->net.activation[0].value;
   float lane[LANES], expected_lane[LANES], *logits = room(images * C, sizeof *logits);
   size_t wrong = 5, expected_wrong = 5, other = 0, b, k; /* wrong is added to */
@@ -679,7 +681,7 @@ static int compare_batch(Case *c, const uint32_t *index, size_t first, size_t im
     for (k = 0; k < I; k++)
       other += bits(input[b / L * I * L + k * L + b % L]) != (b < images ? bits(c->x[b * I + k]) : 0);
   check_count("pixels loaded otherwise, or slots not +0", 0, other);
-  net_forward(&c->net);
+  net_forward(&c->net, 1);
   net_loss(&c->net, lane, &wrong);
   net_backward(&c->net);
   naive_batch(&c->naive, c->x, c->label, images, c->logits, c->loss, expected_lane, &expected_wrong);
@@ -857,7 +859,7 @@ static void test_sparse_is_dense(uint64_t seed)
     logits = room(z, sizeof *logits);
     gradient = room(c.net.survivors, sizeof *gradient);
     net_load(&c.net, &c.data.train, NULL, 0, images);
-    net_forward(&c.net);
+    net_forward(&c.net, 1);
     net_loss(&c.net, lane[0], &wrong[0]);
     net_backward(&c.net);
     memcpy(logits, c.net.activation[c.net.activations - 1].value, z * sizeof *logits);
@@ -868,11 +870,11 @@ static void test_sparse_is_dense(uint64_t seed)
     }
     poison(&c.net);
     net_load(&c.net, &c.data.train, NULL, 0, images);
-    net_forward(&c.net);
+    net_forward(&c.net, 1);
     net_loss(&c.net, lane[1], &wrong[1]);
     net_backward(&c.net);
     check_floats("logits, empty slots too", logits, c.net.activation[c.net.activations - 1].value,
-                 c.net.classes * c.net.tile * ((images + c.net.tile - 1) / c.net.tile));
+                 c.net.classes * c.net.activation[0].tile * ((images + c.net.activation[0].tile - 1) / c.net.activation[0].tile));
     check_floats("gradient", gradient, c.net.gradient, c.net.survivors);
     check_floats("loss", lane[0], lane[1], LANES);
     check_count("wrong images", wrong[0], wrong[1]);
@@ -920,7 +922,7 @@ static void test_differences(uint64_t seed)
       made++;
       in_case("try %lu (%s, %lu images)", (unsigned long)tries, c.model, (unsigned long)images);
       net_load(&c.net, &c.data.train, NULL, 0, images);
-      net_forward(&c.net);
+      net_forward(&c.net, 1);
       net_loss(&c.net, lane, &wrong);
       net_backward(&c.net);
       check_near("loss", naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, c.net.size, 0, &nearest),
@@ -975,7 +977,7 @@ static void test_divergence(uint64_t seed)
     c.net.weight[j] = from_bits(0x7fc00000);
     in_case("parameter %lu of %lu is NaN", (unsigned long)j, (unsigned long)c.net.size);
     net_load(&c.net, &c.data.train, NULL, 0, 40);
-    net_forward(&c.net);
+    net_forward(&c.net, 1);
     net_loss(&c.net, lane, &wrong);
     for (k = 0; k < 40 && !is_finite(c.net.loss[k]);) k++;
     check_count("images whose loss is not finite", 40, k);
@@ -1028,6 +1030,7 @@ static void test_layout(void)
   } expected[] = {{"fc_layers.0.weight", 300, 784, 1, 0}, {"fc_layers.0.bias", 300, 0, 0, 0}, {"fc_layers.1.weight", 100, 300, 1, 0},
                   {"fc_layers.1.bias", 100, 0, 0, 0},     {"fc.weight", 10, 100, 1, 1},       {"fc.bias", 10, 0, 0, 1}};
   size_t offset = 0;
+  Model lenet = {"lenet-300-100", 0, 1};
   Dataset d;
   Net net;
   int k;
@@ -1037,7 +1040,7 @@ static void test_layout(void)
   d.height = d.width = 28;
   d.classes = 10;
   d.deviation[0] = 1;
-  net_create(&net, "lenet-300-100", &d, 60);
+  net_create(&net, &lenet, &d, 60, 1);
   check_count("tensors", 6, (size_t)net.tensors);
   for (k = 0; k < net.tensors && k < 6; k++) {
     const Tensor *t = &net.tensor[k];
@@ -1198,7 +1201,7 @@ static void test_adam(uint64_t seed)
   make_networks(&c, hidden, 1, 20);
   net_init(&c.net, KAIMING_UNIFORM, seed, 0);
   net_load(&c.net, &c.data.train, NULL, 0, 20);
-  net_forward(&c.net);
+  net_forward(&c.net, 1);
   net_loss(&c.net, lane, &wrong);
   net_backward(&c.net);
   optimizer_create(&o, &c.net);
