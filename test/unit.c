@@ -1830,7 +1830,9 @@ static void test_imp(const char *prefix, uint64_t seed)
     rewind = room(c.naive.size, sizeof *rewind);
     ticket_mask = room(c.naive.size, 1);
     e.data = &c.data;
-    e.model = c.model;
+    e.model.name = c.model;
+    e.model.affine = 1;
+    e.threads = 1;
     e.batch = 16;
     e.scheme = run == 3 ? SPARSE_AWARE : KAIMING_UNIFORM;
     e.seed = seed + 1;
