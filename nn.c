@@ -675,7 +675,7 @@ static void add_layer(Net *net, int kind, int in, int out, int weight, int bias)
   layer->bias = bias;
 }
 
-static void add_dense(Net *net, const char *name, size_t outputs, int output)
+static void append_dense(Net *net, const char *name, size_t outputs, int output)
 {
   int in = net->activations - 1, out = add_activation(net, outputs, 1, 1);
   size_t inputs = activation_size(&net->activation[in]);
@@ -683,7 +683,7 @@ static void add_dense(Net *net, const char *name, size_t outputs, int output)
   add_layer(net, DENSE, in, out, weight, add_tensor(net, name, "bias", outputs, inputs, output));
 }
 
-static void add_relu(Net *net) { add_layer(net, RELU, net->activations - 1, net->activations - 1, -1, -1); }
+static void append_relu(Net *net) { add_layer(net, RELU, net->activations - 1, net->activations - 1, -1, -1); }
 
 enum { MOST_LAYERS = 256, WIDEST = 65536 };
 
@@ -697,11 +697,11 @@ static int build_lenet(Net *net, const char *widths)
     unsigned long n = strtoul(widths + 1, &end, 10);
     if (widths[1] < '1' || widths[1] > '9' || n > WIDEST || 2 * depth + 3 > MOST_LAYERS) return 0;
     sprintf(name, "fc_layers.%d", depth++);
-    add_dense(net, name, n, 0);
-    add_relu(net);
+    append_dense(net, name, n, 0);
+    append_relu(net);
     widths = end;
   }
-  add_dense(net, "fc", net->classes, 1);
+  append_dense(net, "fc", net->classes, 1);
   return depth > 0 && *widths == 0;
 }
 
