@@ -240,112 +240,100 @@ void random_order(uint32_t *order, size_t n, Stream s)
 
 /* ==== kernels ===============================================================================
  *
- * All three passes of a dense layer are one operation: rows of y, each a sum over k of a number w times a
- * row of x, where the columns of a row are independent of each other.
+ * Activations lie as [tile][channel][row][column][image of the tile], so that 16 or more neighbouring numbers are the same
+ * pixel of different images and independent of each other: the innermost loops run over them. A dense layer is a 1x1
+ * convolution whose plane is one row of L / 16 "pixels" of 16 images. Each pass of a layer is one of two sums:
  *
- *                y[r][i] += sum over k ascending of w[r][k] x[k][i]
+ *     pass                                sum over taps, ascending       in blocks of
+ *     output  y[o][p]                     w[o][i][k]   x[i][p + k]       4 rows o (few survivors: 1) x 64 numbers
+ *     gradient of the input dx[i][p]      w[o][i][k]  dy[o][p - k]       4 rows i (few survivors: 1) x 64 numbers
+ *     gradient of a weight dW[o][i][k]    dy[o][p] x[i][p + k]           4 weights of one o x 16 lanes, over pixels p
  *
- *     pass             row r      sum over k           column i    w
- *     output y         output     input                image       weight
- *     gradient dx      input      output               image       weight, transposed
- *     gradient dW      output     image of one lane    input       dy
- */
+ * x and dy are first copied into planes with a border of zeros (`bordered`), where a tap is an offset (ticket.h, Taps).
+ * A term that is 0 because it lies outside the image changes no bit of a sum that began at +0. */
 
-/* 4 rows by 4 terms: each x[i] that is loaded serves four rows, each y[i] takes four terms. `fresh`: y begins at +0. */
-static void rows_4x4(int fresh, float *restrict y0, float *restrict y1, float *restrict y2, float *restrict y3,
-                     const float *restrict x, size_t x_step, const float *restrict w, size_t w_row, size_t w_step, size_t n)
-{
-  const float *restrict x0 = x, *restrict x1 = x + x_step, *restrict x2 = x + 2 * x_step, *restrict x3 = x + 3 * x_step;
-  const float *v = w + w_row, *u = v + w_row, *s = u + w_row;
-  const float a0 = w[0], a1 = w[w_step], a2 = w[2 * w_step], a3 = w[3 * w_step];
-  const float b0 = v[0], b1 = v[w_step], b2 = v[2 * w_step], b3 = v[3 * w_step];
-  const float c0 = u[0], c1 = u[w_step], c2 = u[2 * w_step], c3 = u[3 * w_step];
-  const float d0 = s[0], d1 = s[w_step], d2 = s[2 * w_step], d3 = s[3 * w_step];
-  size_t i;
-  for (i = 0; i < n; i++) {
-    float t0 = fresh ? 0 : y0[i], t1 = fresh ? 0 : y1[i], t2 = fresh ? 0 : y2[i], t3 = fresh ? 0 : y3[i], p;
-    p = x0[i], t0 = t0 + (float)(a0 * p), t1 = t1 + (float)(b0 * p), t2 = t2 + (float)(c0 * p), t3 = t3 + (float)(d0 * p);
-    p = x1[i], t0 = t0 + (float)(a1 * p), t1 = t1 + (float)(b1 * p), t2 = t2 + (float)(c1 * p), t3 = t3 + (float)(d1 * p);
-    p = x2[i], t0 = t0 + (float)(a2 * p), t1 = t1 + (float)(b2 * p), t2 = t2 + (float)(c2 * p), t3 = t3 + (float)(d2 * p);
-    p = x3[i], t0 = t0 + (float)(a3 * p), t1 = t1 + (float)(b3 * p), t2 = t2 + (float)(c3 * p), t3 = t3 + (float)(d3 * p);
-    y0[i] = t0, y1[i] = t1, y2[i] = t2, y3[i] = t3;
-  }
-}
+enum { COLUMNS = 64 }; /* of a block: 4 rows of it fill the registers that most machines have */
 
-/* 1 row, 1 term. */
-static void row_1(int fresh, float *restrict y, const float *restrict x, float w, size_t n)
+/* y[r][l] = sum over k ascending of w[k wk + r wr] x[offset[k] + r xr + l], from +0, for r < rows, l < COLUMNS.
+ * The sums stay in registers when `rows` is a constant, so it is called by the names below only. */
+static inline void block(const size_t rows, float *restrict y, size_t y_step, const float *restrict x, size_t xr,
+                         const uint32_t *restrict offset, const float *restrict w, size_t wk, size_t wr, size_t taps)
 {
-  size_t i;
-  for (i = 0; i < n; i++) y[i] = (fresh ? 0 : y[i]) + (float)(w * x[i]);
-}
-
-/* y[r][i] = (fresh ? +0 : y[r][i]) + sum over k of w[r][k] x[k][i] for r < R, k < K, i < n; rows y_step and x_step
- * apart, w[r][k] at w[r w_row + k w_step]. K is cut so that the rows of x in use stay in the first-level cache. */
-static void rows_add(int fresh, float *y, size_t y_step, size_t R, const float *x, size_t x_step, size_t K,
-                     const float *w, size_t w_row, size_t w_step, size_t n)
-{
-  enum { BLOCK = 6144 }; /* numbers of x: 24 KiB */
-  size_t block = 4 + BLOCK / (n + 1) / 4 * 4, k, r, first;
-  for (first = 0; first < K; first += block) {
-    size_t last = first + block < K ? first + block : K, last4 = last - (last - first) % 4;
-    for (r = 0; r + 4 <= R; r += 4)
-      for (k = first; k < last4; k += 4) {
-        float *y0 = y + r * y_step, *y1 = y0 + y_step, *y2 = y1 + y_step, *y3 = y2 + y_step;
-        const float *v = w + r * w_row + k * w_step;
-        if (fresh && k == 0) rows_4x4(1, y0, y1, y2, y3, x, x_step, v, w_row, w_step, n);
-        else rows_4x4(0, y0, y1, y2, y3, x + k * x_step, x_step, v, w_row, w_step, n);
-      }
-    for (r = 0; r < R; r++)
-      for (k = r < R - R % 4 ? last4 : first; k < last; k++)
-        row_1(fresh && k == 0, y + r * y_step, x + k * x_step, w[r * w_row + k * w_step], n);
-  }
-}
-
-/* One row whose surviving terms are k = column[0], column[1] ... in ascending order, eight, four and one at a time. */
-static void row_of_taps(float *restrict y, const float *restrict x, size_t x_step, const float *restrict w, size_t w_step,
-                        const uint32_t *restrict column, size_t taps, size_t n)
-{
-  size_t i;
-  for (; taps >= 8; taps -= 8, column += 8) {
-    const float *restrict x0 = x + column[0] * x_step, *restrict x1 = x + column[1] * x_step;
-    const float *restrict x2 = x + column[2] * x_step, *restrict x3 = x + column[3] * x_step;
-    const float *restrict x4 = x + column[4] * x_step, *restrict x5 = x + column[5] * x_step;
-    const float *restrict x6 = x + column[6] * x_step, *restrict x7 = x + column[7] * x_step;
-    const float w0 = w[column[0] * w_step], w1 = w[column[1] * w_step], w2 = w[column[2] * w_step], w3 = w[column[3] * w_step];
-    const float w4 = w[column[4] * w_step], w5 = w[column[5] * w_step], w6 = w[column[6] * w_step], w7 = w[column[7] * w_step];
-    for (i = 0; i < n; i++) {
-      float t = y[i];
-      t = t + (float)(w0 * x0[i]), t = t + (float)(w1 * x1[i]), t = t + (float)(w2 * x2[i]), t = t + (float)(w3 * x3[i]);
-      t = t + (float)(w4 * x4[i]), t = t + (float)(w5 * x5[i]), t = t + (float)(w6 * x6[i]), t = t + (float)(w7 * x7[i]);
-      y[i] = t;
+  float sum[4][COLUMNS];
+  size_t r, k;
+  int l;
+  for (r = 0; r < rows; r++)
+    for (l = 0; l < COLUMNS; l++) sum[r][l] = 0;
+  for (k = 0; k < taps; k++)
+    for (r = 0; r < rows; r++) {
+      const float *restrict p = x + offset[k] + r * xr;
+      const float v = w[k * wk + r * wr];
+      for (l = 0; l < COLUMNS; l++) sum[r][l] = sum[r][l] + (float)(v * p[l]);
     }
-  }
-  for (; taps >= 4; taps -= 4, column += 4) {
-    const float *restrict x0 = x + column[0] * x_step, *restrict x1 = x + column[1] * x_step;
-    const float *restrict x2 = x + column[2] * x_step, *restrict x3 = x + column[3] * x_step;
-    const float w0 = w[column[0] * w_step], w1 = w[column[1] * w_step], w2 = w[column[2] * w_step], w3 = w[column[3] * w_step];
-    for (i = 0; i < n; i++) {
-      float t = y[i];
-      t = t + (float)(w0 * x0[i]), t = t + (float)(w1 * x1[i]), t = t + (float)(w2 * x2[i]), t = t + (float)(w3 * x3[i]);
-      y[i] = t;
-    }
-  }
-  for (; taps > 0; taps--, column++) row_1(0, y, x + *column * x_step, w[*column * w_step], n);
+  for (r = 0; r < rows; r++)
+    for (l = 0; l < COLUMNS; l++) y[r * y_step + (size_t)l] = sum[r][l];
 }
 
-/* sum[l] += sum over g ascending of a[16 g + l] b[16 g + l], four g at a time: a sum over images by lanes. */
-static void lanes_dot(float *restrict sum, const float *restrict a, const float *restrict b, size_t groups)
+/* 4 rows that have the same taps, each with its own weights, w[k][4]: every x that is loaded serves four rows. */
+static void block_of_4(float *y, size_t y_step, const float *x, const uint32_t *offset, const float *w, size_t taps)
+{
+  block(4, y, y_step, x, 0, offset, w, 4, 1, taps);
+}
+
+/* 1 row with its own taps, over 1 or 2 x COLUMNS numbers. */
+static void block_of_1(float *y, const float *x, const uint32_t *offset, const float *w, size_t taps, size_t columns)
+{
+  if (columns == 2) block(2, y, COLUMNS, x, COLUMNS, offset, w, 1, 0, taps);
+  else block(1, y, COLUMNS, x, 0, offset, w, 1, 0, taps);
+}
+
+/* sum[l] += sum over pixels ascending of dy[16 p + l] x[16 p + l]: one weight's gradient by lanes. */
+static void lanes_dot(float *restrict sum, const float *restrict dy, const float *restrict x, size_t pixels)
 {
   int l;
-  for (; groups >= 4; groups -= 4, a += 4 * LANES, b += 4 * LANES)
+  for (; pixels >= 4; pixels -= 4, dy += 4 * LANES, x += 4 * LANES)
     for (l = 0; l < LANES; l++) {
       float t = sum[l];
-      t = t + (float)(a[l] * b[l]), t = t + (float)(a[l + 16] * b[l + 16]);
-      t = t + (float)(a[l + 32] * b[l + 32]), t = t + (float)(a[l + 48] * b[l + 48]);
+      t = t + (float)(dy[l] * x[l]), t = t + (float)(dy[l + 16] * x[l + 16]);
+      t = t + (float)(dy[l + 32] * x[l + 32]), t = t + (float)(dy[l + 48] * x[l + 48]);
       sum[l] = t;
     }
-  for (; groups > 0; groups--, a += LANES, b += LANES)
-    for (l = 0; l < LANES; l++) sum[l] = sum[l] + (float)(a[l] * b[l]);
+  for (; pixels > 0; pixels--, dy += LANES, x += LANES)
+    for (l = 0; l < LANES; l++) sum[l] = sum[l] + (float)(dy[l] * x[l]);
+}
+
+/* The same for four weights of one output at once, sum[4][16], x at four offsets; each dy that is loaded serves all. */
+static void lanes_dot_4(float *restrict sum, const float *restrict dy, const float *restrict x, const uint32_t *restrict offset,
+                        size_t pixels)
+{
+  const float *restrict x0 = x + offset[0], *restrict x1 = x + offset[1], *restrict x2 = x + offset[2], *restrict x3 = x + offset[3];
+  int l;
+  for (; pixels >= 4; pixels -= 4, dy += 64, x0 += 64, x1 += 64, x2 += 64, x3 += 64)
+    for (l = 0; l < LANES; l++) {
+      const float d0 = dy[l], d1 = dy[l + 16], d2 = dy[l + 32], d3 = dy[l + 48];
+      float a = sum[l], b = sum[l + 16], c = sum[l + 32], d = sum[l + 48];
+      a = a + (float)(d0 * x0[l]), b = b + (float)(d0 * x1[l]), c = c + (float)(d0 * x2[l]), d = d + (float)(d0 * x3[l]);
+      a = a + (float)(d1 * x0[l + 16]), b = b + (float)(d1 * x1[l + 16]), c = c + (float)(d1 * x2[l + 16]), d = d + (float)(d1 * x3[l + 16]);
+      a = a + (float)(d2 * x0[l + 32]), b = b + (float)(d2 * x1[l + 32]), c = c + (float)(d2 * x2[l + 32]), d = d + (float)(d2 * x3[l + 32]);
+      a = a + (float)(d3 * x0[l + 48]), b = b + (float)(d3 * x1[l + 48]), c = c + (float)(d3 * x2[l + 48]), d = d + (float)(d3 * x3[l + 48]);
+      sum[l] = a, sum[l + 16] = b, sum[l + 32] = c, sum[l + 48] = d;
+    }
+  if (pixels == 0) return;
+  lanes_dot(sum, dy, x0, pixels), lanes_dot(sum + 16, dy, x1, pixels), lanes_dot(sum + 32, dy, x2, pixels), lanes_dot(sum + 48, dy, x3, pixels);
+}
+
+/* sum[l] += sum over pixels ascending of x[16 p + l] */
+static void lanes_add(float *restrict sum, const float *restrict x, size_t pixels)
+{
+  int l;
+  for (; pixels >= 4; pixels -= 4, x += 4 * LANES)
+    for (l = 0; l < LANES; l++) {
+      float t = sum[l] + x[l];
+      t = t + x[l + 16], t = t + x[l + 32], t = t + x[l + 48];
+      sum[l] = t;
+    }
+  for (; pixels > 0; pixels--, x += LANES)
+    for (l = 0; l < LANES; l++) sum[l] = sum[l] + x[l];
 }
 
 /* The sum of 16 lanes: l and l+8, then l+4, l+2, l+1; the lanes are lost. */
@@ -377,33 +365,32 @@ static void lanes_sums(float *restrict out, const float *restrict v, size_t step
 
 /* ==== self-check ============================================================================ */
 
-/* y + a b + last, with other terms that are 0 around a b, through every kernel and every place in it. */
+/* y = -y + a b + last, with other terms that are 0 around a b, through every kernel and every place in it. */
 static int kernels_give(float y, float a, float b, float last, float expected)
 {
-  enum { K = 15, R = 5, N = 3 * LANES + 5 }; /* 15 terms are 8, 4 and 3; also 4, 4, 4 and 3 */
-  float x[K * N], w[R * K], wide[K * LANES], out[R * N];
-  uint32_t column[K];
-  size_t i, k, at;
-  for (at = 0; at + 1 < K; at++) {
+  enum { K = 9, N = 2 * COLUMNS }; /* terms: y 1, then 7 of which one is a b, then last 1; 9 = 4 + 4 + 1 for the lanes */
+  float x[K * N], w[K], w4[K * 4], out[4 * N], wide[K * LANES];
+  uint32_t offset[K], same[4] = {0, 0, 0, 0};
+  size_t i, k, at, n;
+  for (at = 1; at + 1 < K; at++) {
     for (k = 0; k < K; k++) {
-      column[k] = (uint32_t)k;
-      for (i = 0; i < N; i++) x[k * N + i] = k + 1 == K ? last : b;
-      for (i = 0; i < R; i++) w[i * K + k] = k + 1 == K ? 1.0f : k == at ? a : 0.0f;
+      offset[k] = (uint32_t)(k * N);
+      w[k] = k == 0 || k + 1 == K ? 1.0f : k == at ? a : 0.0f;
+      for (i = 0; i < N; i++) x[k * N + i] = k == 0 ? y : k + 1 == K ? last : b;
+      for (i = 0; i < 4; i++) w4[4 * k + i] = w[k];
       for (i = 0; i < LANES; i++) wide[k * LANES + i] = w[k];
     }
-    for (i = 0; i < R * N; i++) out[i] = y;
-    rows_add(0, out, N, R, x, N, K, w, K, 1, N);
-    for (i = 0; i < R * N; i++)
-      if (bits_of(out[i]) != bits_of(expected)) return 0;
-    for (i = 0; i < N; i++) out[i] = y;
-    row_of_taps(out, x, N, w, 1, column, K, N);
-    for (i = 0; i < N; i++)
-      if (bits_of(out[i]) != bits_of(expected)) return 0;
-    for (i = 0; i < LANES; i++) out[i] = y;
+    for (n = 1; n <= 3; n++) {
+      if (n < 3) block_of_1(out, x, offset, w, K, n);
+      else block_of_4(out, COLUMNS, x, offset, w4, K);
+      for (i = 0; i < COLUMNS * (n == 3 ? 4 : n); i++)
+        if (bits_of(out[i]) != bits_of(expected)) return 0;
+    }
     for (k = 0; k < K; k++) /* the rows of x again, LANES apart */
-      for (i = 0; i < LANES; i++) x[k * LANES + i] = k + 1 == K ? last : b;
-    lanes_dot(out, wide, x, K);
-    for (i = 0; i < LANES; i++)
+      for (i = 0; i < LANES; i++) x[k * LANES + i] = k == 0 ? y : k + 1 == K ? last : b;
+    for (i = 0; i < 4 * LANES; i++) out[i] = 0;
+    lanes_dot_4(out, wide, x, same, K);
+    for (i = 0; i < 4 * LANES; i++)
       if (bits_of(out[i]) != bits_of(expected)) return 0;
   }
   return 1;
@@ -459,143 +446,622 @@ const char *self_check(void)
 /* ==== layers: each forward beside its backward ============================================== */
 
 static size_t activation_size(const Activation *a) { return a->channels * a->height * a->width; }
-static size_t tiles_in_use(const Net *net) { return (net->images + net->activation[0].tile - 1) / net->activation[0].tile; }
+static size_t tiles_in_use(const Net *net, int a) { return (net->images + net->activation[a].tile - 1) / net->activation[a].tile; }
 
-/* y[o] = sum over i of w[o][i] x[i], plus b[o].     x: [T][I][L]   w: [O][I]   b: [O]   y: [T][O][L] */
-static void dense_forward(Net *net, const Layer *layer)
+/* One thread's part of n equal things: first[0] to first[1]. */
+static void part_of(const Net *net, size_t n, int part, size_t first[2])
 {
-  const size_t I = activation_size(&net->activation[layer->in]), O = activation_size(&net->activation[layer->out]), L = net->activation[0].tile;
-  const float *w = net->weight + net->tensor[layer->weight].offset, *b = net->weight + net->tensor[layer->bias].offset;
-  size_t t, o, l;
-  for (t = 0; t < tiles_in_use(net); t++) {
-    const float *x = net->activation[layer->in].value + t * I * L;
-    float *y = net->activation[layer->out].value + t * O * L;
-    if (layer->sparse)
-      for (o = 0; o < O; o++) {
-        const uint32_t *start = layer->by_out.start + o;
-        for (l = 0; l < L; l++) y[o * L + l] = 0;
-        row_of_taps(y + o * L, x, L, w + o * I, 1, layer->by_out.column + start[0], start[1] - start[0], L);
-      }
-    else
-      rows_add(1, y, L, O, x, L, I, w, I, 1, L);
-    for (o = 0; o < O; o++)
-      for (l = 0; l < L; l++) y[o * L + l] = y[o * L + l] + b[o];
-  }
+  first[0] = n * (size_t)part / (size_t)net->threads;
+  first[1] = n * (size_t)(part + 1) / (size_t)net->threads;
 }
 
-/* y = sum w x + b, so  dx[i] = sum over o of w[o][i] dy[o]     dy: [T][O][L]   dx: [T][I][L] */
-static void dense_input_gradient(Net *net, const Layer *layer)
+/* Values (gradients if `gradient`) of channel c of tile t of an activation, and how many there are. */
+static float *plane_of(const Net *net, int activation, int gradient, size_t t, size_t c, size_t *n)
 {
-  const size_t I = activation_size(&net->activation[layer->in]), O = activation_size(&net->activation[layer->out]), L = net->activation[0].tile;
-  const float *w = net->weight + net->tensor[layer->weight].offset;
-  size_t t, i, l;
-  for (t = 0; t < tiles_in_use(net); t++) {
-    const float *dy = net->activation[layer->out].gradient + t * O * L;
-    float *dx = net->activation[layer->in].gradient + t * I * L;
-    if (layer->sparse)
-      for (i = 0; i < I; i++) {
-        const uint32_t *start = layer->by_in.start + i;
-        for (l = 0; l < L; l++) dx[i * L + l] = 0;
-        row_of_taps(dx + i * L, dy, L, w + i, I, layer->by_in.column + start[0], start[1] - start[0], L);
-      }
-    else
-      rows_add(1, dx, L, I, dy, L, O, w, 1, I, L);
-  }
+  const Activation *a = &net->activation[activation];
+  *n = a->height * a->width * a->tile;
+  return (gradient ? a->gradient : a->value) + (t * a->channels + c) * *n;
 }
 
-enum { INPUTS = 128, OUTPUTS = 4 }; /* block of the dense weight gradient: 16 x 4 x 128 sums are 32 KiB */
+/* y = max(x, 0); NaN stays NaN, so that a diverged network shows. */
+static float rectified(float x) { return x < 0 ? 0 : x; }
 
-/* dW[o][i] = sum over images of dy[o] x[i], by lanes. */
-static void dense_weight_gradient(Net *net, const Layer *layer)
+/* Backwards through max(x, 0): dy[i] = y[i] > 0 ? dy[i] : 0 */
+static void rectify_gradient(float *restrict dy, const float *restrict y, size_t n)
 {
-  const size_t I = activation_size(&net->activation[layer->in]), O = activation_size(&net->activation[layer->out]), L = net->activation[0].tile;
-  const size_t tiles = tiles_in_use(net), room_step = (I + LANES - 1) / LANES * LANES;
-  const float *x = net->activation[layer->in].value, *dy = net->activation[layer->out].gradient;
-  const Tensor *w = &net->tensor[layer->weight];
-  float *survivors = net->gradient + w->rank;
-  float *sums = net->room, *image = sums + LANES * OUTPUTS * INPUTS; /* image: [T L][I], x image by image */
-  float *dw = layer->survivors < O * I ? image + tiles * L * room_step : survivors; /* [O][I] */
-  size_t t, o, i, j, l, g;
-  if (layer->sparse) {
-    for (o = 0; o < O; o++)
-      for (j = layer->by_out.start[o]; j < layer->by_out.start[o + 1]; j++) {
-        i = layer->by_out.column[j];
-        for (l = 0; l < LANES; l++) sums[l] = 0;
-        for (t = 0; t < tiles; t++) lanes_dot(sums, dy + (t * O + o) * L, x + (t * I + i) * L, L / LANES);
-        *survivors++ = lanes_sum(sums);
-      }
-    return;
-  }
-  for (l = 0; l < tiles * L; l += LANES) /* in squares, so that both sides stay in the cache */
-    for (i = 0; i < I; i += LANES)
-      for (g = l; g < l + LANES; g++)
-        for (j = i; j < I && j < i + LANES; j++) image[g * room_step + j] = x[(g / L * I + j) * L + g % L];
-  for (i = 0; i < I; i += INPUTS) {
-    size_t n = I - i < INPUTS ? I - i : INPUTS;
-    for (o = 0; o < O; o += OUTPUTS) {
-      size_t rows = O - o < OUTPUTS ? O - o : OUTPUTS;
-      for (t = 0; t < tiles; t++)
-        for (l = 0; l < LANES; l++)
-          rows_add(t == 0, sums + l * INPUTS, LANES * INPUTS, rows, image + (t * L + l) * room_step + i, LANES * room_step, L / LANES,
-                   dy + (t * O + o) * L + l, L, LANES, n);
-      for (g = 0; g < rows; g++) lanes_sums(dw + (o + g) * I + i, sums + g * LANES * INPUTS, INPUTS, n);
-    }
-  }
-  for (j = 0; dw != survivors && j < layer->survivors; j++) survivors[j] = dw[net->survivor[w->rank + j] - w->offset];
-}
-
-/* db[o] = sum over images of dy[o], by lanes. */
-static void dense_backward(Net *net, const Layer *layer)
-{
-  const size_t O = activation_size(&net->activation[layer->out]), L = net->activation[0].tile;
-  const float *dy = net->activation[layer->out].gradient;
-  float *db = net->gradient + net->tensor[layer->bias].rank;
-  size_t t, o, g, l;
-  if (layer->in != 0) dense_input_gradient(net, layer);
-  dense_weight_gradient(net, layer);
-  for (o = 0; o < O; o++) {
-    float sum[LANES] = {0};
-    for (t = 0; t < tiles_in_use(net); t++)
-      for (g = 0; g < L; g += LANES)
-        for (l = 0; l < LANES; l++) sum[l] = sum[l] + dy[(t * O + o) * L + g + l];
-    db[o] = lanes_sum(sum);
-  }
-}
-
-/* y = max(x, 0), in place; NaN stays NaN, so that a diverged network shows. */
-static void relu_forward(Net *net, const Layer *layer)
-{
-  float *y = net->activation[layer->out].value;
-  size_t n = tiles_in_use(net) * net->activation[0].tile * activation_size(&net->activation[layer->out]), i;
-  for (i = 0; i < n; i++) y[i] = y[i] < 0 ? 0 : y[i];
-}
-
-/* dx = dy where y > 0, else 0 */
-static void relu_backward(Net *net, const Layer *layer)
-{
-  const float *y = net->activation[layer->out].value;
-  float *dy = net->activation[layer->out].gradient;
-  size_t n = tiles_in_use(net) * net->activation[0].tile * activation_size(&net->activation[layer->out]), i;
+  size_t i;
   for (i = 0; i < n; i++) dy[i] = y[i] > 0 ? dy[i] : 0;
 }
 
-enum { DENSE, RELU };
+/* ---- convolutions and dense layers ----------------------------------------------------------- */
+
+/* Channels of planes height x width (pixels of LANES numbers), `before` pixels of zeros above and to the left and as many as
+ * are missing to rows x columns below and to the right; with a stride, every row as `stride` rows of every stride-th pixel:
+ *     to[c][r][phase][j] = from[c][r - before][j stride + phase - before]
+ * Where there is nothing to do it returns `from` itself. */
+static const float *bordered(float *to, const float *from, size_t channels, size_t height, size_t width, size_t before, size_t rows,
+                             size_t columns, size_t stride)
+{
+  const size_t each = (columns + stride - 1) / stride;
+  size_t c, r, q, j;
+  float *at = to;
+  if (before == 0 && stride == 1 && rows == height && columns == width) return from;
+  for (c = 0; c < channels; c++)
+    for (r = 0; r < rows; r++)
+      for (q = 0; q < stride; q++, at += each * LANES) {
+        const float *row = from + (c * height + r - before) * width * LANES;
+        const int inside = r >= before && r - before < height;
+        if (inside && stride == 1) {
+          memset(at, 0, before * LANES * sizeof(float));
+          memcpy(at + before * LANES, row, width * LANES * sizeof(float));
+          memset(at + (before + width) * LANES, 0, (each - before - width) * LANES * sizeof(float));
+          continue;
+        }
+        for (j = 0; j < each; j++) {
+          const size_t x = j * stride + q - before; /* to the left of the image it wraps to a large number */
+          if (inside && x < width) memcpy(at + j * LANES, row + x * LANES, LANES * sizeof(float));
+          else memset(at + j * LANES, 0, LANES * sizeof(float));
+        }
+      }
+  return to;
+}
+
+enum { CONV, NORM, MAX_POOL, AVERAGE_POOL, SUM, FLATTEN };
+enum { SUMS = 1 << 17 }; /* numbers of partial sums that a weight gradient holds at a time: 512 KiB */
+
+/* Planes with a border that a layer's passes work on: x for the output and dW, dy for dx. */
+typedef struct {
+  size_t before, rows, columns, phases, row_size; /* row_size: of one row with all its phases, in numbers */
+} Border;
+
+static Border border_of(const Layer *layer, int backward)
+{
+  Border b;
+  b.phases = backward ? 1 : layer->stride;
+  b.before = backward ? (layer->kernel - 1 - layer->padding) / layer->stride : layer->padding;
+  b.rows = backward ? b.before + (layer->height - 1 + layer->padding) / layer->stride + 1 : layer->height + 2 * layer->padding;
+  b.columns = backward ? b.before + (layer->width - 1 + layer->padding) / layer->stride + 1 : layer->width + 2 * layer->padding;
+  b.row_size = (b.columns + b.phases - 1) / b.phases * b.phases * LANES;
+  return b;
+}
+
+/* The weights in the order of the taps: [block of 4 rows][tap][4] where rows share a list, else [tap]. */
+static void pack(Net *net, const Layer *layer, const Taps *taps, size_t lists, size_t rows, int part)
+{
+  const float *w = net->weight + net->tensor[layer->weight].offset;
+  const size_t blocks = (rows + 3) / 4;
+  size_t list, r, k, j, mine[2];
+  if (taps->step == 0) {
+    part_of(net, taps->start[lists], part, mine);
+    for (j = mine[0]; j < mine[1]; j++) net->packed[j] = w[taps->index[j]];
+    return;
+  }
+  part_of(net, blocks, part, mine);
+  for (list = 0; list < lists; list++) {
+    const size_t first = taps->start[list], n = taps->start[list + 1] - first;
+    for (r = mine[0]; r < mine[1]; r++) {
+      float *to = net->packed + 4 * (first * blocks + r * n);
+      for (k = 0; k < n; k++)
+        for (j = 0; j < 4; j++) to[4 * k + j] = 4 * r + j < rows ? w[taps->index[first + k] + (4 * r + j) * taps->step] : 0;
+    }
+  }
+}
+
+/* y[r][u][i] = sum over the taps of row r of w x[u][offset + i] for rows mine[0] <= r < mine[1] of `rows`, u < height, i < n:
+ * one tile of images. `list` is the first row's list, or the one that all share. */
+static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows, const size_t mine[2], const float *x, size_t x_step,
+                     float *y, size_t y_plane, size_t height, size_t n)
+{
+  float some[4 * COLUMNS];
+  const size_t width = taps->step ? COLUMNS : 2 * COLUMNS;
+  size_t u, c, r, j;
+  for (u = 0; u < height; u++)
+    for (c = 0; c < n; c += width)
+      for (r = mine[0]; r < mine[1]; r += taps->step ? 4 : 1) {
+        const size_t first = taps->start[taps->step ? list : list + r], k = taps->start[(taps->step ? list : list + r) + 1] - first;
+        const size_t left = n - c, high = taps->step ? (rows - r < 4 ? rows - r : 4) : 1, wide = left < width ? left : width;
+        const int whole = wide == width && (high == 4 || !taps->step);
+        const float *from = x + u * x_step + c;
+        float *to = y + r * y_plane + u * n + c, *out = whole ? to : some;
+        if (taps->step) block_of_4(out, whole ? y_plane : COLUMNS, from, taps->offset + first, net->packed + 4 * (first * ((rows + 3) / 4) + r / 4 * k), k);
+        else block_of_1(out, from, taps->offset + first, net->packed + first, k, wide > COLUMNS ? 2 : 1);
+        for (j = 0; !whole && j < high; j++) memcpy(to + j * y_plane, some + j * COLUMNS, wide * sizeof(float));
+      }
+}
+
+/* Of tiles x rows, in blocks of 4 rows, the rows of tile t that are this thread's part; 0 if there are none. */
+static int rows_of_tile(const Net *net, size_t tiles, size_t t, size_t rows, int part, size_t mine[2])
+{
+  const size_t blocks = (rows + 3) / 4, begin = t * blocks, end = begin + blocks;
+  part_of(net, tiles * blocks, part, mine);
+  if (mine[1] <= begin || mine[0] >= end) return 0;
+  mine[0] = mine[0] > begin ? 4 * (mine[0] - begin) : 0;
+  mine[1] = mine[1] < end ? 4 * (mine[1] - begin) : rows;
+  return 1;
+}
+
+static void pack_forward(Net *net, const Layer *layer, int part)
+{
+  pack(net, layer, &layer->forward, layer->forward.step ? 1 : layer->outputs, layer->outputs, part);
+}
+
+/* y[o][r][c] = sum over (i, kr, kc) of w[o][i][kr][kc] x[i][r stride + kr - padding][c stride + kc - padding], plus b[o] */
+static void conv_forward(Net *net, const Layer *layer, int part)
+{
+  const Border b = border_of(layer, 0);
+  const size_t x_size = layer->inputs * layer->height * layer->width * LANES, n = layer->columns * LANES, plane = layer->rows * n;
+  const float *bias = layer->bias < 0 ? NULL : net->weight + net->tensor[layer->bias].offset;
+  const size_t tiles = tiles_in_use(net, layer->out);
+  size_t t, o, i, mine[2];
+  for (t = 0; t < tiles; t++) {
+    if (!rows_of_tile(net, tiles, t, layer->outputs, part, mine)) continue;
+    const float *x = bordered(net->room + (size_t)part * net->room_size, net->activation[layer->in].value + t * x_size, layer->inputs,
+                              layer->height, layer->width, b.before, b.rows, b.columns, b.phases);
+    float *y = net->activation[layer->out].value + t * layer->outputs * plane;
+    convolve(net, &layer->forward, 0, layer->outputs, mine, x, layer->stride * b.row_size, y, plane, layer->rows, n);
+    for (o = mine[0]; bias && o < mine[1]; o++)
+      for (i = 0; i < plane; i++) y[o * plane + i] = y[o * plane + i] + bias[o];
+    for (i = mine[0] * plane; layer->relu && i < mine[1] * plane; i++) y[i] = rectified(y[i]);
+  }
+}
+
+/* db[o] = sum over images and pixels of dy[o], by lanes; dy first goes backwards through the ReLU. */
+static void conv_bias_gradient(Net *net, const Layer *layer, int part)
+{
+  const size_t tiles = tiles_in_use(net, layer->out), n = layer->rows * layer->columns * LANES;
+  size_t t, o, mine[2];
+  part_of(net, layer->outputs, part, mine);
+  for (o = mine[0]; o < mine[1]; o++) {
+    float sum[LANES] = {0};
+    for (t = 0; t < tiles; t++) {
+      float *dy = net->activation[layer->out].gradient + (t * layer->outputs + o) * n;
+      if (layer->relu) rectify_gradient(dy, net->activation[layer->out].value + (t * layer->outputs + o) * n, n);
+      if (layer->bias >= 0) lanes_add(sum, dy, n / LANES);
+    }
+    if (layer->bias >= 0) net->gradient[net->tensor[layer->bias].rank + o] = lanes_sum(sum);
+  }
+}
+
+static void pack_backward(Net *net, const Layer *layer, int part)
+{
+  const size_t phases = layer->stride * layer->stride;
+  if (layer->in > 0) pack(net, layer, &layer->backward, layer->backward.step ? phases : phases * layer->inputs, layer->inputs, part);
+}
+
+/* dx[i][h][w] = sum over (o, r, c) of w[o][i][h + padding - r stride][w + padding - c stride] dy[o][r][c]. With a stride, the
+ * pixels of dx of one phase (h mod stride, w mod stride) use the same taps: each phase is a convolution of stride 1. */
+static void conv_input_gradient(Net *net, const Layer *layer, int part)
+{
+  const Border b = border_of(layer, 1);
+  const size_t s = layer->stride, x_plane = layer->height * layer->width * LANES, y_size = layer->outputs * layer->rows * layer->columns * LANES;
+  const size_t tiles = tiles_in_use(net, layer->out);
+  float *room = net->room + (size_t)part * net->room_size, *phase = room + layer->outputs * b.rows * b.row_size + 4 * COLUMNS;
+  size_t t, p, i, u, j, l, mine[2];
+  if (layer->in == 0) return;
+  for (t = 0; t < tiles; t++) {
+    const float *dy;
+    float *dx = net->activation[layer->in].gradient + t * layer->inputs * x_plane;
+    if (!rows_of_tile(net, tiles, t, layer->inputs, part, mine)) continue;
+    dy = bordered(room, net->activation[layer->out].gradient + t * y_size, layer->outputs, layer->rows, layer->columns, b.before, b.rows,
+                  b.columns, 1);
+    for (p = 0; p < s * s; p++) {
+      const size_t h = p / s, w = p % s, height = (layer->height - h + s - 1) / s, n = (layer->width - w + s - 1) / s * LANES;
+      const size_t list = layer->backward.step ? p : p * layer->inputs;
+      if (h >= layer->height || w >= layer->width) continue;
+      if (s == 1 && !layer->adds) {
+        convolve(net, &layer->backward, list, layer->inputs, mine, dy, b.row_size, dx, x_plane, height, n);
+        continue;
+      }
+      convolve(net, &layer->backward, list, layer->inputs, mine, dy, b.row_size, phase, height * n, height, n);
+      for (i = mine[0]; i < mine[1]; i++)
+        for (u = 0; u < height; u++)
+          for (j = 0; j < n / LANES; j++) {
+            float *to = dx + i * x_plane + ((h + u * s) * layer->width + w + j * s) * LANES;
+            const float *from = phase + (i * height + u) * n + j * LANES;
+            for (l = 0; l < LANES; l++) to[l] = layer->adds ? to[l] + from[l] : from[l];
+          }
+    }
+  }
+}
+
+/* dW[o][i][kr][kc] = sum over images and pixels of dy[o][r][c] x[i][r stride + kr - padding][c stride + kc - padding], by
+ * lanes; for this thread's outputs. So many input channels at a time that their rows stay in the first-level cache and
+ * the sums in the second. */
+static void conv_weight_gradient(Net *net, const Layer *layer, int part)
+{
+  const Border b = border_of(layer, 0);
+  const Taps *taps = &layer->forward;
+  const Tensor *w = &net->tensor[layer->weight];
+  const size_t area = layer->kernel * layer->kernel, K = layer->inputs * area, tiles = tiles_in_use(net, layer->out);
+  const size_t plane = layer->height * layer->width * LANES, n = layer->columns * LANES, x_step = b.row_size * layer->stride;
+  const int masked = layer->survivors < layer->outputs * K;
+  float *to = taps->step && masked ? net->packed : net->gradient + w->rank; /* dense but masked: `compact` picks the survivors */
+  float *sums = net->room + (size_t)part * net->room_size, *room = sums + SUMS;
+  size_t first, last, channels, t, o, u, j, mine[2];
+  part_of(net, layer->outputs, part, mine);
+  if (mine[0] == mine[1]) return;
+  channels = 384 / (layer->kernel * b.columns) / 4 * 4;
+  while (channels > 4 && channels * area * (mine[1] - mine[0]) * LANES > SUMS) channels -= 4;
+  if (channels < 4) channels = 4;
+  while (channels > 1 && channels * area * (mine[1] - mine[0]) * LANES > SUMS) channels--;
+  for (o = mine[0]; o < mine[1]; o++) net->range[2 * o + 1] = taps->start[taps->step ? 0 : o];
+  for (first = 0; first < layer->inputs; first = last) {
+    const float *x;
+    float *sum = sums;
+    last = first + channels < layer->inputs ? first + channels : layer->inputs;
+    for (o = mine[0]; o < mine[1]; o++) { /* taps range[2 o] to range[2 o + 1] of output o belong to these channels */
+      const size_t end = taps->start[taps->step ? 1 : o + 1];
+      net->range[2 * o] = net->range[2 * o + 1];
+      for (j = net->range[2 * o]; j < end && taps->index[j] - (taps->step ? 0 : o * K) < last * area; j++) sum += LANES;
+      net->range[2 * o + 1] = (uint32_t)j;
+    }
+    memset(sums, 0, (size_t)(sum - sums) * sizeof *sum);
+    for (t = 0; t < tiles; t++) {
+      x = net->activation[layer->in].value + (t * layer->inputs + first) * plane;
+      x = bordered(room, x, last - first, layer->height, layer->width, b.before, b.rows, b.columns, b.phases);
+      x -= first * b.rows * b.row_size; /* offsets count from channel 0 */
+      for (u = 0; u < layer->rows; u++)
+        for (sum = sums, o = mine[0]; o < mine[1]; o++) {
+          const float *dy = net->activation[layer->out].gradient + ((t * layer->outputs + o) * layer->rows + u) * n;
+          for (j = net->range[2 * o]; j + 4 <= net->range[2 * o + 1]; j += 4, sum += 4 * LANES)
+            lanes_dot_4(sum, dy, x + u * x_step, taps->offset + j, layer->columns);
+          for (; j < net->range[2 * o + 1]; j++, sum += LANES) lanes_dot(sum, dy, x + u * x_step + taps->offset[j], layer->columns);
+        }
+    }
+    for (sum = sums, o = mine[0]; o < mine[1]; o++)
+      for (j = net->range[2 * o]; j < net->range[2 * o + 1]; j++, sum += LANES) to[(taps->step ? o * K : 0) + j] = lanes_sum(sum);
+  }
+}
+
+/* Gradients of survivors side by side, where the pass above made those of all weights. */
+static void compact(Net *net, const Layer *layer, int part)
+{
+  const Tensor *w = &net->tensor[layer->weight];
+  size_t j, mine[2];
+  part_of(net, layer->survivors, part, mine);
+  for (j = mine[0]; layer->forward.step && layer->survivors < w->size && j < mine[1]; j++)
+    net->gradient[w->rank + j] = net->packed[net->survivor[w->rank + j] - w->offset];
+}
+
+/* The same where each image is one pixel and few weights are masked: the images' inputs side by side as rows x[image][i], so
+ * that for every lane dW[o][i] is a block of sums over its images. */
+static void flat_weight_gradient(Net *net, const Layer *layer, int part)
+{
+  const Tensor *w = &net->tensor[layer->weight];
+  const size_t I = layer->inputs, O = layer->outputs, L = layer->columns * LANES, slots = tiles_in_use(net, layer->out) * L;
+  float *to = layer->survivors < O * I ? net->packed : net->gradient + w->rank;
+  float *sums = net->room + (size_t)part * net->room_size, *x = sums + LANES * 4 * COLUMNS, *dys = x + slots * COLUMNS;
+  size_t i, o, b, l, r, mine[2];
+  part_of(net, (O + 3) / 4, part, mine);
+  for (o = 4 * mine[0]; o < 4 * mine[1]; o++) /* dys[block of 4 o][lane][image of the lane][4] */
+    for (b = 0; b < slots; b++)
+      dys[((o / 4 - mine[0]) * slots + b % LANES * (slots / LANES) + b / LANES) * 4 + o % 4] =
+        o < O ? net->activation[layer->out].gradient[(b / L * O + o) * L + b % L] : 0;
+  for (i = 0; i < I; i += COLUMNS) {
+    const size_t wide = I - i < COLUMNS ? I - i : COLUMNS;
+    for (b = 0; b < slots; b += LANES)
+      for (r = 0; r < wide; r++)
+        for (l = 0; l < LANES; l++) x[(b + l) * COLUMNS + r] = net->activation[layer->in].value[(b / L * I + i + r) * L + b % L + l];
+    for (o = mine[0]; o < mine[1]; o++) {
+      for (l = 0; l < LANES; l++)
+        block_of_4(sums + l * 4 * COLUMNS, COLUMNS, x + l * COLUMNS, net->images_of_lane, dys + ((o - mine[0]) * slots + l * (slots / LANES)) * 4, slots / LANES);
+      for (r = 0; r < 4 && 4 * o + r < O; r++) lanes_sums(to + (4 * o + r) * I + i, sums + r * COLUMNS, 4 * COLUMNS, wide);
+    }
+  }
+}
+
+static void weight_gradient(Net *net, const Layer *layer, int part)
+{
+  if (layer->forward.step && layer->kernel == 1 && layer->rows == 1 && layer->height == 1) flat_weight_gradient(net, layer, part);
+  else conv_weight_gradient(net, layer, part);
+}
+
+/* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d; each thread takes some channels ----- */
+
+enum { CHUNK = 32 * LANES }; /* numbers of a channel that are worked on at a time */
+
+/* sum[l] += sum over i of term(i) for the channel's pixels; empty slots of the last tile are left out. The term of element i is
+ *     of = 0: x      1: (x - mean)^2      2: dy      3: dy (x - mean) inverse */
+static void channel_sum(const Net *net, const Layer *layer, size_t c, int of, float mean, float inverse, float sum[LANES])
+{
+  const size_t tiles = tiles_in_use(net, layer->in);
+  size_t t, i, n, first;
+  int l;
+  for (t = 0; t < tiles; t++) {
+    const float *x = plane_of(net, layer->in, 0, t, c, &n), *dy = of > 1 ? plane_of(net, layer->out, 1, t, c, &n) : x;
+    float term[CHUNK], before[LANES];
+    memcpy(before, sum, sizeof before);
+    for (first = 0; first < n; first += CHUNK) {
+      const size_t m = n - first < CHUNK ? n - first : CHUNK;
+      const float *restrict v = x + first, *restrict d = dy + first;
+      if (of == 1)
+        for (i = 0; i < m; i++) term[i] = v[i] - mean, term[i] = term[i] * term[i];
+      if (of == 3)
+        for (i = 0; i < m; i++) {
+          float normal = v[i] - mean;
+          normal = normal * inverse;
+          term[i] = d[i] * normal;
+        }
+      lanes_add(sum, of == 0 ? v : of == 2 ? d : term, m / LANES);
+    }
+    for (l = 0; l < LANES; l++)
+      if (t * LANES + (size_t)l >= net->images) sum[l] = before[l];
+  }
+}
+
+/* In training mean and variance of the batch, and the running ones go towards them; else the running ones:
+ *     normal = (x - mean) inverse    inverse = 1 / sqrt(variance + eps)    y = gamma normal + beta */
+static void norm_forward(Net *net, const Layer *layer, int part)
+{
+  static const float epsilon = 1e-5f;
+  const Activation *a = &net->activation[layer->in];
+  const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width;
+  size_t t, c, i, n, mine[2];
+  part_of(net, a->channels, part, mine);
+  for (c = mine[0]; c < mine[1]; c++) {
+    float *running_mean = net->weight + net->tensor[layer->mean].offset + c;
+    float *running_variance = net->weight + net->tensor[layer->variance].offset + c;
+    float mean = *running_mean, variance = *running_variance, inverse, gamma = 1, beta = 0;
+    if (net->training) {
+      const float rest = 1.0f - net->momentum;
+      float sum[LANES] = {0}, squares[LANES] = {0}, all, unbiased;
+      channel_sum(net, layer, c, 0, 0, 0, sum);
+      mean = lanes_sum(sum) / (float)pixels;
+      channel_sum(net, layer, c, 1, mean, 0, squares);
+      all = lanes_sum(squares);
+      variance = all / (float)pixels;
+      unbiased = all / (float)(pixels > 1 ? pixels - 1 : 1);
+      *running_mean = (float)(rest * *running_mean) + (float)(net->momentum * mean);
+      *running_variance = (float)(rest * *running_variance) + (float)(net->momentum * unbiased);
+    }
+    inverse = variance + epsilon;
+    inverse = 1.0f / square_root(inverse);
+    layer->moments[c] = mean;
+    layer->moments[a->channels + c] = inverse;
+    if (layer->weight >= 0) gamma = net->weight[net->tensor[layer->weight].offset + c], beta = net->weight[net->tensor[layer->bias].offset + c];
+    for (t = 0; t < tiles; t++) {
+      const float *restrict x = plane_of(net, layer->in, 0, t, c, &n);
+      float *restrict y = plane_of(net, layer->out, 0, t, c, &n);
+      for (i = 0; i < n; i++) {
+        float normal = x[i] - mean;
+        normal = normal * inverse;
+        normal = normal * gamma;
+        y[i] = normal + beta;
+      }
+      for (i = 0; layer->relu && i < n; i++) y[i] = rectified(y[i]);
+    }
+  }
+}
+
+/* dbeta = sum of dy, dgamma = sum of dy normal, over the N pixels of the batch; since mean and variance depend on x too,
+ *     dx = gamma inverse ((dy - dbeta / N) - normal (dgamma / N)) */
+static void norm_backward(Net *net, const Layer *layer, int part)
+{
+  const Activation *a = &net->activation[layer->in];
+  const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width;
+  size_t t, c, i, n, mine[2];
+  int l;
+  part_of(net, a->channels, part, mine);
+  for (c = mine[0]; c < mine[1]; c++) {
+    const float mean = layer->moments[c], inverse = layer->moments[a->channels + c];
+    float sum[LANES] = {0}, product[LANES] = {0}, dbeta, dgamma, slope = inverse;
+    for (t = 0; layer->relu && t < tiles; t++) {
+      float *dy = plane_of(net, layer->out, 1, t, c, &n);
+      rectify_gradient(dy, plane_of(net, layer->out, 0, t, c, &n), n);
+    }
+    channel_sum(net, layer, c, 2, mean, inverse, sum);
+    channel_sum(net, layer, c, 3, mean, inverse, product);
+    dbeta = lanes_sum(sum);
+    dgamma = lanes_sum(product);
+    if (layer->weight >= 0) {
+      slope = net->weight[net->tensor[layer->weight].offset + c] * inverse;
+      net->gradient[net->tensor[layer->weight].rank + c] = dgamma;
+      net->gradient[net->tensor[layer->bias].rank + c] = dbeta;
+    }
+    dbeta = dbeta / (float)pixels;
+    dgamma = dgamma / (float)pixels;
+    for (t = 0; layer->in > 0 && t < tiles; t++) {
+      const float *x = plane_of(net, layer->in, 0, t, c, &n), *dy = plane_of(net, layer->out, 1, t, c, &n);
+      float *dx = plane_of(net, layer->in, 1, t, c, &n); /* may be dy */
+      for (i = 0; i < n; i++) {
+        float normal = x[i] - mean, d = dy[i] - dbeta;
+        normal = normal * inverse;
+        normal = normal * dgamma;
+        d = d - normal;
+        d = slope * d;
+        dx[i] = layer->adds ? dx[i] + d : d;
+      }
+      for (i = 0; (t + 1) * LANES > net->images && i < n; i += LANES) /* empty slots have no gradient */
+        for (l = 0; l < LANES; l++)
+          if (t * LANES + (size_t)l >= net->images) dx[i + (size_t)l] = 0;
+    }
+  }
+}
+
+/* ---- pools: y[r][c] of window x window pixels, without overlap ------------------------------- */
+
+/* Pixel q of the window of output pixel p, in a plane of width w. */
+static size_t in_window(const Layer *layer, size_t p, size_t q)
+{
+  const size_t r = p / layer->columns * layer->kernel + q / layer->kernel, c = p % layer->columns * layer->kernel + q % layer->kernel;
+  return (r * layer->width + c) * LANES;
+}
+
+/* MAX_POOL: y = max of x. AVERAGE_POOL: y = sum of x / window^2, rows then columns ascending. */
+static void pool_forward(Net *net, const Layer *layer, int part)
+{
+  const size_t window = layer->kernel * layer->kernel, tiles = tiles_in_use(net, layer->in);
+  size_t t, c, p, q, n, mine[2];
+  int l;
+  part_of(net, layer->inputs, part, mine);
+  for (t = 0; t < tiles; t++)
+    for (c = mine[0]; c < mine[1]; c++) {
+      const float *x = plane_of(net, layer->in, 0, t, c, &n);
+      float *y = plane_of(net, layer->out, 0, t, c, &n);
+      for (p = 0; p < layer->rows * layer->columns; p++) {
+        float v[LANES] = {0};
+        for (q = 0; q < window; q++) {
+          const float *restrict from = x + in_window(layer, p, q);
+          if (layer->kind == AVERAGE_POOL)
+            for (l = 0; l < LANES; l++) v[l] = v[l] + from[l];
+          else
+            for (l = 0; l < LANES; l++) v[l] = q == 0 || from[l] > v[l] ? from[l] : v[l];
+        }
+        for (l = 0; l < LANES; l++) y[p * LANES + (size_t)l] = layer->kind == AVERAGE_POOL ? v[l] / (float)window : v[l];
+      }
+    }
+}
+
+/* MAX_POOL: dx = dy at the first x that equals y. AVERAGE_POOL: dx = dy / window^2. Elsewhere 0. */
+static void pool_backward(Net *net, const Layer *layer, int part)
+{
+  const size_t window = layer->kernel * layer->kernel, tiles = tiles_in_use(net, layer->in);
+  size_t t, c, p, q, n, m, mine[2];
+  int l;
+  if (layer->in == 0) return;
+  part_of(net, layer->inputs, part, mine);
+  for (t = 0; t < tiles; t++)
+    for (c = mine[0]; c < mine[1]; c++) {
+      const float *x = plane_of(net, layer->in, 0, t, c, &m), *y = plane_of(net, layer->out, 0, t, c, &n);
+      const float *dy = plane_of(net, layer->out, 1, t, c, &n);
+      float *dx = plane_of(net, layer->in, 1, t, c, &m);
+      if (!layer->adds) memset(dx, 0, m * sizeof *dx);
+      for (p = 0; p < layer->rows * layer->columns; p++) {
+        float d[LANES];
+        for (l = 0; l < LANES; l++) d[l] = layer->kind == AVERAGE_POOL ? dy[p * LANES + (size_t)l] / (float)window : dy[p * LANES + (size_t)l];
+        for (q = 0; q < window; q++) {
+          const float *restrict from = x + in_window(layer, p, q), *restrict best = y + p * LANES;
+          float *restrict to = dx + in_window(layer, p, q);
+          for (l = 0; l < LANES; l++) {
+            const int here = layer->kind == AVERAGE_POOL || from[l] == best[l];
+            to[l] = here ? to[l] + d[l] : to[l];
+            d[l] = here && layer->kind == MAX_POOL ? 0 : d[l];
+          }
+        }
+      }
+    }
+}
+
+/* ---- sums and flattening --------------------------------------------------------------------- */
+
+/* Where SUM takes the shortcut from: channel c + shift of the output is channel c of the shortcut at every s-th row and column. */
+static void shortcut_of(const Net *net, const Layer *layer, size_t *stride, size_t *shift)
+{
+  const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
+  *stride = (s->height + a->height - 1) / a->height;
+  *shift = (a->channels - s->channels) / 2;
+}
+
+/* y[c + shift][r][k] = in[c + shift][r][k] + shortcut[c][r stride][k stride]; other channels y = in */
+static void sum_forward(Net *net, const Layer *layer, int part)
+{
+  const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
+  const size_t tiles = tiles_in_use(net, layer->out);
+  size_t t, c, i, p, n, m, mine[2], stride, shift;
+  int l;
+  shortcut_of(net, layer, &stride, &shift);
+  part_of(net, a->channels, part, mine);
+  for (t = 0; t < tiles; t++)
+    for (c = mine[0]; c < mine[1]; c++) {
+      const float *x = plane_of(net, layer->in, 0, t, c, &n), *from = NULL;
+      float *y = plane_of(net, layer->out, 0, t, c, &n); /* may be x */
+      if (c >= shift && c - shift < s->channels) from = plane_of(net, layer->shortcut, 0, t, c - shift, &m);
+      if (!from && x != y) memcpy(y, x, n * sizeof *y);
+      if (from && stride == 1)
+        for (i = 0; i < n; i++) y[i] = x[i] + from[i];
+      for (p = 0; from && stride > 1 && p < n / a->tile; p++) {
+        const size_t at = (p / a->width * stride * s->width + p % a->width * stride) * LANES;
+        for (l = 0; l < LANES; l++) y[p * LANES + (size_t)l] = x[p * LANES + (size_t)l] + from[at + (size_t)l];
+      }
+      for (i = 0; layer->relu && i < n; i++) y[i] = rectified(y[i]);
+    }
+}
+
+/* d in = dy, d shortcut[c][r stride][k stride] = dy[c + shift][r][k], elsewhere 0 */
+static void sum_backward(Net *net, const Layer *layer, int part)
+{
+  const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
+  const size_t tiles = tiles_in_use(net, layer->out);
+  size_t t, c, i, p, n, m, mine[2], stride, shift;
+  int l;
+  shortcut_of(net, layer, &stride, &shift);
+  part_of(net, a->channels, part, mine);
+  for (t = 0; t < tiles; t++)
+    for (c = mine[0]; c < mine[1]; c++) {
+      float *dy = plane_of(net, layer->out, 1, t, c, &n), *dx = plane_of(net, layer->in, 1, t, c, &n), *to;
+      if (layer->relu) rectify_gradient(dy, plane_of(net, layer->out, 0, t, c, &n), n);
+      for (i = 0; dx != dy && i < n; i++) dx[i] = layer->adds ? dx[i] + dy[i] : dy[i];
+      if (layer->shortcut == 0 || c < shift || c - shift >= s->channels) continue;
+      to = plane_of(net, layer->shortcut, 1, t, c - shift, &m);
+      if (!layer->adds_shortcut) memset(to, 0, m * sizeof *to);
+      for (p = 0; p < n / a->tile; p++) {
+        const size_t at = (p / a->width * stride * s->width + p % a->width * stride) * LANES;
+        for (l = 0; l < LANES; l++) to[at + (size_t)l] = to[at + (size_t)l] + dy[p * LANES + (size_t)l];
+      }
+    }
+}
+
+/* [T][C][H][W][LANES] to [T][C H W][L] or back: images of several tiles side by side for the dense layers. */
+static void flatten(const Net *net, const Layer *layer, int part, int back)
+{
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
+  const size_t I = out->channels, L = out->tile, slots = tiles_in_use(net, layer->out) * L;
+  size_t b, i, mine[2];
+  part_of(net, I, part, mine);
+  for (b = 0; b < slots; b += LANES)
+    for (i = mine[0]; i < mine[1]; i++) {
+      float *flat = (back ? out->gradient : out->value) + (b / L * I + i) * L + b % L;
+      float *image = (back ? in->gradient : in->value) + (b / LANES * I + i) * LANES;
+      int l;
+      if (!back && b >= net->images) memset(flat, 0, LANES * sizeof *flat);
+      else if (!back) memcpy(flat, image, LANES * sizeof *flat);
+      else if (b < net->images)
+        for (l = 0; l < LANES; l++) image[l] = layer->adds ? image[l] + flat[l] : flat[l];
+    }
+}
+
+static void flatten_forward(Net *net, const Layer *layer, int part) { flatten(net, layer, part, 0); }
+static void flatten_backward(Net *net, const Layer *layer, int part)
+{
+  if (layer->in > 0) flatten(net, layer, part, 1);
+}
+
+/* ---- all kinds: their passes in order; within a pass threads share the work and write nothing that another reads or writes */
+
+typedef void Pass(Net *net, const Layer *layer, int part);
 static const struct {
-  void (*forward)(Net *net, const Layer *layer);
-  void (*backward)(Net *net, const Layer *layer);
-} layer_kinds[] = {{dense_forward, dense_backward}, {relu_forward, relu_backward}};
+  Pass *forward[3], *backward[6];
+} layer_kinds[] = {
+  /* CONV */ {{pack_forward, conv_forward}, {conv_bias_gradient, pack_backward, conv_input_gradient, weight_gradient, compact}},
+  /* NORM */ {{norm_forward}, {norm_backward}},
+  /* MAX_POOL */ {{pool_forward}, {pool_backward}},
+  /* AVERAGE_POOL */ {{pool_forward}, {pool_backward}},
+  /* SUM */ {{sum_forward}, {sum_backward}},
+  /* FLATTEN */ {{flatten_forward}, {flatten_backward}},
+};
+
+static void in_parts(Net *net, const Layer *layer, Pass *const *pass)
+{
+  for (; *pass; pass++) {
+    int part;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads) schedule(static, 1)
+#endif
+    for (part = 0; part < net->threads; part++) (*pass)(net, layer, part);
+  }
+}
 
 void net_forward(Net *net, int training)
 {
   int k;
-  (void)training;
-  for (k = 0; k < net->layers; k++) layer_kinds[net->layer[k].kind].forward(net, &net->layer[k]);
+  net->training = training;
+  for (k = 0; k < net->layers; k++) in_parts(net, &net->layer[k], layer_kinds[net->layer[k].kind].forward);
 }
 
 void net_backward(Net *net)
 {
   int k;
-  for (k = net->layers; k-- > 0;) layer_kinds[net->layer[k].kind].backward(net, &net->layer[k]);
+  for (k = net->layers; k-- > 0;) in_parts(net, &net->layer[k], layer_kinds[net->layer[k].kind].backward);
 }
 
 /* Softmax and cross-entropy of one image with logits z[c]:
@@ -605,7 +1071,7 @@ void net_backward(Net *net)
 void net_loss(Net *net, float lane[LANES], size_t *wrong)
 {
   const Activation *logits = &net->activation[net->activations - 1];
-  const size_t C = net->classes, L = net->activation[0].tile, slots = tiles_in_use(net) * L;
+  const size_t C = net->classes, L = logits->tile, slots = tiles_in_use(net, net->activations - 1) * L;
   size_t b, c;
   for (b = 0; b < slots; b++) {
     const float *z = logits->value + b / L * C * L + b % L;
@@ -637,151 +1103,406 @@ void net_loss(Net *net, float lane[LANES], size_t *wrong)
 
 /* ==== networks ============================================================================== */
 
+enum { MOST_LAYERS = 1024, WIDEST = 65536 };
+
 /* Appends a tensor of the layer called `name`; returns its number. */
-static int add_tensor(Net *net, const char *name, const char *suffix, size_t outputs, size_t inputs, int output)
+static int add_tensor(Net *net, const char *name, const char *suffix, int dims, size_t outputs, size_t inputs, size_t kernel)
 {
-  const int bias = !strcmp(suffix, "bias");
   Tensor *t = &net->tensor[net->tensors];
-  sprintf(t->name, "%s.%s", name, suffix);
-  t->dims = bias ? 1 : 2;
+  sprintf(t->name, "%.40s.%s", name, suffix);
+  t->dims = dims;
   t->shape[0] = outputs;
   t->shape[1] = inputs;
-  t->size = bias ? outputs : outputs * inputs;
+  t->shape[2] = t->shape[3] = kernel;
+  t->fan_in = inputs * kernel * kernel;
+  t->fan_out = outputs * kernel * kernel;
+  t->size = dims == 1 ? outputs : outputs * t->fan_in;
   t->offset = net->size;
-  t->fan_in = inputs;
-  t->fan_out = outputs;
-  t->prunable = !bias;
-  t->output = output;
+  t->prunable = dims > 1;
   net->size += t->size;
   return net->tensors++;
 }
 
-static int add_activation(Net *net, size_t channels, size_t height, size_t width)
+static int add_activation(Net *net, size_t channels, size_t height, size_t width, size_t tile)
 {
   Activation *a = &net->activation[net->activations];
+  if (height < 1 || width < 1 || height > WIDEST || width > WIDEST) fail_usage("--model: these images are too small for this model");
   a->channels = channels;
   a->height = height;
   a->width = width;
+  a->tile = tile;
   return net->activations++;
 }
 
-static void add_layer(Net *net, int kind, int in, int out, int weight, int bias)
+/* The newest layer, of activation `in`; an earlier layer that reads `in` will find its gradient begun by this one. */
+static Layer *add_layer(Net *net, int kind, int in, const char *name)
 {
   Layer *layer = &net->layer[net->layers++];
+  const Activation *a = &net->activation[in];
+  int k;
+  if (net->layers == MOST_LAYERS) fail_usage("--model: has more than %d layers", MOST_LAYERS - 1);
+  for (k = 0; k + 1 < net->layers; k++) {
+    if (net->layer[k].in == in) net->layer[k].adds = 1;
+    if (net->layer[k].kind == SUM && net->layer[k].shortcut == in) net->layer[k].adds_shortcut = 1;
+  }
   layer->kind = kind;
+  sprintf(layer->name, "%.40s", name);
   layer->in = in;
-  layer->out = out;
-  layer->weight = weight;
-  layer->bias = bias;
+  layer->weight = layer->bias = layer->mean = layer->variance = layer->shortcut = -1;
+  layer->inputs = layer->outputs = a->channels;
+  layer->height = a->height;
+  layer->width = a->width;
+  layer->kernel = layer->stride = 1;
+  return layer;
 }
 
-static void append_dense(Net *net, const char *name, size_t outputs, int output)
+int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, size_t stride, size_t padding, int bias)
 {
-  int in = net->activations - 1, out = add_activation(net, outputs, 1, 1);
-  size_t inputs = activation_size(&net->activation[in]);
-  int weight = add_tensor(net, name, "weight", outputs, inputs, output);
-  add_layer(net, DENSE, in, out, weight, add_tensor(net, name, "bias", outputs, inputs, output));
+  Layer *layer = add_layer(net, CONV, in, name);
+  layer->outputs = outputs;
+  layer->kernel = kernel;
+  layer->stride = stride;
+  layer->padding = padding;
+  layer->rows = (layer->height + 2 * padding - kernel) / stride + 1;
+  layer->columns = (layer->width + 2 * padding - kernel) / stride + 1;
+  layer->weight = add_tensor(net, name, "weight", 4, outputs, layer->inputs, kernel);
+  if (bias) layer->bias = add_tensor(net, name, "bias", 1, outputs, layer->inputs, kernel);
+  return layer->out = add_activation(net, outputs, layer->rows, layer->columns, LANES);
 }
 
-static void append_relu(Net *net) { add_layer(net, RELU, net->activations - 1, net->activations - 1, -1, -1); }
+int add_dense(Net *net, int in, const char *name, size_t outputs)
+{
+  const Activation *a = &net->activation[in];
+  Layer *layer;
+  if (in == 0 && net->layers == 0) net->activation[0].tile = net->tile;
+  if (a->tile != net->tile) {
+    layer = add_layer(net, FLATTEN, in, "");
+    in = layer->out = add_activation(net, activation_size(a), 1, 1, net->tile);
+  }
+  layer = add_layer(net, CONV, in, name);
+  layer->inputs = activation_size(&net->activation[in]);
+  layer->outputs = outputs;
+  layer->height = layer->rows = 1;
+  layer->width = layer->columns = net->tile / LANES;
+  layer->weight = add_tensor(net, name, "weight", 2, outputs, layer->inputs, 1);
+  layer->bias = add_tensor(net, name, "bias", 1, outputs, layer->inputs, 1);
+  return layer->out = add_activation(net, outputs, 1, 1, net->tile);
+}
 
-enum { MOST_LAYERS = 256, WIDEST = 65536 };
+int add_norm(Net *net, int in, const char *name, int affine)
+{
+  Layer *layer = add_layer(net, NORM, in, name);
+  const size_t C = layer->inputs;
+  if (affine) {
+    layer->weight = add_tensor(net, name, "weight", 1, C, 1, 1);
+    layer->bias = add_tensor(net, name, "bias", 1, C, 1, 1);
+    net->tensor[layer->weight].norm = net->tensor[layer->bias].norm = 1;
+  }
+  layer->moments = allocate(2 * C, sizeof(float), "batch norm");
+  return layer->out = add_activation(net, C, layer->height, layer->width, LANES);
+}
+
+int add_relu(Net *net, int in)
+{
+  net->layer[net->layers - 1].relu = 1;
+  return in;
+}
+
+static int add_pool(Net *net, int kind, int in, size_t window)
+{
+  Layer *layer = add_layer(net, kind, in, "");
+  layer->kernel = layer->stride = window;
+  layer->rows = layer->height / window;
+  layer->columns = layer->width / window;
+  return layer->out = add_activation(net, layer->inputs, layer->rows, layer->columns, LANES);
+}
+
+int add_max_pool(Net *net, int in, size_t window) { return add_pool(net, MAX_POOL, in, window); }
+int add_average_pool(Net *net, int in, size_t window) { return add_pool(net, AVERAGE_POOL, in, window); }
+
+/* In place, unless the layer before needs what it wrote for its ReLU's gradient. */
+int add_sum(Net *net, int in, int shortcut)
+{
+  const int in_place = !net->layer[net->layers - 1].relu && net->layer[net->layers - 1].out == in;
+  Layer *layer = add_layer(net, SUM, in, "");
+  int k;
+  for (k = 0; k + 1 < net->layers; k++)
+    if (net->layer[k].in == shortcut) net->layer[k].adds = 1;
+  layer->shortcut = shortcut;
+  return layer->out = in_place ? in : add_activation(net, layer->inputs, layer->height, layer->width, net->activation[in].tile);
+}
+
+/* ---- models: names and shapes as OpenLTH's -------------------------------------------------- */
 
 /* lenet-N1-N2-...: dense layers of N1, N2, ... units with ReLU, and an output layer. */
-static int build_lenet(Net *net, const char *widths)
+static int build_lenet(Net *net, const Model *model)
 {
+  const char *widths = model->name + 5;
   char name[NAME_SIZE];
-  int depth = 0;
+  int depth = 0, at = 0;
   while (*widths == '-') {
     char *end;
     unsigned long n = strtoul(widths + 1, &end, 10);
-    if (widths[1] < '1' || widths[1] > '9' || n > WIDEST || 2 * depth + 3 > MOST_LAYERS) return 0;
+    if (widths[1] < '1' || widths[1] > '9' || n > WIDEST || depth > 99) return 0;
     sprintf(name, "fc_layers.%d", depth++);
-    append_dense(net, name, n, 0);
-    append_relu(net);
+    at = add_relu(net, add_dense(net, at, name, n));
     widths = end;
   }
-  append_dense(net, "fc", net->classes, 1);
+  add_dense(net, at, "fc", net->classes);
   return depth > 0 && *widths == 0;
 }
 
-static int build(Net *net, const char *model)
+/* Convolutions 3x3 of so many channels with ReLU, M: max pool 2; from Frankle and Carbin 2019 (Conv-N, without batch norm,
+ * then two dense layers) and OpenLTH (VGG, then an average pool). */
+static int build_plain(Net *net, const Model *model)
 {
-  if (!strncmp(model, "lenet", 5)) return build_lenet(net, model + 5);
-  return 0;
+  static const struct {
+    const char *name, *plan;
+  } plans[] = {{"conv2", "64 64 M"}, {"conv4", "64 64 M 128 128 M"}, {"conv6", "64 64 M 128 128 M 256 256 M"},
+               {"vgg11", "64 M 128 M 256 256 M 512 512 M 512 512"}, {"vgg13", "64 64 M 128 128 M 256 256 M 512 512 M 512 512"},
+               {"vgg16", "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512"},
+               {"vgg19", "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512"}};
+  const int vgg = model->name[0] == 'v';
+  const char *at = NULL;
+  char name[NAME_SIZE];
+  int k, a = 0, number;
+  for (k = 0; k < 7; k++)
+    if (!strcmp(model->name, plans[k].name)) at = plans[k].plan;
+  if (!at) return 0;
+  for (number = 0; *at; number++, at += strspn(at, " ")) {
+    if (*at == 'M') {
+      a = add_max_pool(net, a, 2);
+      at++;
+      continue;
+    }
+    sprintf(name, "layers.%d.conv", number);
+    a = add_conv(net, a, name, strtoul(at, (char **)&at, 10), 3, 1, 1, 1);
+    sprintf(name, "layers.%d.bn", number);
+    if (vgg) a = add_norm(net, a, name, model->affine);
+    add_relu(net, a);
+  }
+  if (vgg) a = add_average_pool(net, a, 2);
+  else
+    for (k = 0; k < 2; k++) {
+      sprintf(name, "fc_layers.%d", k);
+      a = add_relu(net, add_dense(net, a, name, 256));
+    }
+  add_dense(net, a, "fc", net->classes);
+  return 1;
 }
 
-void net_create(Net *net, const Model *model, const Dataset *data, size_t batch, int threads)
+/* resnetN-W (He 2016, section 4.2): a 3x3 convolution of W channels, three segments of (N - 2)/6 blocks with W, 2 W, 4 W
+ * channels, each block y = relu(shortcut(x) + bn2(conv2(relu(bn1(conv1 x))))), average pool, dense. */
+static int build_resnet(Net *net, const Model *model)
 {
-  size_t c, p, most = 0, all = 0, largest = 0, slots, tile, tiles;
-  float *at;
-  int k;
+  char *end, name[NAME_SIZE];
+  const unsigned long depth = strtoul(model->name + 6, &end, 10), width = *end == '-' ? strtoul(end + 1, &end, 10) : 16;
+  const unsigned long blocks = (depth - 2) / 6;
+  unsigned long k;
+  int a;
+  if (*end || depth % 6 != 2 || depth < 8 || depth > 326 || width < 1 || width > 1024 || net->activation[0].height < 4) return 0;
+  a = add_conv(net, 0, "conv", width, 3, 1, 1, 0);
+  a = add_relu(net, add_norm(net, a, "bn", model->affine));
+  for (k = 0; k < 3 * blocks; k++) {
+    const int shrinks = k == blocks || k == 2 * blocks;
+    int in = a, at = sprintf(name, "blocks.%lu.", k);
+    strcpy(name + at, "conv1"), a = add_conv(net, in, name, width << k / blocks, 3, shrinks ? 2 : 1, 1, 0);
+    strcpy(name + at, "bn1"), a = add_relu(net, add_norm(net, a, name, model->affine));
+    strcpy(name + at, "conv2"), a = add_conv(net, a, name, width << k / blocks, 3, 1, 1, 0);
+    strcpy(name + at, "bn2"), a = add_norm(net, a, name, model->affine);
+    if (shrinks && !model->pad_shortcut) {
+      const int residue = a;
+      strcpy(name + at, "shortcut.0"), in = add_conv(net, in, name, width << k / blocks, 1, 2, 0, 0);
+      strcpy(name + at, "shortcut.1"), in = add_norm(net, in, name, model->affine);
+      a = residue;
+    }
+    a = add_relu(net, add_sum(net, a, in));
+  }
+  a = add_average_pool(net, a, net->activation[a].height);
+  add_dense(net, a, "fc", net->classes);
+  return 1;
+}
+
+void net_open(Net *net, const Dataset *data, size_t batch, int threads)
+{
+  const size_t tiles = (batch + TILE - 1) / TILE;
+  size_t c, p;
   memset(net, 0, sizeof *net);
   net->classes = (size_t)data->classes;
   net->batch = batch;
-  tiles = (batch + TILE - 1) / TILE;
-  tile = ((batch + tiles - 1) / tiles + LANES - 1) / LANES * LANES;
-  slots = net->slots = tile * tiles;
+  net->tile = ((batch + tiles - 1) / tiles + LANES - 1) / LANES * LANES;
+  net->slots = net->tile * tiles;
   net->threads = threads;
-  net->tensor = allocate(2 * MOST_LAYERS, sizeof *net->tensor, "tensors");
+  net->momentum = 0.1f;
+  net->tensor = allocate(5 * MOST_LAYERS, sizeof *net->tensor, "tensors");
   net->layer = allocate(MOST_LAYERS, sizeof *net->layer, "layers");
-  net->activation = allocate(MOST_LAYERS, sizeof *net->activation, "activations");
-  add_activation(net, (size_t)data->channels, (size_t)data->height, (size_t)data->width);
-  if (strlen(model->name) >= NAME_SIZE || !build(net, model->name))
-    fail_usage("--model %s: no such model; try lenet-300-100 (or any lenet-N1-N2-... up to %d units a layer)", model->name, WIDEST);
-  if (net->size > 0xffffffffu) fail_usage("--model %s: has more than 2^32 parameters", model->name);
-  strcpy(net->model, model->name);
-  net->parameters = net->size;
-  net->weight = allocate(net->size, sizeof(float), "weights");
-  net->gradient = allocate(net->size, sizeof(float), "gradients");
-  net->mask = allocate(net->size, 1, "the mask");
-  net->survivor = allocate(net->size, sizeof(uint32_t), "the list of surviving weights");
-  for (k = 0; k < net->activations; k++) {
-    size_t size = activation_size(&net->activation[k]);
-    all += (k > 0 ? 2 : 1) * slots * size;
-    if (k + 1 < net->activations && size > most) most = size;
-  }
-  for (k = 0; k < net->tensors; k++)
-    if (net->tensor[k].size > largest) largest = net->tensor[k].size;
-  most = LANES * OUTPUTS * INPUTS + slots * ((most + LANES - 1) / LANES * LANES) + largest;
-  net->bytes = (all + most + LANES) * sizeof(float);
-  at = net->memory = allocate(all + most + LANES, sizeof(float), "activations");
-  while ((uintptr_t)at % (LANES * sizeof(float)) != 0) at++; /* a vector that straddles two cache lines costs two loads */
-  for (k = 0; k < net->activations; k++) {
-    Activation *a = &net->activation[k];
-    a->value = at;
-    a->tile = tile;
-    at += slots * activation_size(a);
-    if (k == 0) continue;
-    a->gradient = at;
-    at += slots * activation_size(a);
-  }
-  net->room = at;
-  net->loss = allocate(slots, sizeof(float), "losses");
-  net->label = allocate(slots, 1, "labels");
+  net->activation = allocate(2 * MOST_LAYERS, sizeof *net->activation, "activations");
+  add_activation(net, (size_t)data->channels, (size_t)data->height, (size_t)data->width, LANES);
   for (c = 0; c < (size_t)data->channels; c++)
     for (p = 0; p < 256; p++) {
       float pixel = (float)p / 255.0f;
       pixel = pixel - data->mean[c];
       net->value[c][p] = pixel / data->deviation[c];
     }
+}
+
+/* Gradients share rooms: one is taken when the backward pass first writes it and given back when its layer has passed it on.
+ * Returns each activation's room in room_of (-1: none), the rooms' sizes in size, and how many there are. A layer that reads
+ * what it writes, number by number, may pass its gradient on in the same room. */
+static int plan_gradients(const Net *net, int *room_of, size_t *size)
+{
+  char *taken = allocate((size_t)net->activations, 1, "the plan of gradients");
+  int rooms = 0, k, j;
+  for (k = 0; k < net->activations; k++) room_of[k] = -1;
+  for (k = net->layers; k >= 0; k--) { /* at k: the activations that layer k writes gradients of; at layers: the logits */
+    int wants[2] = {-1, -1};
+    const Layer *layer = &net->layer[k < net->layers ? k : 0];
+    if (k == net->layers) wants[0] = net->activations - 1;
+    else wants[0] = layer->in, wants[1] = layer->kind == SUM ? layer->shortcut : -1;
+    if (k < net->layers && (layer->kind == NORM || layer->kind == SUM) && layer->in > 0 && room_of[layer->in] < 0) {
+      room_of[layer->in] = room_of[layer->out];
+      wants[0] = -1;
+    }
+    for (j = 0; j < 2; j++) {
+      const int a = wants[j];
+      int room = 0;
+      size_t need;
+      if (a <= 0 || room_of[a] >= 0) continue;
+      while (room < rooms && taken[room]) room++;
+      if (room == rooms) size[rooms++] = 0;
+      taken[room] = 1;
+      room_of[a] = room;
+      need = activation_size(&net->activation[a]) * net->slots;
+      if (need > size[room]) size[room] = need;
+    }
+    if (k < net->layers && layer->in != layer->out && room_of[layer->in] != room_of[layer->out]) taken[room_of[layer->out]] = 0;
+  }
+  free(taken);
+  return rooms;
+}
+
+/* Numbers of room that a thread needs for the passes of a CONV: see them. */
+static size_t sums_size(const Layer *layer)
+{
+  const size_t all = layer->kernel * layer->kernel * layer->outputs * LANES;
+  return all > SUMS ? all : SUMS;
+}
+
+static size_t border_size(const Layer *layer, int backward)
+{
+  const Border b = border_of(layer, backward);
+  return (backward ? layer->outputs : layer->inputs) * b.rows * b.row_size + 4 * COLUMNS;
+}
+
+/* *total += count each, refusing sizes that no memory has. */
+static size_t more(size_t *total, size_t count, size_t each, size_t batch)
+{
+  const size_t before = *total;
+  if (each > 0 && count > (SIZE_MAX / 32 - before) / each)
+    fail_usage("--batch %lu: needs more bytes than this machine can address; take a smaller one", (unsigned long)batch);
+  *total += count * each;
+  return before;
+}
+
+void net_close(Net *net)
+{
+  int *room_of = allocate((size_t)net->activations, sizeof *room_of, "the plan of gradients"), rooms, k;
+  size_t *rooms_size = allocate((size_t)net->activations, sizeof *rooms_size, "the plan of gradients");
+  size_t all = 0, packed = 0, widest = 0, *at;
+  float *memory;
+  net->parameters = net->size;
+  for (k = 0; k < net->layers; k++) {
+    Layer *layer = &net->layer[k];
+    if (layer->kind == NORM) {
+      layer->mean = add_tensor(net, layer->name, "running_mean", 1, layer->inputs, 1, 1);
+      layer->variance = add_tensor(net, layer->name, "running_var", 1, layer->inputs, 1, 1);
+    }
+    if (layer->kind == CONV) {
+      const size_t area = layer->kernel * layer->kernel, forward = border_size(layer, 0), backward = border_size(layer, 1);
+      const size_t phases = layer->inputs * layer->height * layer->width * LANES + 4 * COLUMNS, weights = sums_size(layer) + forward;
+      const size_t flat = LANES * 4 * COLUMNS + net->slots * (COLUMNS + layer->outputs + 4);
+      const size_t a = (layer->outputs + 3) / 4 * 4 * layer->inputs * area, b = (layer->inputs + 3) / 4 * 4 * layer->outputs * area;
+      if (backward + phases > net->room_size) net->room_size = backward + phases;
+      if (weights > net->room_size) net->room_size = weights;
+      if (layer->rows == 1 && layer->kernel == 1 && flat > net->room_size) net->room_size = flat;
+      packed = a > packed ? a : packed;
+      packed = b > packed ? b : packed;
+      widest = layer->outputs > widest ? layer->outputs : widest;
+    }
+  }
+  net->tensor[net->layer[net->layers - 1].weight].output = net->tensor[net->layer[net->layers - 1].bias].output = 1;
+  net->room_size = (net->room_size + LANES - 1) / LANES * LANES;
+  packed = (packed + LANES - 1) / LANES * LANES;
+  if (net->size > 0xffffffffu || net->room_size > 0xffffffffu) fail_usage("--model: has more than 2^32 parameters");
+  rooms = plan_gradients(net, room_of, rooms_size);
+  at = allocate((size_t)(net->activations + rooms) + 2, sizeof *at, "the plan of activations");
+  for (k = 0; k < net->activations; k++) {
+    at[k] = more(&all, net->slots, activation_size(&net->activation[k]), net->batch);
+    more(&all, 1, 4 * COLUMNS, net->batch); /* a block reads, but does not use, numbers past the end of the last row */
+  }
+  for (k = 0; k < rooms; k++) {
+    at[net->activations + k] = more(&all, 1, rooms_size[k], net->batch);
+    more(&all, 1, 4 * COLUMNS, net->batch);
+  }
+  at[net->activations + rooms] = more(&all, 1, packed + 4 * COLUMNS, net->batch);
+  at[net->activations + rooms + 1] = more(&all, (size_t)net->threads, net->room_size, net->batch);
+  net->bytes = (all + LANES) * sizeof(float);
+  memory = net->memory = allocate(all + LANES, sizeof(float), "activations (a smaller --batch needs less)");
+  while ((uintptr_t)memory % (LANES * sizeof(float)) != 0) memory++; /* a vector that straddles two cache lines costs two loads */
+  for (k = 0; k < net->activations; k++) {
+    net->activation[k].value = memory + at[k];
+    if (room_of[k] >= 0) net->activation[k].gradient = memory + at[net->activations + room_of[k]];
+  }
+  net->packed = memory + at[net->activations + rooms];
+  net->room = memory + at[net->activations + rooms + 1];
+  free(at);
+  free(room_of);
+  free(rooms_size);
+  net->weight = allocate(net->size, sizeof(float), "weights");
+  net->gradient = allocate(net->size, sizeof(float), "gradients");
+  net->mask = allocate(net->size, 1, "the mask");
+  net->survivor = allocate(net->size, sizeof(uint32_t), "the list of surviving weights");
+  net->range = allocate(2 * widest, sizeof(uint32_t), "ranges of taps");
+  net->images_of_lane = allocate(net->slots / LANES, sizeof(uint32_t), "images");
+  for (k = 0; (size_t)k < net->slots / LANES; k++) net->images_of_lane[k] = (uint32_t)((size_t)k * LANES * COLUMNS);
+  net->loss = allocate(net->slots, sizeof(float), "losses");
+  net->label = allocate(net->slots, 1, "labels");
   net_set_mask(net, NULL);
 }
 
-static void free_taps(Layer *layer)
+void net_create(Net *net, const Model *model, const Dataset *data, size_t batch, int threads)
 {
-  free(layer->by_out.start);
-  free(layer->by_out.column);
-  free(layer->by_in.start);
-  free(layer->by_in.column);
-  memset(&layer->by_out, 0, sizeof layer->by_out);
-  memset(&layer->by_in, 0, sizeof layer->by_in);
+  static const struct {
+    const char *prefix;
+    int (*build)(Net *net, const Model *model);
+  } models[] = {{"lenet", build_lenet}, {"conv", build_plain}, {"vgg", build_plain}, {"resnet", build_resnet}};
+  int k, built = 0;
+  net_open(net, data, batch, threads);
+  for (k = 0; k < 4 && !built; k++)
+    built = !strncmp(model->name, models[k].prefix, strlen(models[k].prefix)) && models[k].build(net, model);
+  if (strlen(model->name) >= NAME_SIZE || !built)
+    fail_usage("--model %s: no such model; there are lenet-N1-N2-... (units up to %d), conv2, conv4, conv6, vgg11, vgg13, vgg16, vgg19, "
+               "resnet20, 32, 44, 56, 110 and resnetN-WIDTH", model->name, WIDEST);
+  strcpy(net->model, model->name);
+  net_close(net);
+}
+
+static void free_taps(Taps *taps)
+{
+  free(taps->start);
+  free(taps->offset);
+  free(taps->index);
+  memset(taps, 0, sizeof *taps);
 }
 
 void net_free(Net *net)
 {
   int k;
-  for (k = 0; k < net->layers; k++) free_taps(&net->layer[k]);
+  for (k = 0; k < net->layers; k++) {
+    free_taps(&net->layer[k].forward);
+    free_taps(&net->layer[k].backward);
+    free(net->layer[k].moments);
+  }
   free(net->memory);
   free(net->tensor);
   free(net->layer);
@@ -790,23 +1511,41 @@ void net_free(Net *net)
   free(net->gradient);
   free(net->mask);
   free(net->survivor);
+  free(net->range);
+  free(net->images_of_lane);
   free(net->loss);
   free(net->label);
   memset(net, 0, sizeof *net);
 }
 
-/* The positions of a rows x columns mask that are kept, row by row; element (r, c) at mask[r row_step + c column_step]. */
-static void list_taps(Taps *taps, const unsigned char *mask, size_t rows, size_t columns, size_t row_step, size_t column_step,
-                      size_t survivors)
+/* The tap lists of a layer, each in the order of its sum: forward (i, kr, kc) ascending; backward, for each phase of the
+ * input's pixels, (o, output row, output column) ascending, that is kr and kc descending. */
+static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backward, int sparse)
 {
-  size_t r, c, n = 0;
-  taps->start = allocate(rows + 1, sizeof(uint32_t), "tap lists");
-  taps->column = allocate(survivors, sizeof(uint32_t), "tap lists");
-  for (r = 0; r < rows; r++) {
-    for (c = 0; c < columns; c++)
-      if (mask[r * row_step + c * column_step]) taps->column[n++] = (uint32_t)c;
-    taps->start[r + 1] = (uint32_t)n;
-  }
+  const unsigned char *mask = net->mask + net->tensor[layer->weight].offset;
+  const Border b = border_of(layer, backward);
+  const size_t k = layer->kernel, area = k * k, s = layer->stride, p = layer->padding, I = layer->inputs;
+  const size_t rows = sparse ? backward ? I : layer->outputs : 1, phases = backward ? s * s : 1, sums = backward ? layer->outputs : I;
+  size_t n = 0, phase, r, c, q, list = 0;
+  taps->step = sparse ? 0 : backward ? area : I * area;
+  taps->start = allocate(phases * rows + 1, sizeof(uint32_t), "tap lists");
+  taps->offset = allocate(sparse ? layer->survivors : sums * area, sizeof(uint32_t), "tap lists");
+  taps->index = allocate(sparse ? layer->survivors : sums * area, sizeof(uint32_t), "tap lists");
+  for (phase = 0; phase < phases; phase++)
+    for (r = 0; r < rows; r++) {
+      for (c = 0; c < sums; c++)
+        for (q = 0; q < area; q++) {
+          const size_t kr = (backward ? area - 1 - q : q) / k, kc = (backward ? area - 1 - q : q) % k;
+          const size_t index = (backward ? c * I + r : r * I + c) * area + kr * k + kc;
+          if (sparse && !mask[index]) continue;
+          if (backward && ((phase / s + p + s * k - kr) % s != 0 || (phase % s + p + s * k - kc) % s != 0)) continue;
+          taps->index[n] = (uint32_t)index;
+          taps->offset[n++] = (uint32_t)(c * b.rows * b.row_size +
+            (backward ? ((b.before * s + phase / s + p - kr) / s) * b.row_size + ((b.before * s + phase % s + p - kc) / s) * LANES
+                      : kr * b.row_size + (kc % s) * (b.row_size / s) + kc / s * LANES));
+        }
+      taps->start[++list] = (uint32_t)n;
+    }
 }
 
 void net_set_mask(Net *net, const unsigned char *mask)
@@ -819,21 +1558,22 @@ void net_set_mask(Net *net, const unsigned char *mask)
     t->rank = net->survivors;
     for (j = t->offset; j < t->offset + t->size; j++) {
       net->mask[j] = mask ? mask[j] : 1;
-      if (net->mask[j]) net->survivor[net->survivors++] = (uint32_t)j;
-      else net->weight[j] = 0;
+      if (!net->mask[j]) net->weight[j] = 0;
+      else if (j < net->parameters) net->survivor[net->survivors++] = (uint32_t)j;
     }
   }
   for (k = 0; k < net->layers; k++) {
     Layer *layer = &net->layer[k];
     const Tensor *t = &net->tensor[layer->weight < 0 ? 0 : layer->weight];
-    free_taps(layer);
-    if (layer->weight < 0) continue;
+    int sparse;
+    if (layer->kind != CONV) continue;
     layer->survivors = 0;
     for (j = 0; j < t->size; j++) layer->survivors += net->mask[t->offset + j];
-    layer->sparse = layer->survivors < t->size / 2; /* above, the dense kernels are faster; the bits are the same */
-    if (!layer->sparse) continue;
-    list_taps(&layer->by_out, net->mask + t->offset, t->shape[0], t->shape[1], t->shape[1], 1, layer->survivors);
-    list_taps(&layer->by_in, net->mask + t->offset, t->shape[1], t->shape[0], 1, t->shape[1], layer->survivors);
+    sparse = layer->survivors < t->size / 2; /* above, the dense kernels are faster; the bits are the same */
+    free_taps(&layer->forward);
+    free_taps(&layer->backward);
+    list_taps(net, layer, &layer->forward, 0, sparse);
+    list_taps(net, layer, &layer->backward, 1, sparse);
   }
 }
 
@@ -844,6 +1584,7 @@ void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant)
     const Tensor *t = &net->tensor[k];
     float *w = net->weight + t->offset, fan = (float)t->fan_in, width;
     const unsigned char *mask = net->mask + t->offset;
+    const char *suffix = strrchr(t->name, '.') + 1;
     Stream s = {0, RANDOM_INIT, 0, 0};
     size_t j, i;
     s.seed = seed;
@@ -852,7 +1593,9 @@ void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant)
     for (j = 0; j < t->size; j++) {
       if (t->prunable && scheme == SPARSE_AWARE && j % t->fan_in == 0)
         for (fan = 0, i = 0; i < t->fan_in; i++) fan = fan + (float)mask[j + i];
-      if (!mask[j]) w[j] = 0;
+      if (!mask[j] || !strcmp(suffix, "running_mean")) w[j] = 0;
+      else if (!strcmp(suffix, "running_var")) w[j] = 1;
+      else if (t->norm) w[j] = strcmp(suffix, "weight") ? 0 : random_uniform(s, j); /* gamma, beta */
       else if (!t->prunable || scheme == KAIMING_UNIFORM) { /* (2 u - 1) width: 2 u - 1 is exact */
         width = t->prunable ? square_root(6.0f / fan) : 1.0f / square_root(fan);
         w[j] = (float)(2.0f * random_uniform(s, j) - 1.0f) * width;
@@ -877,35 +1620,65 @@ double net_operations(const Net *net)
 {
   double n = 0;
   int k;
-  for (k = 0; k < net->layers; k++)
-    if (net->layer[k].kind == DENSE) n += 2.0 * (double)net->layer[k].survivors * (double)net->images * (net->layer[k].in == 0 ? 2 : 3);
+  for (k = 0; k < net->layers; k++) {
+    const Layer *layer = &net->layer[k];
+    const Activation *out = &net->activation[layer->out];
+    if (layer->kind == CONV)
+      n += 2.0 * (double)layer->survivors * (double)(out->height * out->width) * (double)net->images * (layer->in == 0 ? 2 : 3);
+  }
   return n;
 }
 
 uint64_t net_digest(const Net *net) { return digest(net->weight, net->size); }
 
-/* x[c][h][w][b] = normalised pixel of image b; the last tile's empty slots are +0. */
-void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n)
+void crop_flip(Stream s, uint32_t image, uint32_t crop[3])
+{
+  uint64_t index = (uint64_t)image * 64; /* room for redraws */
+  crop[0] = random_below(s, &index, 2 * CROP + 1);
+  crop[1] = random_below(s, &index, 2 * CROP + 1);
+  crop[2] = random_below(s, &index, 2);
+}
+
+/* x[c][h][w][b] = normalised pixel of image b, which augmentation may have moved; the last tile's empty slots are +0. */
+void net_load_augmented(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n, const Stream *augment)
 {
   const Activation *input = &net->activation[0];
-  const size_t I = activation_size(input), plane = input->height * input->width, L = net->activation[0].tile;
-  const unsigned char *image[LANES];
-  size_t b, l, i;
+  const size_t I = activation_size(input), H = input->height, W = input->width, L = input->tile;
+  size_t b, c, h, w;
   net->images = n;
-  for (b = 0; b < tiles_in_use(net) * L; b += LANES) { /* 16 images side by side */
+  for (b = 0; b < tiles_in_use(net, 0) * L; b++) {
+    const size_t which = b < n ? (index ? index[b] : first + b) : 0;
     float *x = input->value + b / L * I * L + b % L;
-    for (l = 0; l < LANES; l++) {
-      size_t which = b + l < n ? (index ? index[b + l] : first + b + l) : 0;
-      image[l] = split->pixel + which * I;
-      net->label[b + l] = split->label[which];
-    }
-    for (i = 0; i < I; i++) {
-      const float *value = net->value[i / plane];
-      for (l = 0; l < LANES; l++) x[i * L + l] = value[image[l][i]];
-    }
-    for (l = b < n ? n - b : 0; l < LANES; l++)
-      for (i = 0; i < I; i++) x[i * L + l] = 0;
+    uint32_t crop[3] = {CROP, CROP, 0};
+    net->label[b] = split->label[which];
+    if (augment) crop_flip(*augment, (uint32_t)which, crop);
+    for (c = 0; c < input->channels; c++)
+      for (h = 0; h < H; h++) {
+        const size_t row = h + crop[0] - CROP; /* above the image it wraps to a large number */
+        const unsigned char *from = split->pixel + which * I + (c * H + (row < H ? row : 0)) * W;
+        for (w = 0; w < W; w++, x += L) {
+          const size_t column = (crop[2] ? W - 1 - w : w) + crop[1] - CROP;
+          *x = b >= n ? 0 : net->value[c][row < H && column < W ? from[column] : 0];
+        }
+      }
   }
+}
+
+void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n)
+{
+  net_load_augmented(net, split, index, first, n, NULL);
+}
+
+/* The average over whole batches of one pass over the images, each batch counting alike: momentum 1, 1/2, 1/3 ... */
+void net_recompute(Net *net, const Split *split)
+{
+  size_t first, batches = 0;
+  for (first = 0; first < split->n; first += net->batch) {
+    net->momentum = 1.0f / (float)++batches;
+    net_load(net, split, NULL, first, split->n - first < net->batch ? split->n - first : net->batch);
+    net_forward(net, 1);
+  }
+  net->momentum = 0.1f;
 }
 
 void net_evaluate(Net *net, const Split *split, float *loss, size_t *wrong)
@@ -1034,6 +1807,7 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
   const long per_epoch = (long)((n + batch - 1) / batch);
   uint32_t *order = allocate(n, sizeof *order, "the data order");
   Progress p = {0, 0, 0, 0, 0, 0, 0};
+  Stream crops = {0, RANDOM_AUGMENT, 0, 0};
   long ordered = -1;
   p.epochs = (how->steps + per_epoch - 1) / per_epoch;
   for (p.step = from; p.step < to;) {
@@ -1046,7 +1820,8 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
       p.seen = p.wrong = 0;
       p.loss = 0;
     }
-    net_load(net, &data->train, order + first, 0, size);
+    crops.seed = how->order_seed, crops.a = level, crops.b = (uint32_t)p.epoch;
+    net_load_augmented(net, &data->train, order + first, 0, size, how->augment ? &crops : NULL);
     net_forward(net, 1);
     net_loss(net, lane, &p.wrong);
     loss = lanes_sum(lane);
@@ -1063,3 +1838,4 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
   }
   free(order);
 }
+

@@ -148,6 +148,7 @@ typedef struct {
   size_t rank;            /* how many survivors come before it: where its gradients begin */
   size_t fan_in, fan_out; /* of the layer; biases carry their layer's */
   int prunable;           /* the weights of dense layers, not the biases */
+  int norm;               /* gamma or beta of a batch norm */
   int output;             /* belongs to the output layer */
 } Tensor;
 
@@ -156,21 +157,34 @@ typedef struct {
 typedef struct {
   size_t channels, height, width;
   size_t tile;             /* L: LANES where images have rows and columns, up to TILE where they are flat */
-  float *value, *gradient; /* gradient = d loss / d value; the input's is not kept */
+  float *value;
+  float *gradient; /* d loss / d value while the backward pass needs it; the room is shared. NULL for the images */
 } Activation;
 
-/* Surviving weights of a layer, row by row: row r has column[start[r]] ... column[start[r + 1] - 1]. */
+/* What a layer multiplies, as lists. A tap is one weight and where its input is: a row of outputs is the sum over its taps
+ * of weight[index] times the numbers that begin at x + offset. List t has taps start[t] ... start[t + 1] - 1. Where few
+ * weights survive, every row of outputs (per output channel, or per input channel for the gradient of the input) has its
+ * own list of survivors; otherwise one list serves all rows, and row r's weights are `step` r further on. */
 typedef struct {
-  uint32_t *start, *column;
+  uint32_t *start, *offset, *index;
+  size_t step; /* 0: a list per row */
 } Taps;
 
+/* A layer reads activation `in` and writes `out`. */
 typedef struct {
-  int kind;             /* index of the table `layer_kinds` in nn.c */
-  int in, out;          /* activations; equal if it works in place */
-  int weight, bias;     /* tensors, or -1 */
-  size_t survivors;     /* weights not masked */
-  int sparse;           /* few enough survive: the kernels walk tap lists */
-  Taps by_out, by_in;   /* rows are outputs (columns inputs), and the transpose */
+  char name[NAME_SIZE];            /* as its tensors begin; "" without tensors */
+  int kind;                        /* index of the table `layer_kinds` in nn.c */
+  int in, out, shortcut;           /* activations; shortcut: what SUM adds */
+  int weight, bias;                /* tensors, or -1; of NORM gamma and beta */
+  int mean, variance;              /* NORM: the running statistics, tensors */
+  int relu;                        /* y = max(y, 0) at the end */
+  int adds, adds_shortcut;         /* another layer has written the gradient of `in` (`shortcut`) before this one */
+  size_t inputs, height, width;    /* CONV: channels in, rows and columns of the plane they fill, a pixel being LANES numbers; */
+  size_t outputs, rows, columns;   /*       the same of the output. A dense layer is 1x1 with L / LANES pixels */
+  size_t kernel, stride, padding;  /* CONV; pools: kernel = stride = window */
+  size_t survivors;                /* weights not masked */
+  Taps forward, backward;          /* CONV: backward has lists for each phase (row mod stride, column mod stride) of the input */
+  float *moments;                  /* NORM: [2][C] mean and 1/deviation of the last batch */
 } Layer;
 
 /* Which network: a name and the choices that models leave open. */
@@ -184,6 +198,7 @@ typedef struct {
 typedef struct {
   char model[NAME_SIZE];
   size_t classes, batch;
+  size_t tile;        /* L of flat activations */
   size_t slots;       /* places for images: the batch rounded up to whole tiles, a multiple of LANES */
   size_t images;      /* in the batch now loaded */
   int threads;
@@ -202,8 +217,14 @@ typedef struct {
   int activations;
   unsigned char *label; /* [L T] */
   float *loss;          /* [L T] of each image */
-  float *room;          /* workspace of the weight gradients: partial sums, the input image by image */
-  float *memory;        /* the one block that holds activations, their gradients and room */
+  int training;         /* what net_forward was told */
+  float momentum;       /* of batch norm's running statistics: 0.1 as PyTorch's */
+  float *packed;        /* a layer's weights in the order in which the kernels read them; later its masked dW */
+  float *room;          /* [threads][room_size] each thread's workspace */
+  size_t room_size;
+  uint32_t *images_of_lane; /* [slots / LANES] where the images of one lane are in that workspace */
+  uint32_t *range;      /* [2 O] taps that the weight gradient is working on */
+  float *memory;        /* the one block that holds activations, their gradients, packed and room */
   size_t bytes;         /* of that block */
   float value[3][256];  /* normalised pixel: (p / 255 - mean) / deviation per channel */
 } Net;
@@ -254,6 +275,14 @@ void net_load(Net *net, const Split *split, const uint32_t *index, size_t first,
 void net_forward(Net *net, int training); /* training: batch norm by the batch's statistics, and the running ones follow */
 void net_loss(Net *net, float lane[LANES], size_t *wrong);
 void net_backward(Net *net);
+/* The same with training images cropped at random from a border of CROP black pixels and flipped (OpenLTH's augmentation):
+ * crop[0], crop[1] in 0 ... 2 CROP say from which row and column of the bordered image the crop is taken (CROP: not moved),
+ * crop[2] whether it is then mirrored; drawn from a stream of purpose RANDOM_AUGMENT, from index 64 image upwards. */
+enum { CROP = 4 };
+void crop_flip(Stream s, uint32_t image, uint32_t crop[3]);
+void net_load_augmented(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n, const Stream *augment);
+/* Batch norm's running statistics := the averages over the batches of one pass over the split (Garipov 2018). */
+void net_recompute(Net *net, const Split *split);
 /* Mean loss and number of wrong images over a split, in the file's order; one sum over the whole set. Batch norm by its
  * running statistics. */
 void net_evaluate(Net *net, const Split *split, float *loss, size_t *wrong);
@@ -274,6 +303,7 @@ typedef struct {
   long milestone[MILESTONES]; /* steps */
   long warmup;                /* steps: lr rises by the factor step / warmup before that step (OpenLTH) */
   long steps;                 /* in all, from initialisation: T */
+  int augment;                /* crops and flips */
   uint64_t order_seed;
 } Training;
 float learning_rate(const Training *how, long step);
