@@ -254,16 +254,16 @@ void random_order(uint32_t *order, size_t n, Stream s)
 
 enum { COLUMNS = 64 }; /* of a block: 4 rows of it fill the registers that most machines have */
 
-/* y[r][l] = sum over k ascending of w[k wk + r wr] x[offset[k] + r xr + l], from +0, for r < rows, l < COLUMNS.
+/* y[r][l] = (more ? y[r][l] : +0) + sum over k ascending of w[k wk + r wr] x[offset[k] + r xr + l] for r < rows, l < COLUMNS.
  * The sums stay in registers when `rows` is a constant, so it is called by the names below only. */
-static inline void block(const size_t rows, float *restrict y, size_t y_step, const float *restrict x, size_t xr,
+static inline void block(const size_t rows, const int more, float *restrict y, size_t y_step, const float *restrict x, size_t xr,
                          const uint32_t *restrict offset, const float *restrict w, size_t wk, size_t wr, size_t taps)
 {
   float sum[4][COLUMNS];
   size_t r, k;
   int l;
   for (r = 0; r < rows; r++)
-    for (l = 0; l < COLUMNS; l++) sum[r][l] = 0;
+    for (l = 0; l < COLUMNS; l++) sum[r][l] = more ? y[r * y_step + (size_t)l] : 0;
   for (k = 0; k < taps; k++)
     for (r = 0; r < rows; r++) {
       const float *restrict p = x + offset[k] + r * xr;
@@ -275,16 +275,16 @@ static inline void block(const size_t rows, float *restrict y, size_t y_step, co
 }
 
 /* 4 rows that have the same taps, each with its own weights, w[k][4]: every x that is loaded serves four rows. */
-static void block_of_4(float *y, size_t y_step, const float *x, const uint32_t *offset, const float *w, size_t taps)
+static void block_of_4(int more, float *y, size_t y_step, const float *x, const uint32_t *offset, const float *w, size_t taps)
 {
-  block(4, y, y_step, x, 0, offset, w, 4, 1, taps);
+  block(4, more, y, y_step, x, 0, offset, w, 4, 1, taps);
 }
 
 /* 1 row with its own taps, over 1 or 2 x COLUMNS numbers. */
 static void block_of_1(float *y, const float *x, const uint32_t *offset, const float *w, size_t taps, size_t columns)
 {
-  if (columns == 2) block(2, y, COLUMNS, x, COLUMNS, offset, w, 1, 0, taps);
-  else block(1, y, COLUMNS, x, 0, offset, w, 1, 0, taps);
+  if (columns == 2) block(2, 0, y, COLUMNS, x, COLUMNS, offset, w, 1, 0, taps);
+  else block(1, 0, y, COLUMNS, x, 0, offset, w, 1, 0, taps);
 }
 
 /* sum[l] += sum over pixels ascending of dy[16 p + l] x[16 p + l]: one weight's gradient by lanes. */
@@ -382,7 +382,7 @@ static int kernels_give(float y, float a, float b, float last, float expected)
     }
     for (n = 1; n <= 3; n++) {
       if (n < 3) block_of_1(out, x, offset, w, K, n);
-      else block_of_4(out, COLUMNS, x, offset, w4, K);
+      else block_of_4(0, out, COLUMNS, x, offset, w4, K);
       for (i = 0; i < COLUMNS * (n == 3 ? 4 : n); i++)
         if (bits_of(out[i]) != bits_of(expected)) return 0;
     }
@@ -507,7 +507,17 @@ static const float *bordered(float *to, const float *from, size_t channels, size
 }
 
 enum { CONV, NORM, MAX_POOL, AVERAGE_POOL, SUM, FLATTEN };
-enum { SUMS = 1 << 17 }; /* numbers of partial sums that a weight gradient holds at a time: 512 KiB */
+enum { PIXELS = 256, SUMS = 1 << 17 }; /* numbers of partial sums that a weight gradient holds at a time: 512 KiB */
+
+/* Whether enough of a block of the dense weight gradient is of use: not for the three channels of an image. */
+static int in_blocks(const Layer *layer) { return layer->forward.step && layer->inputs >= 64; }
+
+/* So many rows of pixels does it take at once: about 64 pixels. */
+static size_t rows_at_once(const Layer *layer)
+{
+  const size_t rows = (PIXELS + layer->columns - 1) / layer->columns;
+  return rows < layer->rows ? rows : layer->rows;
+}
 
 /* Planes with a border that a layer's passes work on: x for the output and dW, dy for dx. */
 typedef struct {
@@ -563,7 +573,7 @@ static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows,
         const int whole = wide == width && (high == 4 || !taps->step);
         const float *from = x + u * x_step + c;
         float *to = y + r * y_plane + u * n + c, *out = whole ? to : some;
-        if (taps->step) block_of_4(out, whole ? y_plane : COLUMNS, from, taps->offset + first, net->packed + 4 * (first * ((rows + 3) / 4) + r / 4 * k), k);
+        if (taps->step) block_of_4(0, out, whole ? y_plane : COLUMNS, from, taps->offset + first, net->packed + 4 * (first * ((rows + 3) / 4) + r / 4 * k), k);
         else block_of_1(out, from, taps->offset + first, net->packed + first, k, wide > COLUMNS ? 2 : 1);
         for (j = 0; !whole && j < high; j++) memcpy(to + j * y_plane, some + j * COLUMNS, wide * sizeof(float));
       }
@@ -680,10 +690,9 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
   size_t first, last, channels, t, o, u, j, mine[2];
   part_of(net, layer->outputs, part, mine);
   if (mine[0] == mine[1]) return;
-  channels = 384 / (layer->kernel * b.columns) / 4 * 4;
-  while (channels > 4 && channels * area * (mine[1] - mine[0]) * LANES > SUMS) channels -= 4;
-  if (channels < 4) channels = 4;
-  while (channels > 1 && channels * area * (mine[1] - mine[0]) * LANES > SUMS) channels--;
+  for (channels = 4; channels < layer->inputs && channels * layer->survivors < 16 * layer->inputs * layer->outputs; channels *= 2)
+    continue; /* about 16 taps of each output at least */
+  while (channels > 1 && channels * layer->survivors / layer->inputs * LANES > SUMS / 2) channels--;
   for (o = mine[0]; o < mine[1]; o++) net->range[2 * o + 1] = taps->start[taps->step ? 0 : o];
   for (first = 0; first < layer->inputs; first = last) {
     const float *x;
@@ -723,36 +732,64 @@ static void compact(Net *net, const Layer *layer, int part)
     net->gradient[w->rank + j] = net->packed[net->survivor[w->rank + j] - w->offset];
 }
 
-/* The same where each image is one pixel and few weights are masked: the images' inputs side by side as rows x[image][i], so
- * that for every lane dW[o][i] is a block of sums over its images. */
-static void flat_weight_gradient(Net *net, const Layer *layer, int part)
+/* The same where few weights are masked, image by image, as blocks: the pixels of an image with their channels side by side
+ * are rows x[pixel][channel], and dW[o][channel] of four o is a sum over pixels of dy[o][pixel] times such a row; the
+ * columns kc of the kernel lie side by side too. For every lane, for some channels and some rows of pixels at a time. */
+static void dense_weight_gradient(Net *net, const Layer *layer, int part)
 {
   const Tensor *w = &net->tensor[layer->weight];
-  const size_t I = layer->inputs, O = layer->outputs, L = layer->columns * LANES, slots = tiles_in_use(net, layer->out) * L;
-  float *to = layer->survivors < O * I ? net->packed : net->gradient + w->rank;
-  float *sums = net->room + (size_t)part * net->room_size, *x = sums + LANES * 4 * COLUMNS, *dys = x + slots * COLUMNS;
-  size_t i, o, b, l, r, mine[2];
+  const size_t k = layer->kernel, K = layer->inputs * k * k, O = layer->outputs, s = layer->stride, tiles = tiles_in_use(net, layer->out);
+  const size_t most = layer->inputs < COLUMNS ? layer->inputs : COLUMNS, parts = (k * most + COLUMNS - 1) / COLUMNS;
+  const size_t high = rows_at_once(layer), width = layer->width + 2 * layer->padding, pixels = high * layer->columns;
+  const size_t image = ((high - 1) * s + k) * width * most;
+  float *to = layer->survivors < O * K ? net->packed : net->gradient + w->rank;
+  float *x = net->room + (size_t)part * net->room_size, *dy = x + LANES * image + COLUMNS, *sums = dy + LANES * pixels * (O + 4);
+  uint32_t *pixel = net->pixel + (size_t)part * pixels;
+  size_t first, t, u, r, c, j, p, q, l, o, mine[2], lane_size;
   part_of(net, (O + 3) / 4, part, mine);
-  for (o = 4 * mine[0]; o < 4 * mine[1]; o++) /* dys[block of 4 o][lane][image of the lane][4] */
-    for (b = 0; b < slots; b++)
-      dys[((o / 4 - mine[0]) * slots + b % LANES * (slots / LANES) + b / LANES) * 4 + o % 4] =
-        o < O ? net->activation[layer->out].gradient[(b / L * O + o) * L + b % L] : 0;
-  for (i = 0; i < I; i += COLUMNS) {
-    const size_t wide = I - i < COLUMNS ? I - i : COLUMNS;
-    for (b = 0; b < slots; b += LANES)
-      for (r = 0; r < wide; r++)
-        for (l = 0; l < LANES; l++) x[(b + l) * COLUMNS + r] = net->activation[layer->in].value[(b / L * I + i + r) * L + b % L + l];
-    for (o = mine[0]; o < mine[1]; o++) {
-      for (l = 0; l < LANES; l++)
-        block_of_4(sums + l * 4 * COLUMNS, COLUMNS, x + l * COLUMNS, net->images_of_lane, dys + ((o - mine[0]) * slots + l * (slots / LANES)) * 4, slots / LANES);
-      for (r = 0; r < 4 && 4 * o + r < O; r++) lanes_sums(to + (4 * o + r) * I + i, sums + r * COLUMNS, 4 * COLUMNS, wide);
-    }
+  lane_size = (mine[1] - mine[0]) * k * parts * 4 * COLUMNS; /* sums[lane][block of 4 o][kr][part of (kc, c)][4][COLUMNS] */
+  for (p = 0; p < pixels; p++) pixel[p] = (uint32_t)((p / layer->columns * s * width + p % layer->columns * s) * most);
+  for (first = 0; first < layer->inputs; first += most) {
+    const size_t channels = layer->inputs - first < most ? layer->inputs - first : most;
+    memset(sums, 0, LANES * lane_size * sizeof *sums);
+    for (t = 0; t < tiles; t++)
+      for (u = 0; u < layer->rows; u += high) {
+        const size_t rows = layer->rows - u < high ? layer->rows - u : high;
+        for (r = 0; r < (rows - 1) * s + k; r++) /* x[lane][row][column][channel], with a border of zeros */
+          for (c = 0; c < width; c++) {
+            const size_t row = u * s + r - layer->padding, column = c - layer->padding;
+            const int inside = row < layer->height && column < layer->width;
+            const float *from = net->activation[layer->in].value + ((t * layer->inputs + first) * layer->height * layer->width + (inside ? row * layer->width + column : 0)) * LANES;
+            for (j = 0; j < channels; j++)
+              for (l = 0; l < LANES; l++)
+                x[l * image + (r * width + c) * most + j] = inside ? from[j * layer->height * layer->width * LANES + l] : 0;
+          }
+        for (o = 4 * mine[0]; o < 4 * mine[1] && (first == 0 || tiles > 1 || high < layer->rows); o++) /* dy[lane][block of 4 o][pixel][4] */
+          for (p = 0; p < rows * layer->columns; p++)
+            for (l = 0; l < LANES; l++)
+              dy[((l * (mine[1] - mine[0]) + o / 4 - mine[0]) * pixels + p) * 4 + o % 4] =
+                o < O ? net->activation[layer->out].gradient[((t * O + o) * layer->rows * layer->columns + u * layer->columns + p) * LANES + l] : 0;
+        for (l = 0; l < LANES; l++)
+          for (r = 0; r < k; r++)
+            for (q = 0; q < parts; q++)
+              for (o = 0; o < mine[1] - mine[0]; o++)
+                block_of_4(1, sums + l * lane_size + ((o * k + r) * parts + q) * 4 * COLUMNS, COLUMNS, x + l * image + r * width * most + q * COLUMNS,
+                           pixel, dy + (l * (mine[1] - mine[0]) + o) * pixels * 4, rows * layer->columns);
+      }
+    for (o = 4 * mine[0]; o < 4 * mine[1] && o < O; o++)
+      for (r = 0; r < k; r++) {
+        float *sum = x; /* made anew for the next channels: [kc][channel] */
+        for (q = 0; q < parts; q++)
+          lanes_sums(sum + q * COLUMNS, sums + (((o / 4 - mine[0]) * k + r) * parts + q) * 4 * COLUMNS + o % 4 * COLUMNS, lane_size, COLUMNS);
+        for (q = 0; q < k; q++)
+          for (j = 0; j < channels; j++) to[o * K + (first + j) * k * k + r * k + q] = sum[q * most + j];
+      }
   }
 }
 
 static void weight_gradient(Net *net, const Layer *layer, int part)
 {
-  if (layer->forward.step && layer->kernel == 1 && layer->rows == 1 && layer->height == 1) flat_weight_gradient(net, layer, part);
+  if (in_blocks(layer)) dense_weight_gradient(net, layer, part);
   else conv_weight_gradient(net, layer, part);
 }
 
@@ -1408,7 +1445,7 @@ void net_close(Net *net)
 {
   int *room_of = allocate((size_t)net->activations, sizeof *room_of, "the plan of gradients"), rooms, k;
   size_t *rooms_size = allocate((size_t)net->activations, sizeof *rooms_size, "the plan of gradients");
-  size_t all = 0, packed = 0, widest = 0, *at;
+  size_t all = 0, packed = 0, widest = 0, pixels = 0, *at;
   float *memory;
   net->parameters = net->size;
   for (k = 0; k < net->layers; k++) {
@@ -1420,11 +1457,15 @@ void net_close(Net *net)
     if (layer->kind == CONV) {
       const size_t area = layer->kernel * layer->kernel, forward = border_size(layer, 0), backward = border_size(layer, 1);
       const size_t phases = layer->inputs * layer->height * layer->width * LANES + 4 * COLUMNS, weights = sums_size(layer) + forward;
-      const size_t flat = LANES * 4 * COLUMNS + net->slots * (COLUMNS + layer->outputs + 4);
+      const size_t c = layer->inputs < COLUMNS ? layer->inputs : COLUMNS, high = rows_at_once(layer);
+      const size_t blocks = LANES * ((high - 1) * layer->stride + layer->kernel) * (layer->width + 2 * layer->padding) * c + COLUMNS +
+        LANES * high * layer->columns * (layer->outputs + 4) +
+        LANES * ((layer->outputs + 3) / 4) * layer->kernel * ((layer->kernel * c + COLUMNS - 1) / COLUMNS) * 4 * COLUMNS;
       const size_t a = (layer->outputs + 3) / 4 * 4 * layer->inputs * area, b = (layer->inputs + 3) / 4 * 4 * layer->outputs * area;
       if (backward + phases > net->room_size) net->room_size = backward + phases;
       if (weights > net->room_size) net->room_size = weights;
-      if (layer->rows == 1 && layer->kernel == 1 && flat > net->room_size) net->room_size = flat;
+      if (blocks > net->room_size) net->room_size = blocks;
+      pixels = high * layer->columns > pixels ? high * layer->columns : pixels;
       packed = a > packed ? a : packed;
       packed = b > packed ? b : packed;
       widest = layer->outputs > widest ? layer->outputs : widest;
@@ -1463,8 +1504,7 @@ void net_close(Net *net)
   net->mask = allocate(net->size, 1, "the mask");
   net->survivor = allocate(net->size, sizeof(uint32_t), "the list of surviving weights");
   net->range = allocate(2 * widest, sizeof(uint32_t), "ranges of taps");
-  net->images_of_lane = allocate(net->slots / LANES, sizeof(uint32_t), "images");
-  for (k = 0; (size_t)k < net->slots / LANES; k++) net->images_of_lane[k] = (uint32_t)((size_t)k * LANES * COLUMNS);
+  net->pixel = allocate((size_t)net->threads * pixels, sizeof(uint32_t), "pixels");
   net->loss = allocate(net->slots, sizeof(float), "losses");
   net->label = allocate(net->slots, 1, "labels");
   net_set_mask(net, NULL);
@@ -1512,7 +1552,7 @@ void net_free(Net *net)
   free(net->mask);
   free(net->survivor);
   free(net->range);
-  free(net->images_of_lane);
+  free(net->pixel);
   free(net->loss);
   free(net->label);
   memset(net, 0, sizeof *net);

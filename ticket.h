@@ -222,7 +222,7 @@ typedef struct {
   float *packed;        /* a layer's weights in the order in which the kernels read them; later its masked dW */
   float *room;          /* [threads][room_size] each thread's workspace */
   size_t room_size;
-  uint32_t *images_of_lane; /* [slots / LANES] where the images of one lane are in that workspace */
+  uint32_t *pixel;      /* [threads][...] taps of the dense weight gradient: where its pixels are in that workspace */
   uint32_t *range;      /* [2 O] taps that the weight gradient is working on */
   float *memory;        /* the one block that holds activations, their gradients, packed and room */
   size_t bytes;         /* of that block */
