@@ -1230,6 +1230,7 @@ int add_norm(Net *net, int in, const char *name, int affine)
 {
   Layer *layer = add_layer(net, NORM, in, name);
   const size_t C = layer->inputs;
+  if (net->activation[in].tile != LANES) fail("add_norm: of a dense layer's outputs is not provided");
   if (affine) {
     layer->weight = add_tensor(net, name, "weight", 1, C, 1, 1);
     layer->bias = add_tensor(net, name, "bias", 1, C, 1, 1);
@@ -1241,7 +1242,9 @@ int add_norm(Net *net, int in, const char *name, int affine)
 
 int add_relu(Net *net, int in)
 {
-  net->layer[net->layers - 1].relu = 1;
+  Layer *layer = &net->layer[net->layers - 1];
+  if (layer->out != in || (layer->kind != CONV && layer->kind != NORM && layer->kind != SUM)) fail("add_relu: not the newest layer, or a pool");
+  layer->relu = 1;
   return in;
 }
 

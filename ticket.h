@@ -243,9 +243,10 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads);
  * inside the image, then + b[o] if there is a bias. Weight [O][I][kernel][kernel]; rows out = (H + 2 padding - kernel) / stride + 1. */
 int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, size_t stride, size_t padding, int bias);
 int add_dense(Net *net, int in, const char *name, size_t outputs); /* weight [O][C H W], bias */
-/* Batch norm over images and pixels (Ioffe and Szegedy 2015), eps 1e-5, momentum 0.1, as PyTorch's BatchNorm2d. */
+/* Batch norm over images and pixels (Ioffe and Szegedy 2015), eps 1e-5, momentum 0.1, as PyTorch's BatchNorm2d. Of images, not of a
+ * dense layer's outputs. */
 int add_norm(Net *net, int in, const char *name, int affine);
-int add_relu(Net *net, int in);  /* of the layer that made `in`, which must be the newest; returns in */
+int add_relu(Net *net, int in);  /* of the newest layer, which made `in` and is no pool; returns in */
 /* Windows of window x window without overlap; rows and columns that fill no window are left out. */
 int add_max_pool(Net *net, int in, size_t window);     /* gradient to the first largest, rows then columns */
 int add_average_pool(Net *net, int in, size_t window); /* sum over rows and columns ascending, divided by window^2 */
