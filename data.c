@@ -593,7 +593,48 @@ static void write_idx(const Dataset *data, const Split *split, const char *folde
   free(path);
 }
 
-/* CIFAR-10 binary, no header: for each image its label, then the red plane, the green and the blue. */
+/* ==== CIFAR ================================================================================= */
+/* The binary versions, no header: for each image its label (CIFAR-100: the coarse one, then the fine one), then the red
+ * plane, the green and the blue. */
+
+static void load_cifar(Dataset *data, const char *folder)
+{
+  static const char *const files10[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+                                        "data_batch_5.bin", "test_batch.bin", NULL};
+  static const char *const files100[] = {"train.bin", "test.bin", NULL};
+  const char *const *file = data->classes == 10 ? files10 : files100;
+  const size_t labels = file == files100 ? 2 : 1, which = data->classes == 100 ? 1 : 0;
+  const size_t image = (size_t)(data->channels * data->height * data->width), record = labels + image;
+  for (; *file; file++) {
+    Split *split = file[1] ? &data->train : &data->test;
+    char *path = join(folder, "/", *file);
+    size_t size, n, i;
+    unsigned char *bytes = read_file(path, &size), *grown;
+    if (size == 0) fail("%s: is empty; download it again", path);
+    if (size > 1 && bytes[0] == 0x1f && bytes[1] == 0x8b) fail("%s: is gzip-compressed; run gunzip (on a name that ends in .gz)", path);
+    if (size % record != 0)
+      fail("%s: %zu bytes are not a whole number of CIFAR images of %zu bytes: truncated, too long or another format", path, size, record);
+    n = size / record;
+    for (i = 0; i < n; i++)
+      if (bytes[i * record + which] >= data->classes)
+        fail("%s: label of image %zu is %d; labels are below %d", path, i, bytes[i * record + which], data->classes);
+    grown = allocate(split->n + n, image, "images");
+    if (split->n) memcpy(grown, split->pixel, split->n * image);
+    free(split->pixel);
+    split->pixel = grown;
+    grown = allocate(split->n + n, 1, "labels");
+    if (split->n) memcpy(grown, split->label, split->n);
+    free(split->label);
+    split->label = grown;
+    for (i = 0; i < n; i++, split->n++) {
+      memcpy(split->pixel + split->n * image, bytes + i * record + labels, image);
+      split->label[split->n] = bytes[i * record + which];
+    }
+    free(bytes);
+    free(path);
+  }
+}
+
 static void write_cifar(const Dataset *data, const Split *split, size_t from, size_t to, const char *folder,
                         const char *name)
 {
@@ -793,7 +834,8 @@ static void load_synth(Dataset *data, const char *folder)
 
 /* ==== data sets by name ===================================================================== */
 
-/* mean and deviation: of the training set's pixels / 255; MNIST's kin as torchvision users write them.
+/* mean and deviation: of the training set's pixels / 255; MNIST's kin as torchvision users write
+ * them, CIFAR with ImageNet's as OpenLTH does.
  * The sizes of sets that are read come from their files. */
 static const struct {
   const char *name;
@@ -807,6 +849,9 @@ static const struct {
     {"mnist", 1, 1, 28, 28, 10, {0.1307f, 0, 0}, {0.3081f, 0, 0}, load_idx},
     {"fashion", 1, 1, 28, 28, 10, {0.2860f, 0, 0}, {0.3530f, 0, 0}, load_idx},
     {"kmnist", 1, 1, 28, 28, 10, {0.1918f, 0, 0}, {0.3483f, 0, 0}, load_idx},
+    {"cifar10", 1, 3, 32, 32, 10, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, load_cifar},
+    {"cifar100", 1, 3, 32, 32, 100, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, load_cifar},
+    {"cifar100-coarse", 1, 3, 32, 32, 20, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, load_cifar},
 };
 enum { KINDS = sizeof KIND / sizeof KIND[0] };
 

@@ -54,20 +54,28 @@ static float prune_group(const Net *net, unsigned char *mask, const char *chosen
   return threshold;
 }
 
+/* The rate of tensor t; *own tells which tensors are ranked together: 1 the output layer, 2 convolutions, 0 all others. */
+static long rate_of(const Tensor *t, const Pruning *how, int *own)
+{
+  *own = t->output && how->output_rate >= 0 ? 1 : t->dims == 4 && how->conv_rate >= 0 ? 2 : 0;
+  return *own == 1 ? how->output_rate : *own == 2 ? how->conv_rate : how->rate;
+}
+
 float prune_magnitude(const Net *net, unsigned char *mask, const Pruning *how)
 {
   char *chosen = allocate((size_t)net->tensors, 1, "the layers to prune"), *done = allocate((size_t)net->tensors, 1, "layers");
   float threshold = 0, t;
   int k, m;
   for (k = 0; k < net->tensors; k++) { /* the group that tensor k opens */
-    const int alone = how->output_rate >= 0 && net->tensor[k].output;
+    int group, other;
+    const long rate = rate_of(&net->tensor[k], how, &group);
     if (!net->tensor[k].prunable || done[k]) continue;
     for (m = 0; m < net->tensors; m++) {
-      const int other = how->output_rate >= 0 && net->tensor[m].output;
-      chosen[m] = (char)(net->tensor[m].prunable && (how->scope == LAYER ? m == k : other == alone));
+      rate_of(&net->tensor[m], how, &other);
+      chosen[m] = (char)(net->tensor[m].prunable && (how->scope == LAYER ? m == k : other == group));
       if (chosen[m]) done[m] = 1;
     }
-    t = prune_group(net, mask, chosen, alone ? how->output_rate : how->rate, how->density);
+    t = prune_group(net, mask, chosen, rate, how->density);
     if (t > threshold) threshold = t;
   }
   free(chosen);

@@ -14,8 +14,8 @@ enum { TRAIN = 1, IMP = 2, BATCHES = 4, DATA = 8, BENCH = 16, VERIFY = 32, HELP 
 enum { TEXT, INTEGER, REAL, CHOICE, LIST, STEPS, STEP_LIST, FLAG };
 
 enum {
-  O_DATA, O_TRAIN_SIZE, O_MODEL, O_SHORTCUT, O_AFFINE, O_SCHEME, O_INIT, O_EPOCHS, O_STEPS, O_BATCH, O_OPTIMIZER, O_LR, O_MOMENTUM, O_NESTEROV,
-  O_DECAY, O_WARMUP, O_SCHEDULE, O_MILESTONES, O_GAMMA, O_SEED, O_ORDER_SEED, O_LEVELS, O_RATE, O_SCOPE, O_OUTPUT_RATE,
+  O_DATA, O_TRAIN_SIZE, O_AUGMENT, O_MODEL, O_SHORTCUT, O_AFFINE, O_SCHEME, O_INIT, O_EPOCHS, O_STEPS, O_BATCH, O_OPTIMIZER, O_LR, O_MOMENTUM, O_NESTEROV,
+  O_DECAY, O_WARMUP, O_SCHEDULE, O_MILESTONES, O_GAMMA, O_SEED, O_ORDER_SEED, O_LEVELS, O_RATE, O_SCOPE, O_OUTPUT_RATE, O_CONV_RATE,
   O_REWIND, O_RETRAIN, O_ONE_SHOT, O_BRANCHES, O_PRESET, O_OUT, O_THREADS, O_QUIET, OPTIONS
 };
 
@@ -29,9 +29,12 @@ typedef struct {
 #define RUNS (TRAIN | IMP)
 static const Option options[OPTIONS] = {
   [O_DATA] = {"data", "SET", "synth", TEXT, RUNS | BATCHES | DATA | BENCH, 0, 0, 0,
-              "synth, synth-rgb (built in), mnist:DIR, fashion:DIR, kmnist:DIR (folder with the four IDX files)"},
+              "synth, synth-rgb (built in), mnist:DIR, fashion:DIR, kmnist:DIR (folder with the four IDX files), cifar10:DIR, cifar100:DIR, "
+              "cifar100-coarse:DIR (folder with the binary version's .bin files)"},
   [O_TRAIN_SIZE] = {"train-size", "N", "", INTEGER, RUNS | BATCHES | DATA, 1, 1, 1e9, "only the first N training images"},
-  [O_MODEL] = {"model", "NAME", "lenet-300-100", TEXT, RUNS | BENCH, 1, 0, 0, "lenet-N1-N2-...: dense layers of N1, N2, ... units"},
+  [O_AUGMENT] = {"augment", "none|crop-flip", "none", CHOICE, RUNS | BATCHES, 1, 0, 0,
+                 "training images: cropped from a border of 4 black pixels and mirrored at random"},
+  [O_MODEL] = {"model", "NAME", "lenet-300-100", TEXT, RUNS | BENCH, 1, 0, 0, "lenet-N1-N2-...: dense layers of N1, N2, ... units; conv2, conv4, conv6; vgg11, 13, 16, 19; resnet20, 32, 44, 56, 110 or resnetN-WIDTH"},
   [O_SHORTCUT] = {"shortcut", "conv|pad", "conv", CHOICE, RUNS | BENCH, 1, 0, 0,
                   "of a ResNet where shapes change: a 1x1 convolution, or subsample and pad with zeros (no weights)"},
   [O_AFFINE] = {"bn-affine", "on|off", "on", CHOICE, RUNS | BENCH, 1, 0, 0, "whether batch norm has weights gamma and beta"},
@@ -56,6 +59,7 @@ static const Option options[OPTIONS] = {
   [O_RATE] = {"rate", "X", "0.2", REAL, IMP, 1, 0, 1, "share of the surviving weights pruned at a level"},
   [O_SCOPE] = {"scope", "global|layer", "global", CHOICE, IMP, 1, 0, 0, "rank weights over all layers or within each"},
   [O_OUTPUT_RATE] = {"output-rate", "X", "", REAL, IMP, 1, 0, 1, "the output layer's own rate; as the others if not given"},
+  [O_CONV_RATE] = {"conv-rate", "X", "", REAL, IMP, 1, 0, 1, "the convolutions' own rate; as the others if not given"},
   [O_REWIND] = {"rewind", "STEP", "0", STEPS, IMP, 1, 0, 1e9, "step whose weights a pruned network goes back to; 0: initialisation"},
   [O_RETRAIN] = {"retrain", "weights|lr|finetune", "weights", CHOICE, IMP, 1, 0, 0,
                  "rewind weights and schedule, the schedule only, or neither"},
@@ -71,26 +75,52 @@ static const Option options[OPTIONS] = {
 static const struct {
   const char *name, *settings, *source;
 } presets[] = {
-  {"lenet-mnist",
-   "model=lenet-300-100 init-scheme=kaiming-uniform optimizer=adam lr=0.0012 batch=60 steps=25ep schedule=cosine warmup=0 "
-   "weight-decay=0 scope=global rate=0.2 rewind=0 levels=25",
-   "Maene, Li, Moens 2021: table 1, but for the schedule; with cosine it gives their figure 14, with constant it does not (README)"},
-  {"lenet-mnist-constant",
-   "model=lenet-300-100 init-scheme=kaiming-uniform optimizer=adam lr=0.0012 batch=60 steps=25ep schedule=constant warmup=0 "
-   "weight-decay=0 scope=global rate=0.2 rewind=0 levels=25",
+#define LENET "model=lenet-300-100 optimizer=adam lr=0.0012 batch=60 warmup=0 weight-decay=0 rate=0.2 rewind=0 "
+#define CIFAR "optimizer=sgd momentum=0.9 augment=crop-flip init-scheme=kaiming-normal scope=global rate=0.2 rewind=0 levels=25 "
+#define MAENE CIFAR "lr=0.1 steps=85ep schedule=step milestones=56ep,71ep gamma=0.1 weight-decay=0.00001 shortcut=pad bn-affine=off "
+#define LMC CIFAR "batch=128 steps=63000it schedule=step milestones=32000it,48000it gamma=0.1 weight-decay=0.0001 "
+#define LTH "augment=none init-scheme=glorot-normal optimizer=adam batch=60 schedule=constant warmup=0 weight-decay=0 scope=layer rate=0.2 " \
+  "output-rate=0.1 rewind=0 levels=25 train-size=45000 "
+#define OPENLTH CIFAR "batch=128 lr=0.1 steps=160ep schedule=step milestones=80ep,120ep gamma=0.1 warmup=0 weight-decay=0.0001 "
+  {"lenet-mnist", LENET "init-scheme=kaiming-uniform steps=25ep schedule=cosine scope=global output-rate=0 levels=25",
+   "Maene, Li, Moens 2021: table 1, but for the schedule and the output layer, which is not pruned; so it gives their figures (README)"},
+  {"lenet-mnist-all", LENET "init-scheme=kaiming-uniform steps=25ep schedule=cosine scope=global levels=25",
+   "the same with the output layer pruned like the others"},
+  {"lenet-mnist-constant", LENET "init-scheme=kaiming-uniform steps=25ep schedule=constant scope=global levels=25",
    "Maene, Li, Moens 2021: table 1 to the letter"},
   {"lenet-mnist-lmc",
-   "model=lenet-300-100 init-scheme=glorot-normal optimizer=adam lr=0.0012 batch=60 steps=24000it schedule=constant warmup=0 "
-   "weight-decay=0 scope=layer rate=0.2 output-rate=0.1 rewind=0 levels=16",
+   LENET "init-scheme=glorot-normal steps=24000it schedule=constant scope=layer output-rate=0.1 levels=16",
    "Frankle, Dziugaite, Roy, Carbin 2020, table 1 (initialisation and scope as Frankle and Carbin 2019)"},
   {"lenet-mnist-lth",
-   "model=lenet-300-100 init-scheme=glorot-normal optimizer=adam lr=0.0012 batch=60 steps=50000it schedule=constant warmup=0 "
-   "weight-decay=0 scope=layer rate=0.2 output-rate=0.1 rewind=0 levels=25 train-size=55000",
+   LENET "init-scheme=glorot-normal steps=50000it schedule=constant scope=layer output-rate=0.1 levels=25 train-size=55000",
    "Frankle, Carbin 2019, figure 2 (the first 55,000 training images)"},
   {"lenet-mnist-openlth",
    "model=lenet-300-100 init-scheme=kaiming-normal optimizer=sgd lr=0.1 momentum=0 batch=128 steps=40ep schedule=constant warmup=0 "
    "weight-decay=0 scope=global rate=0.2 output-rate=0 rewind=0 levels=25",
    "OpenLTH's default, where the output layer is not pruned"},
+  {"conv2-cifar10", LTH "model=conv2 lr=0.0002 steps=20000it conv-rate=0.1", "Frankle, Carbin 2019, figure 2 (the first 45,000 training images)"},
+  {"conv4-cifar10", CIFAR "model=conv4 batch=128 lr=0.01 steps=75ep schedule=cosine warmup=0 weight-decay=0.00001", "Maene, Li, Moens 2021: table 1"},
+  {"conv4-unstable", CIFAR "model=conv4 batch=16 lr=0.01 steps=75ep schedule=step milestones=55ep,65ep gamma=0.1 warmup=0 weight-decay=0.01",
+   "Maene, Li, Moens 2021: figure 12"},
+  {"conv4-lth", LTH "model=conv4 lr=0.0003 steps=25000it conv-rate=0.1", "Frankle, Carbin 2019, figure 2"},
+  {"conv6-cifar10", LTH "model=conv6 lr=0.0003 steps=30000it conv-rate=0.15", "Frankle, Carbin 2019, figure 2"},
+  {"resnet20-cifar10", LMC "model=resnet20 lr=0.1 warmup=0", "Frankle, Dziugaite, Roy, Carbin 2020, table 1: ResNet-20 standard"},
+  {"resnet20-low", LMC "model=resnet20 lr=0.01 warmup=0", "the same: low"},
+  {"resnet20-warmup", LMC "model=resnet20 lr=0.03 warmup=30000it", "the same: warmup"},
+  {"resnet20-small-batch", MAENE "model=resnet20 batch=128 warmup=0", "Maene, Li, Moens 2021: table 1 (unstable)"},
+  {"resnet20-large-batch", MAENE "model=resnet20 batch=2048 warmup=0", "Maene, Li, Moens 2021: figure 1 (stable; sizes 64 to 2048, with and without warmup=10ep)"},
+  {"resnet20-lth", CIFAR "model=resnet20 batch=128 lr=0.03 steps=30000it schedule=step milestones=20000it,25000it gamma=0.1 warmup=20000it "
+   "weight-decay=0.0001 init-scheme=glorot-normal output-rate=0 train-size=45000",
+   "Frankle, Carbin 2019, figure 8 (Resnet-18 there; here the shortcuts' convolutions are pruned too)"},
+  {"resnet20-rewinding", CIFAR "model=resnet20 batch=128 lr=0.1 steps=182ep schedule=step milestones=91ep,136ep gamma=0.1 warmup=0 weight-decay=0.0002",
+   "Renda, Frankle, Carbin 2020 (with --rewind and --retrain)"},
+  {"resnet20-openlth", OPENLTH "model=resnet20", "OpenLTH's default"},
+  {"vgg16-cifar10", LMC "model=vgg16 lr=0.1 warmup=0", "Frankle, Dziugaite, Roy, Carbin 2020, table 1: VGG-16 standard"},
+  {"vgg16-low", LMC "model=vgg16 lr=0.01 warmup=0", "the same: low"},
+  {"vgg16-warmup", LMC "model=vgg16 lr=0.1 warmup=30000it", "the same: warmup"},
+  {"vgg16-openlth", OPENLTH "model=vgg16 output-rate=0", "OpenLTH's default"},
+  {"vgg19-lth", CIFAR "model=vgg19 batch=64 lr=0.1 steps=112480it schedule=step milestones=56240it,84360it gamma=0.1 warmup=10000it "
+   "weight-decay=0.0001 init-scheme=glorot-normal output-rate=0 train-size=45000", "Frankle, Carbin 2019, figure 7"},
 };
 enum { PRESETS = sizeof presets / sizeof presets[0] };
 
@@ -329,6 +359,7 @@ static void training_of(Training *how, const Dataset *data)
   how->gamma = (float)number(O_GAMMA);
   how->warmup = steps_of(O_WARMUP, per_epoch);
   how->steps = steps_of(O_STEPS, per_epoch);
+  how->augment = choice(O_AUGMENT);
   how->order_seed = seed_of(O_ORDER_SEED);
   for (; *at; at += *at == ',') {
     if (how->milestones == MILESTONES) fail_usage("--milestones %s: more than %d", value[O_MILESTONES], MILESTONES);
@@ -362,6 +393,7 @@ static void run(int command)
   e.pruning.scope = choice(O_SCOPE);
   e.pruning.rate = millionths(O_RATE);
   e.pruning.output_rate = millionths(O_OUTPUT_RATE);
+  e.pruning.conv_rate = millionths(O_CONV_RATE);
   e.pruning.density = millionths(O_ONE_SHOT);
   e.rewind = steps_of(O_REWIND, steps_per_epoch(&data));
   e.retrain = choice(O_RETRAIN);
@@ -404,7 +436,8 @@ static void run(int command)
   dataset_free(&data);
 }
 
-/* One line per image in the order in which train and imp visit them. */
+/* One line per image in the order in which train and imp visit them: with augmentation the row and column of the crop in the
+ * image bordered by CROP pixels. */
 static void batches(void)
 {
   Dataset data;
@@ -412,19 +445,27 @@ static void batches(void)
   uint32_t *order;
   long step, per_epoch;
   const long batch = (long)number(O_BATCH);
+  Stream crops = {0, RANDOM_AUGMENT, 0, 0};
+  uint32_t crop[3];
   int level;
   load_data(&data);
   training_of(&how, &data);
+  crops.seed = how.order_seed;
   per_epoch = steps_per_epoch(&data);
   order = allocate(data.train.n, sizeof *order, "the data order");
-  printf("level\tepoch\tstep\tplace\timage\n");
+  printf("level\tepoch\tstep\tplace\timage%s\n", how.augment ? "\trow\tcolumn\tmirrored" : "");
   for (level = 0; level < (int)number(O_LEVELS); level++)
     for (step = 0; step < how.steps; step++) {
       const long epoch = step / per_epoch, first = step % per_epoch * batch;
       long place;
       if (first == 0) data_order(order, data.train.n, how.order_seed, (uint32_t)level, (uint32_t)epoch);
-      for (place = 0; place < batch && (size_t)(first + place) < data.train.n; place++)
-        printf("%d\t%ld\t%ld\t%ld\t%lu\n", level, epoch, step, place, (unsigned long)order[first + place]);
+      crops.a = (uint32_t)level, crops.b = (uint32_t)epoch;
+      for (place = 0; place < batch && (size_t)(first + place) < data.train.n; place++) {
+        printf("%d\t%ld\t%ld\t%ld\t%lu", level, epoch, step, place, (unsigned long)order[first + place]);
+        crop_flip(crops, order[first + place], crop);
+        if (how.augment) printf("\t%lu\t%lu\t%lu", (unsigned long)crop[0], (unsigned long)crop[1], (unsigned long)crop[2]);
+        printf("\n");
+      }
     }
   free(order);
   dataset_free(&data);
@@ -550,7 +591,7 @@ static void compare(const char *what, uint64_t digest, uint64_t expected)
 static void verify_training(const char *what, const Dataset *data, const char *model, size_t batch, int scheme, const Training *how,
                             long pruned, uint64_t expected)
 {
-  Pruning pruning = {GLOBAL, 0, -1, -1};
+  Pruning pruning = {GLOBAL, 0, -1, -1, -1};
   Model m = {NULL, 0, 1};
   Optimizer o;
   Net net;

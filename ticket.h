@@ -90,7 +90,8 @@ typedef struct {
   Split train, test;
 } Dataset;
 
-/* Loads synth | synth-rgb | mnist:DIR | fashion:DIR | kmnist:DIR. Only the first train_size training images are
+/* Loads synth | synth-rgb | mnist:DIR | fashion:DIR | kmnist:DIR | cifar10:DIR | cifar100:DIR (fine labels) |
+ * cifar100-coarse:DIR, the CIFARs from their binary versions. Only the first train_size training images are
  * kept, all if it is 0. Fails, naming the file, on anything malformed. dataset_free releases it. */
 void dataset_load(Dataset *data, const char *spec, size_t train_size);
 void dataset_free(Dataset *data);
@@ -346,6 +347,7 @@ typedef struct {
   int scope;       /* GLOBAL: one ranking over all layers; LAYER: one per layer */
   long rate;       /* share of the surviving weights */
   long output_rate; /* the output layer's own rate, ranked alone; negative: as the others */
+  long conv_rate;  /* the convolutions' own rate, ranked apart from dense layers; negative: as the others */
   long density;    /* one-shot: prune every ranking to this share of its weights; negative: by the rates */
 } Pruning;
 /* Masks in mask[net->size] the surviving prunable weights lowest by (|w|, index). Returns the largest |w| masked:
