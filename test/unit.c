@@ -582,7 +582,7 @@ static void make_networks(Case *c, const size_t *hidden, size_t count, size_t ba
   memset(c->mask, 1, c->net.size);
   c->label = room(c->most, 1);
   c->index = room(c->most, sizeof *c->index);
-  c->x = room(c->most * c->naive.width[0], sizeof(float));
+  c->x = room(c->most * c->naive.inputs, sizeof(float));
   c->logits = room(c->most * c->net.classes, sizeof(float));
   c->loss = room(c->most, sizeof(float));
   check_count("parameters", c->naive.size, c->net.size);
@@ -668,7 +668,7 @@ static void check_survivors(const char *what, const float *expected, const float
  * Returns 0 if the losses are not finite, by both. */
 static int compare_batch(Case *c, const uint32_t *index, size_t first, size_t images)
 {
-  const size_t C = c->net.classes, L = c->net.activation[0].tile, I = c->naive.width[0];
+  const size_t C = c->net.classes, L = c->net.activation[0].tile, I = c->naive.inputs;
   const float *z = c->net.activation[c->net.activations - 1].value, *input = c->net.activation[0].value;
   float lane[LANES], expected_lane[LANES], *logits = room(images * C, sizeof *logits);
   size_t wrong = 5, expected_wrong = 5, other = 0, b, k; /* wrong is added to */
@@ -930,7 +930,7 @@ static void test_differences(uint64_t seed)
       terms = room(c.net.size, sizeof *terms);
       for (i = 0; i < 2 * images; i++) {
         unsigned char label = (unsigned char)((c.data.train.label[i / 2] + i % 2) % c.net.classes);
-        naive_batch(&c.naive, c.x + i / 2 * c.naive.width[0], &label, 1, c.logits, c.loss, lane, &wrong);
+        naive_batch(&c.naive, c.x + i / 2 * c.naive.inputs, &label, 1, c.logits, c.loss, lane, &wrong);
         for (j = 0; j < c.net.size; j++) terms[j] += fabs((double)c.naive.gradient[j]) / (double)images;
       }
       gradient = room(c.net.size, sizeof *gradient); /* 0 where masked */
@@ -1755,16 +1755,18 @@ static void check_row(char **at, Naive *n, const Experiment *e, int level, int b
   const Dataset *d = e->data;
   unsigned char *keep = room(n->size, 1);
   float loss[2], *saved = room(n->size, sizeof *saved);
-  size_t wrong[2], all = 0, left = 0, j, k, at_weight = 0;
+  size_t wrong[2], all = 0, left = 0, j;
   uint64_t share;
   Safetensors s;
-  int f;
+  int f, k;
   naive_evaluate(n, d, &d->train, &loss[0], &wrong[0]);
   naive_evaluate(n, d, &d->test, &loss[1], &wrong[1]);
   memcpy(keep, n->keep, n->size);
-  for (k = 0; k < n->layers; k++) all += n->width[k] * n->width[k + 1];
-  for (j = 0; j < n->size; j++) left += n->keep[j];
-  for (k = 0; k < n->layers; k++) left -= n->width[k + 1]; /* the biases */
+  for (k = 0; k < n->tensors; k++)
+    for (j = 0; j < n->tensor[k].size && n->tensor[k].kind == NAIVE_WEIGHT; j++) {
+      all++;
+      left += n->keep[n->tensor[k].offset + j];
+    }
   share = (2 * (uint64_t)left * MILLION + all) / (2 * all);
   expected[0] = text_of("%d", level);
   expected[1] = text_of("%s", branch_names[branch]);
@@ -1786,15 +1788,11 @@ static void check_row(char **at, Naive *n, const Experiment *e, int level, int b
   expected[0] = text_of("%08lx%08lx", (unsigned long)(naive_digest(n) >> 32), (unsigned long)(naive_digest(n) & 0xffffffffu));
   check(strcmp(expected[0], next_field(at)) == 0, "expected digest %s, computed another", expected[0]);
   safetensors_read(&s, path);
-  for (k = 0; k < 2 * n->layers; k++) { /* fc_layers.0.weight, fc_layers.0.bias ... fc.weight, fc.bias */
-    char *name = k / 2 + 1 < n->layers ? text_of("fc_layers.%lu.%s", (unsigned long)(k / 2), k % 2 ? "bias" : "weight")
-                                       : text_of("fc.%s", k % 2 ? "bias" : "weight");
-    const Entry *values = safetensors_find(&s, name);
-    size_t size = n->width[k / 2 + 1] * (k % 2 ? 1 : n->width[k / 2]);
-    check(values && values->size == size, "tensor %s: expected %lu values", name, (unsigned long)size);
-    if (values && values->size == size) memcpy(saved + at_weight, values->data, size * sizeof *saved);
-    at_weight += size;
-    free(name);
+  for (k = 0; k < n->tensors; k++) {
+    const NaiveTensor *t = &n->tensor[k];
+    const Entry *values = safetensors_find(&s, t->name);
+    check(values && values->size == t->size, "tensor %s: expected %lu values", t->name, (unsigned long)t->size);
+    if (values && values->size == t->size) memcpy(saved + t->offset, values->data, t->size * sizeof *saved);
   }
   check_floats("weights of the checkpoint", n->weight, saved, n->size);
   safetensors_free(&s);
