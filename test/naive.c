@@ -1,5 +1,6 @@
 /* naive.c - the executable specification of ticket's arithmetic: forward, loss, every gradient, the optimisers and
- * the training loop as textbook loops over [image][unit], slow and plain. test/unit.c compares nn.c with it bit by bit.
+ * the training loop as textbook loops over [image][channel][row][column], slow and plain. test/unit.c compares nn.c with it
+ * bit by bit.
  *
  * It shares no code with nn.c, not even the functions: a square root in integers, powers of two by ldexp and frexp.
  * The contract (DESIGN.md 3): every operation rounds once to binary32, so every one has a line of its own and its
@@ -257,24 +258,130 @@ static void *room(size_t count, size_t size)
   return memory;
 }
 
-/* Where the weights and biases of layer k begin in the flat vectors. */
-static size_t weights_at(const Naive *n, size_t k)
-{
-  size_t at = 0, j;
-  for (j = 0; j < k; j++) at += n->width[j + 1] * (n->width[j] + 1);
-  return at;
-}
-static size_t biases_at(const Naive *n, size_t k) { return weights_at(n, k) + n->width[k + 1] * n->width[k]; }
+static size_t pixels(const NaiveActivation *a) { return a->height * a->width; }
+static size_t numbers(const NaiveActivation *a) { return a->channels * pixels(a); } /* per image */
 
-void naive_create(Naive *n, const Dataset *data, const size_t *hidden, size_t count)
+void naive_open(Naive *n, const Dataset *data)
 {
-  size_t k;
   memset(n, 0, sizeof *n);
-  n->layers = count + 1;
-  n->width[0] = (size_t)(data->channels * data->height * data->width);
-  for (k = 0; k < count; k++) n->width[k + 1] = hidden[k];
-  n->width[count + 1] = (size_t)data->classes;
-  n->size = weights_at(n, n->layers);
+  n->classes = (size_t)data->classes;
+  n->activation[0].channels = (size_t)data->channels;
+  n->activation[0].height = (size_t)data->height;
+  n->activation[0].width = (size_t)data->width;
+  n->inputs = numbers(&n->activation[0]);
+  n->activations = 1;
+}
+
+static int add_tensor(Naive *n, const char *name, const char *what, int kind, size_t size)
+{
+  NaiveTensor *t = &n->tensor[n->tensors];
+  sprintf(t->name, "%s.%s", name, what);
+  t->kind = kind;
+  t->size = size;
+  t->offset = n->size;
+  n->size += size;
+  return n->tensors++;
+}
+
+/* A layer that writes C x H x W numbers. */
+static NaiveLayer *add_layer(Naive *n, int kind, int in, size_t channels, size_t height, size_t width)
+{
+  NaiveLayer *l = &n->layer[n->layers++];
+  NaiveActivation *a = &n->activation[n->activations];
+  l->kind = kind;
+  l->in = in;
+  l->out = n->activations++;
+  l->shortcut = l->weight = l->bias = l->mean = l->variance = -1;
+  a->channels = channels;
+  a->height = height;
+  a->width = width;
+  return l;
+}
+
+/* outputs x inputs weights, maybe a bias for each output */
+static void add_weights(Naive *n, NaiveLayer *l, size_t outputs, size_t inputs, size_t fan_out, int bias)
+{
+  int t;
+  l->weight = add_tensor(n, l->name, "weight", NAIVE_WEIGHT, outputs * inputs);
+  if (bias) l->bias = add_tensor(n, l->name, "bias", NAIVE_BIAS, outputs);
+  for (t = l->weight; t < n->tensors; t++) {
+    n->tensor[t].outputs = outputs;
+    n->tensor[t].inputs = inputs;
+    n->tensor[t].fan_in = inputs;
+    n->tensor[t].fan_out = fan_out;
+  }
+}
+
+int naive_conv(Naive *n, int in, const char *name, size_t outputs, size_t kernel, size_t stride, size_t padding, int bias)
+{
+  const NaiveActivation *x = &n->activation[in];
+  NaiveLayer *l = add_layer(n, NAIVE_CONV, in, outputs, (x->height + 2 * padding - kernel) / stride + 1,
+                            (x->width + 2 * padding - kernel) / stride + 1);
+  strcpy(l->name, name);
+  l->kernel = kernel;
+  l->stride = stride;
+  l->padding = padding;
+  add_weights(n, l, outputs, x->channels * kernel * kernel, outputs * kernel * kernel, bias);
+  return l->out;
+}
+
+int naive_dense(Naive *n, int in, const char *name, size_t outputs)
+{
+  NaiveLayer *l = add_layer(n, NAIVE_DENSE, in, outputs, 1, 1);
+  strcpy(l->name, name);
+  add_weights(n, l, outputs, numbers(&n->activation[in]), outputs, 1);
+  return l->out;
+}
+
+int naive_norm(Naive *n, int in, const char *name, int affine)
+{
+  const NaiveActivation *x = &n->activation[in];
+  NaiveLayer *l = add_layer(n, NAIVE_NORM, in, x->channels, x->height, x->width);
+  strcpy(l->name, name);
+  if (affine) {
+    l->weight = add_tensor(n, name, "weight", NAIVE_GAMMA, x->channels);
+    l->bias = add_tensor(n, name, "bias", NAIVE_BETA, x->channels);
+  }
+  return l->out;
+}
+
+int naive_relu(Naive *n, int in)
+{
+  const NaiveActivation *x = &n->activation[in];
+  return add_layer(n, NAIVE_RELU, in, x->channels, x->height, x->width)->out;
+}
+
+static int add_pool(Naive *n, int kind, int in, size_t window)
+{
+  const NaiveActivation *x = &n->activation[in];
+  NaiveLayer *l = add_layer(n, kind, in, x->channels, x->height / window, x->width / window);
+  l->kernel = window;
+  return l->out;
+}
+int naive_max_pool(Naive *n, int in, size_t window) { return add_pool(n, NAIVE_MAX_POOL, in, window); }
+int naive_average_pool(Naive *n, int in, size_t window) { return add_pool(n, NAIVE_AVERAGE_POOL, in, window); }
+
+int naive_sum(Naive *n, int in, int shortcut)
+{
+  const NaiveActivation *x = &n->activation[in], *s = &n->activation[shortcut];
+  NaiveLayer *l = add_layer(n, NAIVE_SUM, in, x->channels, x->height, x->width);
+  l->shortcut = shortcut;
+  l->stride = (s->height + x->height - 1) / x->height;
+  return l->out;
+}
+
+/* The statistics of all norms come last in the flat vectors. */
+void naive_close(Naive *n)
+{
+  int k;
+  n->trained = n->size;
+  for (k = 0; k < n->layers; k++) {
+    NaiveLayer *l = &n->layer[k];
+    if (l->kind != NAIVE_NORM) continue;
+    l->mean = add_tensor(n, l->name, "running_mean", NAIVE_MEAN, n->activation[l->in].channels);
+    l->variance = add_tensor(n, l->name, "running_var", NAIVE_VARIANCE, n->activation[l->in].channels);
+  }
+  n->tensor[n->layer[n->layers - 1].weight].output = n->tensor[n->layer[n->layers - 1].bias].output = 1;
   n->weight = room(n->size, sizeof(float));
   n->gradient = room(n->size, sizeof(float));
   n->keep = room(n->size, 1);
@@ -283,8 +390,111 @@ void naive_create(Naive *n, const Dataset *data, const size_t *hidden, size_t co
   memset(n->keep, 1, n->size);
 }
 
+void naive_create(Naive *n, const Dataset *data, const size_t *hidden, size_t count)
+{
+  char name[NAME_SIZE];
+  size_t k;
+  int at = 0;
+  naive_open(n, data);
+  for (k = 0; k < count; k++) {
+    sprintf(name, "fc_layers.%lu", (unsigned long)k);
+    at = naive_relu(n, naive_dense(n, at, name, hidden[k]));
+  }
+  naive_dense(n, at, "fc", n->classes);
+  naive_close(n);
+}
+
+/* ---- models: the modules of OpenLTH by their names ------------------------------------------------ */
+
+/* Numbers are convolutions of so many channels, 3x3, padding 1; M is a 2x2 max pool. */
+static int naive_plan(Naive *n, const char *plan, int with_norm, int affine)
+{
+  char name[NAME_SIZE];
+  int at = 0, k;
+  for (k = 0; *plan; k++) {
+    if (*plan == 'M') at = naive_max_pool(n, at, 2);
+    else {
+      sprintf(name, "layers.%d%s", k, ".conv");
+      at = naive_conv(n, at, name, (size_t)strtoul(plan, NULL, 10), 3, 1, 1, 1);
+      sprintf(name, "layers.%d%s", k, ".bn");
+      if (with_norm) at = naive_norm(n, at, name, affine);
+      at = naive_relu(n, at);
+    }
+    plan += strcspn(plan, " ");
+    plan += strspn(plan, " ");
+  }
+  return at;
+}
+
+static int naive_block(Naive *n, int in, int number, size_t channels, size_t stride, const Model *m)
+{
+  char name[6][NAME_SIZE];
+  static const char *const parts[6] = {"conv1", "bn1", "conv2", "bn2", "shortcut.0", "shortcut.1"};
+  int at, shortcut = in, k;
+  for (k = 0; k < 6; k++) sprintf(name[k], "blocks.%d.%s", number, parts[k]);
+  at = naive_conv(n, in, name[0], channels, 3, stride, 1, 0);
+  at = naive_relu(n, naive_norm(n, at, name[1], m->affine));
+  at = naive_conv(n, at, name[2], channels, 3, 1, 1, 0);
+  at = naive_norm(n, at, name[3], m->affine);
+  if (stride > 1 && !m->pad_shortcut)
+    shortcut = naive_norm(n, naive_conv(n, in, name[4], channels, 1, stride, 0, 0), name[5], m->affine);
+  return naive_relu(n, naive_sum(n, at, shortcut));
+}
+
+void naive_model(Naive *n, const Model *m, const Dataset *data)
+{
+  static const struct {
+    const char *name, *plan;
+  } plans[] = {
+    {"conv2", "64 64 M"},
+    {"conv4", "64 64 M 128 128 M"},
+    {"conv6", "64 64 M 128 128 M 256 256 M"},
+    {"vgg11", "64 M 128 M 256 256 M 512 512 M 512 512"},
+    {"vgg13", "64 64 M 128 128 M 256 256 M 512 512 M 512 512"},
+    {"vgg16", "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512"},
+    {"vgg19", "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512"},
+  };
+  size_t k;
+  int at = 0;
+  naive_open(n, data);
+  for (k = 0; k < sizeof plans / sizeof *plans; k++) {
+    if (strcmp(m->name, plans[k].name) != 0) continue;
+    at = naive_plan(n, plans[k].plan, *m->name == 'v', m->affine);
+    if (*m->name == 'v') at = naive_average_pool(n, at, 2);
+    else {
+      at = naive_relu(n, naive_dense(n, at, "fc_layers.0", 256));
+      at = naive_relu(n, naive_dense(n, at, "fc_layers.1", 256));
+    }
+  }
+  if (strncmp(m->name, "resnet", 6) == 0) {
+    const int depth = (int)strtol(m->name + 6, NULL, 10), blocks = (depth - 2) / 6;
+    const char *dash = strchr(m->name, '-');
+    size_t width = dash ? (size_t)strtoul(dash + 1, NULL, 10) : 16;
+    int segment, block;
+    at = naive_conv(n, 0, "conv", width, 3, 1, 1, 0);
+    at = naive_relu(n, naive_norm(n, at, "bn", m->affine));
+    for (segment = 0; segment < 3; segment++, width *= 2)
+      for (block = 0; block < blocks; block++)
+        at = naive_block(n, at, segment * blocks + block, width, segment > 0 && block == 0 ? 2 : 1, m);
+    at = naive_average_pool(n, at, n->activation[at].height);
+  }
+  naive_dense(n, at, "fc", n->classes);
+  naive_close(n);
+}
+
+static void free_activations(Naive *n)
+{
+  int k;
+  for (k = 0; k < n->activations; k++) {
+    free(n->activation[k].value);
+    free(n->activation[k].gradient);
+    n->activation[k].value = n->activation[k].gradient = NULL;
+  }
+}
+
 void naive_free(Naive *n)
 {
+  free_activations(n);
   free(n->weight);
   free(n->gradient);
   free(n->keep);
@@ -303,47 +513,59 @@ void naive_mask(Naive *n, const unsigned char *keep)
   n->correction1 = n->correction2 = 0;
 }
 
-/* Draw j of stream (purpose RANDOM_INIT, tensor, variant) belongs to value j of the tensor, masked or not. */
+/* Draw j of a tensor's stream belongs to its value j, masked or not. U(+-width): (2 u - 1) width */
+static float uniform_within(Stream s, uint64_t j, float width)
+{
+  static const float one = 1.0f, two = 2.0f;
+  float t = two * naive_uniform(s, j);
+  t = t - one;
+  return t * width;
+}
+
+static void init_weights(float *w, const unsigned char *keep, const NaiveTensor *t, Stream s, int scheme)
+{
+  static const float two = 2.0f, six = 6.0f;
+  size_t o, i, j;
+  for (o = 0; o < t->outputs; o++) {
+    size_t fan = t->fan_in;
+    if (scheme == GLOROT_NORMAL) fan = t->fan_in + t->fan_out;
+    if (scheme == SPARSE_AWARE)
+      for (fan = 0, i = 0; i < t->inputs; i++) fan += keep[o * t->inputs + i];
+    for (i = 0; i < t->inputs; i++) {
+      float width;
+      j = o * t->inputs + i;
+      w[j] = 0;
+      if (!keep[j]) continue;
+      width = scheme == KAIMING_UNIFORM ? six / (float)fan : two / (float)fan;
+      width = naive_square_root(width);
+      w[j] = scheme == KAIMING_UNIFORM ? uniform_within(s, j, width) : width * naive_normal(s, j);
+    }
+  }
+}
+
+/* Stream: (purpose RANDOM_INIT, tensor, variant) */
 void naive_init(Naive *n, int scheme, uint64_t seed, uint32_t variant)
 {
-  static const float one = 1.0f, two = 2.0f, six = 6.0f;
+  static const float one = 1.0f;
   Stream s = {0, RANDOM_INIT, 0, 0};
-  size_t k, o, i, j;
+  size_t j;
+  int k;
   s.seed = seed;
   s.b = variant;
-  for (k = 0; k < n->layers; k++) {
-    size_t inputs = n->width[k], outputs = n->width[k + 1];
-    float *w = n->weight + weights_at(n, k), *b = n->weight + biases_at(n, k), t, width;
-    const unsigned char *keep = n->keep + weights_at(n, k);
-    for (o = 0; o < outputs; o++) {
-      size_t fan = inputs;
-      if (scheme == GLOROT_NORMAL) fan = inputs + outputs;
-      if (scheme == SPARSE_AWARE)
-        for (fan = 0, i = 0; i < inputs; i++) fan += keep[o * inputs + i];
-      for (i = 0; i < inputs; i++) {
-        j = o * inputs + i;
-        w[j] = 0;
-        if (!keep[j]) continue;
-        s.a = (uint32_t)(2 * k);
-        if (scheme == KAIMING_UNIFORM) {
-          t = six / (float)fan;
-          width = naive_square_root(t);
-          t = two * naive_uniform(s, j);
-          t = t - one;
-          w[j] = t * width;
-        } else {
-          t = two / (float)fan;
-          width = naive_square_root(t);
-          w[j] = width * naive_normal(s, j);
-        }
-      }
-      s.a = (uint32_t)(2 * k + 1);
-      t = naive_square_root((float)inputs);
-      width = one / t;
-      t = two * naive_uniform(s, o);
-      t = t - one;
-      b[o] = t * width;
+  for (k = 0; k < n->tensors; k++) {
+    const NaiveTensor *t = &n->tensor[k];
+    float *w = n->weight + t->offset, width;
+    s.a = (uint32_t)k;
+    if (t->kind == NAIVE_WEIGHT) {
+      init_weights(w, n->keep + t->offset, t, s, scheme);
+      continue;
     }
+    width = naive_square_root((float)t->fan_in); /* only a bias's is used */
+    width = one / width;
+    for (j = 0; j < t->size; j++)
+      w[j] = t->kind == NAIVE_BIAS ? uniform_within(s, j, width)
+             : t->kind == NAIVE_GAMMA ? naive_uniform(s, j)
+             : t->kind == NAIVE_VARIANCE ? one : 0;
   }
 }
 
@@ -389,56 +611,429 @@ float naive_lanes(const float lane[LANES])
   return sum[0];
 }
 
-/* y[o] = (sum over i of w[o][i] x[i]) + b[o] */
-static void forward(float *y, const float *x, const float *w, const float *b, const unsigned char *keep, size_t outputs,
-                    size_t inputs)
+/* A layer in hand: what it reads and writes, and its parameters. */
+typedef struct {
+  const NaiveLayer *layer;
+  const NaiveActivation *in, *out;
+  const float *weight, *bias; /* NULL: has none */
+  const unsigned char *keep;
+  float *dweight, *dbias;
+  size_t images;
+} Job;
+
+static Job job_of(Naive *n, int k, size_t images)
 {
-  size_t o, i;
-  for (o = 0; o < outputs; o++) {
-    float sum = 0, product;
-    for (i = 0; i < inputs; i++)
-      if (keep[o * inputs + i]) {
-        product = w[o * inputs + i] * x[i];
-        sum = sum + product;
-      }
-    y[o] = sum + b[o];
+  const NaiveLayer *l = &n->layer[k];
+  Job j;
+  memset(&j, 0, sizeof j);
+  j.layer = l;
+  j.in = &n->activation[l->in];
+  j.out = &n->activation[l->out];
+  j.images = images;
+  if (l->weight >= 0) {
+    j.weight = n->weight + n->tensor[l->weight].offset;
+    j.dweight = n->gradient + n->tensor[l->weight].offset;
+    j.keep = n->keep + n->tensor[l->weight].offset;
   }
+  if (l->bias >= 0) {
+    j.bias = n->weight + n->tensor[l->bias].offset;
+    j.dbias = n->gradient + n->tensor[l->bias].offset;
+  }
+  return j;
+}
+
+/* Where [image][channel][row][column] is. */
+static size_t place(const NaiveActivation *a, size_t image, size_t channel, size_t row, size_t column)
+{
+  return ((image * a->channels + channel) * a->height + row) * a->width + column;
+}
+
+/* The input row (column) that output row r reads through the kernel's row k: r s + k - p. Is it inside [0, size)? */
+static int inside(size_t *at, const NaiveLayer *l, size_t r, size_t k, size_t size)
+{
+  const size_t padded = r * l->stride + k;
+  *at = padded - l->padding;
+  return padded >= l->padding && *at < size;
+}
+
+/* db[c] = sum over images and pixels of dy, by lanes */
+static void sum_of_gradients(float *db, const NaiveActivation *y, const float *dy, size_t images)
+{
+  size_t c, b, i;
+  for (c = 0; c < y->channels; c++) {
+    float lane[LANES] = {0};
+    for (b = 0; b < images; b++)
+      for (i = 0; i < pixels(y); i++) lane[b % LANES] = lane[b % LANES] + dy[place(y, b, c, 0, i)];
+    db[c] = naive_lanes(lane);
+  }
+}
+
+/* ---- convolution: y[o][r][c] = (sum over i, kr, kc of w[o][i][kr][kc] x[i][r s + kr - p][c s + kc - p]) + b[o] ---- */
+
+static void conv_forward(const Job *j)
+{
+  const NaiveLayer *l = j->layer;
+  const NaiveActivation *x = j->in, *y = j->out;
+  const size_t K = l->kernel;
+  size_t b, o, r, c, i, kr, kc, row, column, w;
+  for (b = 0; b < j->images; b++)
+    for (o = 0; o < y->channels; o++)
+      for (r = 0; r < y->height; r++)
+        for (c = 0; c < y->width; c++) {
+          float sum = 0, product;
+          for (i = 0; i < x->channels; i++)
+            for (kr = 0; kr < K; kr++)
+              for (kc = 0; kc < K; kc++) {
+                w = ((o * x->channels + i) * K + kr) * K + kc;
+                if (!j->keep[w] || !inside(&row, l, r, kr, x->height) || !inside(&column, l, c, kc, x->width)) continue;
+                product = j->weight[w] * x->value[place(x, b, i, row, column)];
+                sum = sum + product;
+              }
+          if (j->bias) sum = sum + j->bias[o];
+          y->value[place(y, b, o, r, c)] = sum;
+        }
+}
+
+/* dx[i][row][column] = sum over o, r, c of w[o][i][kr][kc] dy[o][r][c] where r s + kr - p = row and c s + kc - p = column.
+ * r ascends as kr descends, c as kc. */
+static void conv_input_gradient(const Job *j, float *dx)
+{
+  const NaiveLayer *l = j->layer;
+  const NaiveActivation *x = j->in, *y = j->out;
+  const size_t K = l->kernel;
+  size_t b, i, row, column, o, kr, kc, w, r, c;
+  for (b = 0; b < j->images; b++)
+    for (i = 0; i < x->channels; i++)
+      for (row = 0; row < x->height; row++)
+        for (column = 0; column < x->width; column++) {
+          float sum = 0, product;
+          for (o = 0; o < y->channels; o++)
+            for (kr = K; kr-- > 0;)
+              for (kc = K; kc-- > 0;) {
+                w = ((o * x->channels + i) * K + kr) * K + kc;
+                if (!j->keep[w] || row + l->padding < kr || column + l->padding < kc) continue;
+                r = row + l->padding - kr;
+                c = column + l->padding - kc;
+                if (r % l->stride != 0 || c % l->stride != 0) continue;
+                r = r / l->stride;
+                c = c / l->stride;
+                if (r >= y->height || c >= y->width) continue;
+                product = j->weight[w] * y->gradient[place(y, b, o, r, c)];
+                sum = sum + product;
+              }
+          dx[place(x, b, i, row, column)] = sum;
+        }
+}
+
+/* dw[o][i][kr][kc] = sum over images, r, c of dy[o][r][c] x[i][r s + kr - p][c s + kc - p], by lanes */
+static void conv_weight_gradient(const Job *j)
+{
+  const NaiveLayer *l = j->layer;
+  const NaiveActivation *x = j->in, *y = j->out;
+  const size_t K = l->kernel;
+  size_t b, o, r, c, i, kr, kc, row, column, w;
+  for (o = 0; o < y->channels; o++)
+    for (i = 0; i < x->channels; i++)
+      for (kr = 0; kr < K; kr++)
+        for (kc = 0; kc < K; kc++) {
+          float lane[LANES] = {0}, product;
+          w = ((o * x->channels + i) * K + kr) * K + kc;
+          j->dweight[w] = 0;
+          if (!j->keep[w]) continue;
+          for (b = 0; b < j->images; b++)
+            for (r = 0; r < y->height; r++)
+              for (c = 0; c < y->width; c++) {
+                if (!inside(&row, l, r, kr, x->height) || !inside(&column, l, c, kc, x->width)) continue;
+                product = y->gradient[place(y, b, o, r, c)] * x->value[place(x, b, i, row, column)];
+                lane[b % LANES] = lane[b % LANES] + product;
+              }
+          j->dweight[w] = naive_lanes(lane);
+        }
+}
+
+/* ---- dense: y[o] = (sum over i of w[o][i] x[i]) + b[o] ---------------------------------------------- */
+
+static void dense_forward(const Job *j)
+{
+  const size_t outputs = numbers(j->out), inputs = numbers(j->in);
+  size_t b, o, i;
+  for (b = 0; b < j->images; b++)
+    for (o = 0; o < outputs; o++) {
+      float sum = 0, product;
+      for (i = 0; i < inputs; i++)
+        if (j->keep[o * inputs + i]) {
+          product = j->weight[o * inputs + i] * j->in->value[b * inputs + i];
+          sum = sum + product;
+        }
+      j->out->value[b * outputs + o] = sum + j->bias[o];
+    }
 }
 
 /* dx[i] = sum over o of w[o][i] dy[o] */
-static void input_gradient(float *dx, const float *dy, const float *w, const unsigned char *keep, size_t outputs, size_t inputs)
+static void dense_input_gradient(const Job *j, float *dx)
 {
-  size_t o, i;
-  for (i = 0; i < inputs; i++) {
-    float sum = 0, product;
-    for (o = 0; o < outputs; o++)
-      if (keep[o * inputs + i]) {
-        product = w[o * inputs + i] * dy[o];
-        sum = sum + product;
+  const size_t outputs = numbers(j->out), inputs = numbers(j->in);
+  size_t b, o, i;
+  for (b = 0; b < j->images; b++)
+    for (i = 0; i < inputs; i++) {
+      float sum = 0, product;
+      for (o = 0; o < outputs; o++)
+        if (j->keep[o * inputs + i]) {
+          product = j->weight[o * inputs + i] * j->out->gradient[b * outputs + o];
+          sum = sum + product;
+        }
+      dx[b * inputs + i] = sum;
+    }
+}
+
+/* dw[o][i] = sum over images of dy[o] x[i], by lanes */
+static void dense_weight_gradient(const Job *j)
+{
+  const size_t outputs = numbers(j->out), inputs = numbers(j->in);
+  size_t b, o, i;
+  for (o = 0; o < outputs; o++)
+    for (i = 0; i < inputs; i++) {
+      float lane[LANES] = {0}, product;
+      j->dweight[o * inputs + i] = 0;
+      if (!j->keep[o * inputs + i]) continue;
+      for (b = 0; b < j->images; b++) {
+        product = j->out->gradient[b * outputs + o] * j->in->value[b * inputs + i];
+        lane[b % LANES] = lane[b % LANES] + product;
       }
-    dx[i] = sum;
+      j->dweight[o * inputs + i] = naive_lanes(lane);
+    }
+}
+
+/* ---- batch norm: xhat = (x - mean) inv, inv = 1/sqrt(variance + 1e-5); y = xhat gamma + beta ---------- */
+
+static float inverse_of(float variance)
+{
+  static const float one = 1.0f, epsilon = 1e-5f;
+  float t = variance + epsilon;
+  t = naive_square_root(t);
+  return one / t;
+}
+
+/* mean and inv of channel c by the batch; *q = sum of (x - mean)^2. Both sums by lanes. */
+static void batch_statistics(const Job *j, size_t c, float *mean, float *inv, float *q)
+{
+  const NaiveActivation *x = j->in;
+  const float N = (float)(j->images * pixels(x));
+  float lane[LANES] = {0}, square[LANES] = {0}, t;
+  size_t b, i;
+  for (b = 0; b < j->images; b++)
+    for (i = 0; i < pixels(x); i++) lane[b % LANES] = lane[b % LANES] + x->value[place(x, b, c, 0, i)];
+  t = naive_lanes(lane);
+  *mean = t / N;
+  for (b = 0; b < j->images; b++)
+    for (i = 0; i < pixels(x); i++) {
+      t = x->value[place(x, b, c, 0, i)] - *mean;
+      t = t * t;
+      square[b % LANES] = square[b % LANES] + t;
+    }
+  *q = naive_lanes(square);
+  t = *q / N;
+  *inv = inverse_of(t);
+}
+
+/* running = 0.9 running + 0.1 new */
+static float follow(float running, float new_value)
+{
+  static const float old_share = 0.9f, new_share = 0.1f;
+  float t = old_share * running, u = new_share * new_value;
+  return t + u;
+}
+
+static void norm_forward(const Job *j, float *running_mean, float *running_variance, int training)
+{
+  const NaiveActivation *x = j->in, *y = j->out;
+  const size_t N = j->images * pixels(x);
+  size_t c, b, i;
+  for (c = 0; c < x->channels; c++) {
+    float mean = running_mean[c], inv = inverse_of(running_variance[c]), q, t;
+    if (training) {
+      batch_statistics(j, c, &mean, &inv, &q);
+      running_mean[c] = follow(running_mean[c], mean);
+      t = q / (float)(N > 1 ? N - 1 : 1); /* the unbiased estimate */
+      running_variance[c] = follow(running_variance[c], t);
+    }
+    for (b = 0; b < j->images; b++)
+      for (i = 0; i < pixels(x); i++) {
+        t = x->value[place(x, b, c, 0, i)] - mean;
+        t = t * inv;
+        if (j->weight) {
+          t = t * j->weight[c];
+          t = t + j->bias[c];
+        }
+        y->value[place(y, b, c, 0, i)] = t;
+      }
   }
 }
 
-/* dw[o][i] = sum over images of dy[o] x[i], db[o] = sum over images of dy[o], both by lanes */
-static void weight_gradient(float *dw, float *db, const float *dy, const float *x, const unsigned char *keep, size_t outputs,
-                            size_t inputs, size_t images)
+/* dbeta = sum of dy, dgamma = sum of dy xhat, by lanes; dx = gamma inv ((dy - dbeta / N) - xhat dgamma / N) */
+static void norm_backward(const Job *j, float *dx)
 {
-  size_t o, i, b;
-  for (o = 0; o < outputs; o++) {
-    float lane[LANES] = {0};
-    for (b = 0; b < images; b++) lane[b % LANES] = lane[b % LANES] + dy[b * outputs + o];
-    db[o] = naive_lanes(lane);
-    for (i = 0; i < inputs; i++) {
-      float sum[LANES] = {0}, product;
-      dw[o * inputs + i] = 0;
-      if (!keep[o * inputs + i]) continue;
-      for (b = 0; b < images; b++) {
-        product = dy[b * outputs + o] * x[b * inputs + i];
-        sum[b % LANES] = sum[b % LANES] + product;
+  const NaiveActivation *x = j->in, *y = j->out;
+  const float N = (float)(j->images * pixels(x));
+  float *dbeta = room(x->channels, sizeof *dbeta);
+  size_t c, b, i;
+  sum_of_gradients(dbeta, y, y->gradient, j->images);
+  for (c = 0; c < x->channels; c++) {
+    float mean, inv, q, t, xhat, lane[LANES] = {0}, dgamma, mean_of_dy, mean_of_product, g;
+    batch_statistics(j, c, &mean, &inv, &q);
+    for (b = 0; b < j->images; b++)
+      for (i = 0; i < pixels(x); i++) {
+        xhat = x->value[place(x, b, c, 0, i)] - mean;
+        xhat = xhat * inv;
+        t = y->gradient[place(y, b, c, 0, i)] * xhat;
+        lane[b % LANES] = lane[b % LANES] + t;
       }
-      dw[o * inputs + i] = naive_lanes(sum);
+    dgamma = naive_lanes(lane);
+    if (j->weight) {
+      j->dweight[c] = dgamma;
+      j->dbias[c] = dbeta[c];
     }
+    mean_of_dy = dbeta[c] / N;
+    mean_of_product = dgamma / N;
+    g = j->weight ? j->weight[c] * inv : inv;
+    for (b = 0; b < j->images; b++)
+      for (i = 0; i < pixels(x); i++) {
+        xhat = x->value[place(x, b, c, 0, i)] - mean;
+        xhat = xhat * inv;
+        t = y->gradient[place(y, b, c, 0, i)] - mean_of_dy;
+        xhat = xhat * mean_of_product;
+        t = t - xhat;
+        dx[place(x, b, c, 0, i)] = g * t;
+      }
+  }
+  free(dbeta);
+}
+
+/* ---- ReLU, pools, sums ------------------------------------------------------------------------------ */
+
+static void relu_forward(const Job *j)
+{
+  size_t i;
+  for (i = 0; i < j->images * numbers(j->in); i++) j->out->value[i] = j->in->value[i] < 0 ? 0 : j->in->value[i];
+}
+
+static void relu_backward(const Job *j, float *dx)
+{
+  size_t i;
+  for (i = 0; i < j->images * numbers(j->in); i++) dx[i] = j->out->value[i] > 0 ? j->out->gradient[i] : 0;
+}
+
+/* Forward where dx is NULL, else backward. dx of pixels in no window, and of those that are not the largest, is +0. */
+static void pool(const Job *j, float *dx)
+{
+  const NaiveActivation *x = j->in, *y = j->out;
+  const size_t W = j->layer->kernel;
+  const float places = (float)(W * W);
+  size_t b, c, row, column, r, k;
+  for (b = 0; b < j->images; b++)
+    for (c = 0; c < y->channels; c++)
+      for (row = 0; row < y->height; row++)
+        for (column = 0; column < y->width; column++) {
+          const size_t to = place(y, b, c, row, column);
+          size_t largest = place(x, b, c, row * W, column * W);
+          float sum = 0;
+          for (r = 0; r < W; r++)
+            for (k = 0; k < W; k++) {
+              const size_t from = place(x, b, c, row * W + r, column * W + k);
+              sum = sum + x->value[from];
+              if (x->value[from] > x->value[largest]) largest = from;
+              if (dx && j->layer->kind == NAIVE_AVERAGE_POOL) dx[from] = y->gradient[to] / places;
+            }
+          if (j->layer->kind == NAIVE_AVERAGE_POOL) {
+            if (!dx) y->value[to] = sum / places;
+          } else if (dx) dx[largest] = y->gradient[to];
+          else y->value[to] = x->value[largest];
+        }
+}
+
+/* y = x + shortcut, or dshortcut = dy: pixel (row, column) of the shortcut's channel c is added to pixel
+ * (row / s, column / s) of channel c + (C - Cs) / 2 where s divides row and column. */
+static void sum_with_shortcut(const Job *j, const NaiveActivation *shortcut, float *dshortcut)
+{
+  const NaiveActivation *y = j->out;
+  const size_t s = j->layer->stride, before = (y->channels - shortcut->channels) / 2;
+  size_t b, c, row, column;
+  if (!dshortcut) memcpy(y->value, j->in->value, j->images * numbers(y) * sizeof *y->value);
+  for (b = 0; b < j->images; b++)
+    for (c = 0; c < shortcut->channels; c++)
+      for (row = 0; row < shortcut->height; row += s)
+        for (column = 0; column < shortcut->width; column += s) {
+          const size_t from = place(shortcut, b, c, row, column), to = place(y, b, c + before, row / s, column / s);
+          if (row / s >= y->height || column / s >= y->width) continue;
+          if (dshortcut) dshortcut[from] = y->gradient[to];
+          else y->value[to] = j->in->value[to] + shortcut->value[from];
+        }
+}
+
+/* ---- the whole network ------------------------------------------------------------------------------- */
+
+void naive_forward(Naive *n, const float *x, size_t images, int training)
+{
+  int k;
+  free_activations(n);
+  for (k = 0; k < n->activations; k++) {
+    NaiveActivation *a = &n->activation[k];
+    a->value = room(images * numbers(a), sizeof(float));
+    a->gradient = room(images * numbers(a), sizeof(float));
+  }
+  memcpy(n->activation[0].value, x, images * n->inputs * sizeof *x);
+  for (k = 0; k < n->layers; k++) {
+    const NaiveLayer *l = &n->layer[k];
+    const Job j = job_of(n, k, images);
+    if (l->kind == NAIVE_CONV) conv_forward(&j);
+    if (l->kind == NAIVE_DENSE) dense_forward(&j);
+    if (l->kind == NAIVE_NORM)
+      norm_forward(&j, n->weight + n->tensor[l->mean].offset, n->weight + n->tensor[l->variance].offset, training);
+    if (l->kind == NAIVE_RELU) relu_forward(&j);
+    if (l->kind == NAIVE_MAX_POOL || l->kind == NAIVE_AVERAGE_POOL) pool(&j, NULL);
+    if (l->kind == NAIVE_SUM) sum_with_shortcut(&j, &n->activation[l->shortcut], NULL);
+  }
+}
+
+/* The first contribution is the gradient, the second is added to it. */
+static void contribute(NaiveActivation *a, const float *gradient, size_t images)
+{
+  size_t i;
+  for (i = 0; i < images * numbers(a); i++) a->gradient[i] = a->given ? a->gradient[i] + gradient[i] : gradient[i];
+  a->given++;
+}
+
+void naive_backward(Naive *n, size_t images)
+{
+  int k;
+  for (k = 0; k < n->activations; k++) n->activation[k].given = 0;
+  for (k = n->layers; k-- > 0;) {
+    const NaiveLayer *l = &n->layer[k];
+    const Job j = job_of(n, k, images);
+    float *dx = room(images * numbers(j.in), sizeof *dx);
+    if (l->kind == NAIVE_CONV) {
+      conv_weight_gradient(&j);
+      if (j.bias) sum_of_gradients(j.dbias, j.out, j.out->gradient, images);
+      if (l->in > 0) conv_input_gradient(&j, dx);
+    }
+    if (l->kind == NAIVE_DENSE) {
+      dense_weight_gradient(&j);
+      sum_of_gradients(j.dbias, j.out, j.out->gradient, images);
+      if (l->in > 0) dense_input_gradient(&j, dx);
+    }
+    if (l->kind == NAIVE_NORM) norm_backward(&j, dx);
+    if (l->kind == NAIVE_RELU) relu_backward(&j, dx);
+    if (l->kind == NAIVE_MAX_POOL || l->kind == NAIVE_AVERAGE_POOL) pool(&j, dx);
+    if (l->kind == NAIVE_SUM) {
+      NaiveActivation *shortcut = &n->activation[l->shortcut];
+      float *dshortcut = room(images * numbers(shortcut), sizeof *dshortcut);
+      sum_with_shortcut(&j, shortcut, dshortcut);
+      contribute(shortcut, dshortcut, images);
+      free(dshortcut);
+      memcpy(dx, j.out->gradient, images * numbers(j.in) * sizeof *dx);
+    }
+    contribute(&n->activation[l->in], dx, images);
+    free(dx);
   }
 }
 
@@ -468,59 +1063,36 @@ static int softmax_loss(float *dz, float *loss, const float *z, size_t classes, 
   return best != label;
 }
 
+void naive_loss(Naive *n, const unsigned char *label, size_t images, float *loss, float lane[LANES], size_t *wrong)
+{
+  const NaiveActivation *z = &n->activation[n->activations - 1];
+  size_t b;
+  for (b = 0; b < images; b++) {
+    const size_t at = b * n->classes;
+    *wrong += (size_t)softmax_loss(z->gradient + at, &loss[b], z->value + at, n->classes, label[b], images);
+    lane[b % LANES] = lane[b % LANES] + loss[b];
+  }
+}
+
 void naive_batch(Naive *n, const float *x, const unsigned char *label, size_t images, float *logits, float *loss,
                  float lane[LANES], size_t *wrong)
 {
-  float *value[NAIVE_LAYERS + 1], *gradient[NAIVE_LAYERS + 1]; /* [image][unit]; those of layer k's inputs are number k */
-  const size_t last = n->layers;
-  size_t k, b, i;
-  for (k = 0; k <= last; k++) {
-    value[k] = room(images * n->width[k], sizeof(float));
-    gradient[k] = room(images * n->width[k], sizeof(float));
-  }
-  memcpy(value[0], x, images * n->width[0] * sizeof *x);
-  for (k = 0; k < last; k++)
-    for (b = 0; b < images; b++) {
-      float *y = value[k + 1] + b * n->width[k + 1];
-      forward(y, value[k] + b * n->width[k], n->weight + weights_at(n, k), n->weight + biases_at(n, k),
-              n->keep + weights_at(n, k), n->width[k + 1], n->width[k]);
-      for (i = 0; i < n->width[k + 1] && k + 1 < last; i++) /* ReLU, except after the last layer */
-        if (y[i] < 0) y[i] = 0;
-    }
-  for (b = 0; b < images; b++) {
-    size_t at = b * n->width[last];
-    *wrong += (size_t)softmax_loss(gradient[last] + at, &loss[b], value[last] + at, n->width[last], label[b], images);
-    lane[b % LANES] = lane[b % LANES] + loss[b];
-  }
-  for (k = last; k-- > 0;) {
-    for (b = 0; b < images && k > 0; b++) {
-      float *dx = gradient[k] + b * n->width[k], *relu = value[k] + b * n->width[k];
-      input_gradient(dx, gradient[k + 1] + b * n->width[k + 1], n->weight + weights_at(n, k), n->keep + weights_at(n, k),
-                     n->width[k + 1], n->width[k]);
-      for (i = 0; i < n->width[k]; i++)
-        if (!(relu[i] > 0)) dx[i] = 0;
-    }
-    weight_gradient(n->gradient + weights_at(n, k), n->gradient + biases_at(n, k), gradient[k + 1], value[k],
-                    n->keep + weights_at(n, k), n->width[k + 1], n->width[k], images);
-  }
-  memcpy(logits, value[last], images * n->width[last] * sizeof *logits);
-  for (k = 0; k <= last; k++) {
-    free(value[k]);
-    free(gradient[k]);
-  }
+  naive_forward(n, x, images, 1);
+  naive_loss(n, label, images, loss, lane, wrong);
+  naive_backward(n, images);
+  memcpy(logits, n->activation[n->activations - 1].value, images * n->classes * sizeof *logits);
 }
 
 void naive_evaluate(Naive *n, const Dataset *data, const Split *split, float *loss, size_t *wrong)
 {
-  float *x = room(split->n * n->width[0], sizeof *x), *logits = room(split->n * n->width[n->layers], sizeof *logits);
-  float *each = room(split->n, sizeof *each), lane[LANES] = {0}, sum;
+  float *x = room(split->n * n->inputs, sizeof *x), *each = room(split->n, sizeof *each), lane[LANES] = {0}, sum;
   *wrong = 0;
   naive_pixels(x, data, split, NULL, 0, split->n);
-  naive_batch(n, x, split->label, split->n, logits, each, lane, wrong);
+  naive_forward(n, x, split->n, 0);
+  naive_loss(n, split->label, split->n, each, lane, wrong);
   sum = naive_lanes(lane);
   *loss = sum / (float)split->n;
   free(x);
-  free(logits);
   free(each);
 }
 
@@ -553,7 +1125,7 @@ float naive_learning_rate(const Training *how, long step)
 static void naive_sgd(Naive *n, const Training *how, float lr)
 {
   size_t j;
-  for (j = 0; j < n->size; j++) {
+  for (j = 0; j < n->trained; j++) {
     float t, g, v;
     if (!n->keep[j]) continue;
     t = how->weight_decay * n->weight[j];
@@ -585,7 +1157,7 @@ static void naive_adam(Naive *n, const Training *how, float lr)
   n->correction2 = n->correction2 + t;
   rate = lr / n->correction1;
   root = naive_square_root(n->correction2);
-  for (j = 0; j < n->size; j++) {
+  for (j = 0; j < n->trained; j++) {
     float g, above, below;
     if (!n->keep[j]) continue;
     t = how->weight_decay * n->weight[j];
@@ -619,7 +1191,7 @@ void naive_train(Naive *n, const Dataset *data, const Training *how, uint32_t le
   const size_t per_epoch = (split->n + batch - 1) / batch;
   uint32_t *order = room(split->n, sizeof *order);
   unsigned char *label = room(batch, 1);
-  float *x = room(batch * n->width[0], sizeof *x), *logits = room(batch * n->width[n->layers], sizeof *logits);
+  float *x = room(batch * n->inputs, sizeof *x), *logits = room(batch * n->classes, sizeof *logits);
   float *loss = room(batch, sizeof *loss);
   long step;
   for (step = from; step < to; step++) {
@@ -644,26 +1216,22 @@ void naive_train(Naive *n, const Dataset *data, const Training *how, uint32_t le
 
 /* ==== pruning =============================================================================== */
 
+/* The tensor that value j belongs to. */
+static int tensor_of(const Naive *n, size_t j)
+{
+  int k = 0;
+  while (j >= n->tensor[k].offset + n->tensor[k].size) k++;
+  return k;
+}
+
 /* Are weights i and j ranked together? */
 static int one_group(const Naive *n, const Pruning *how, size_t i, size_t j)
 {
-  const size_t output = weights_at(n, n->layers - 1);
-  if (how->scope == LAYER) {
-    size_t k;
-    for (k = 0; k < n->layers; k++)
-      if ((i >= weights_at(n, k)) != (j >= weights_at(n, k))) return 0;
-    return 1;
-  }
-  return how->output_rate < 0 || (i >= output) == (j >= output);
+  if (how->scope == LAYER) return tensor_of(n, i) == tensor_of(n, j);
+  return how->output_rate < 0 || n->tensor[tensor_of(n, i)].output == n->tensor[tensor_of(n, j)].output;
 }
 
-static int is_weight(const Naive *n, size_t j)
-{
-  size_t k;
-  for (k = 0; k < n->layers; k++)
-    if (j >= weights_at(n, k) && j < biases_at(n, k)) return 1;
-  return 0;
-}
+static int is_weight(const Naive *n, size_t j) { return n->tensor[tensor_of(n, j)].kind == NAIVE_WEIGHT; }
 
 /* Of a group of `all` weights of which `left` survive, those with fewer than `pruned` survivors before them are masked;
  * i comes before j if |i| < |j|, or they are equal and i < j. round(n x): halves up. */
@@ -688,7 +1256,7 @@ float naive_prune(const Naive *n, unsigned char *keep, const Pruning *how)
       uint64_t kept = (2 * all * (uint64_t)how->density + MILLION) / (2 * MILLION);
       pruned = left > kept ? left - kept : 0;
     } else {
-      const long rate = how->output_rate >= 0 && j >= weights_at(n, n->layers - 1) ? how->output_rate : how->rate;
+      const long rate = how->output_rate >= 0 && n->tensor[tensor_of(n, j)].output ? how->output_rate : how->rate;
       pruned = (2 * left * (uint64_t)rate + MILLION) / (2 * MILLION);
     }
     if (before >= pruned) continue;
@@ -703,22 +1271,25 @@ float naive_prune(const Naive *n, unsigned char *keep, const Pruning *how)
 void naive_shuffle(const Naive *n, unsigned char *keep, uint64_t seed, uint32_t level, int together)
 {
   unsigned char *old = room(n->size, 1);
-  size_t *place = room(n->size, sizeof *place), k, i, j, count = 0;
+  size_t *at = room(n->size, sizeof *at), i, j, count = 0;
   uint32_t *order = room(n->size, sizeof *order);
   Stream s = {0, RANDOM_MASK, 0, 0};
+  int k;
   s.seed = seed;
   s.a = level;
   memcpy(old, keep, n->size);
-  for (k = 0; k < n->layers; k++) {
-    for (j = weights_at(n, k); j < biases_at(n, k); j++) place[count++] = j;
-    if (together && k + 1 < n->layers) continue;
-    s.b = together ? 0xffffffffu : (uint32_t)(2 * k);
+  for (k = 0; k < n->tensors; k++) {
+    const NaiveTensor *t = &n->tensor[k];
+    if (t->kind != NAIVE_WEIGHT) continue;
+    for (j = 0; j < t->size; j++) at[count++] = t->offset + j;
+    if (together && !t->output) continue;
+    s.b = together ? 0xffffffffu : (uint32_t)k;
     naive_order(order, count, s);
-    for (i = 0; i < count; i++) keep[place[i]] = old[place[order[i]]];
+    for (i = 0; i < count; i++) keep[at[i]] = old[at[order[i]]];
     count = 0;
   }
   free(old);
-  free(place);
+  free(at);
   free(order);
 }
 
@@ -750,38 +1321,149 @@ void naive_level(Naive *n, const Experiment *e, int level, int branch, const flo
 
 /* ==== the loss in double ==================================================================== */
 
+/* Parameter j as finite differences move it. */
+typedef struct {
+  const Naive *n;
+  size_t moved;
+  double by;
+} Moved;
+static double parameter(const Moved *m, size_t j) { return (double)m->n->weight[j] + (j == m->moved ? m->by : 0); }
+
+static void note(double *nearest, double distance)
+{
+  if (distance > 0 && distance < *nearest) *nearest = distance; /* exactly 0: both move together, or neither does */
+}
+
+static void double_conv(double *out, const double *in, const Moved *m, const NaiveLayer *l, size_t images)
+{
+  const NaiveActivation *x = &m->n->activation[l->in], *y = &m->n->activation[l->out];
+  const size_t w = m->n->tensor[l->weight].offset, K = l->kernel;
+  size_t b, o, r, c, i, kr, kc, row, column;
+  for (b = 0; b < images; b++)
+    for (o = 0; o < y->channels; o++)
+      for (r = 0; r < y->height; r++)
+        for (c = 0; c < y->width; c++) {
+          double sum = l->bias >= 0 ? parameter(m, m->n->tensor[l->bias].offset + o) : 0;
+          for (i = 0; i < x->channels; i++)
+            for (kr = 0; kr < K; kr++)
+              for (kc = 0; kc < K; kc++) {
+                const size_t j = w + ((o * x->channels + i) * K + kr) * K + kc;
+                if (m->n->keep[j] && inside(&row, l, r, kr, x->height) && inside(&column, l, c, kc, x->width))
+                  sum += parameter(m, j) * in[place(x, b, i, row, column)];
+              }
+          out[place(y, b, o, r, c)] = sum;
+        }
+}
+
+static void double_dense(double *out, const double *in, const Moved *m, const NaiveLayer *l, size_t images)
+{
+  const size_t w = m->n->tensor[l->weight].offset, bias = m->n->tensor[l->bias].offset;
+  const size_t outputs = numbers(&m->n->activation[l->out]), inputs = numbers(&m->n->activation[l->in]);
+  size_t b, o, i;
+  for (b = 0; b < images; b++)
+    for (o = 0; o < outputs; o++) {
+      double sum = parameter(m, bias + o);
+      for (i = 0; i < inputs; i++)
+        if (m->n->keep[w + o * inputs + i]) sum += parameter(m, w + o * inputs + i) * in[b * inputs + i];
+      out[b * outputs + o] = sum;
+    }
+}
+
+static void double_norm(double *out, const double *in, const Moved *m, const NaiveLayer *l, size_t images)
+{
+  const NaiveActivation *x = &m->n->activation[l->in];
+  const double N = (double)(images * pixels(x));
+  size_t c, b, i;
+  for (c = 0; c < x->channels; c++) {
+    double mean = 0, variance = 0, gamma = 1, beta = 0;
+    if (l->weight >= 0) {
+      gamma = parameter(m, m->n->tensor[l->weight].offset + c);
+      beta = parameter(m, m->n->tensor[l->bias].offset + c);
+    }
+    for (b = 0; b < images; b++)
+      for (i = 0; i < pixels(x); i++) mean += in[place(x, b, c, 0, i)] / N;
+    for (b = 0; b < images; b++)
+      for (i = 0; i < pixels(x); i++) variance += pow(in[place(x, b, c, 0, i)] - mean, 2) / N;
+    for (b = 0; b < images; b++)
+      for (i = 0; i < pixels(x); i++) {
+        const size_t at = place(x, b, c, 0, i);
+        out[at] = (in[at] - mean) / sqrt(variance + 1e-5) * gamma + beta;
+      }
+  }
+}
+
+static void double_pool(double *out, const double *in, const Moved *m, const NaiveLayer *l, size_t images, double *nearest)
+{
+  const NaiveActivation *x = &m->n->activation[l->in], *y = &m->n->activation[l->out];
+  const size_t W = l->kernel;
+  size_t b, c, row, column, r, k;
+  for (b = 0; b < images; b++)
+    for (c = 0; c < y->channels; c++)
+      for (row = 0; row < y->height; row++)
+        for (column = 0; column < y->width; column++) {
+          double sum = 0, most = in[place(x, b, c, row * W, column * W)];
+          for (r = 0; r < W; r++)
+            for (k = 0; k < W; k++) {
+              const double v = in[place(x, b, c, row * W + r, column * W + k)];
+              sum += v;
+              if (l->kind == NAIVE_MAX_POOL) note(nearest, fabs(v - most));
+              if (v > most) most = v;
+            }
+          out[place(y, b, c, row, column)] = l->kind == NAIVE_MAX_POOL ? most : sum / (double)(W * W);
+        }
+}
+
+static void double_sum(double *out, const double *in, const double *shortcut, const Moved *m, const NaiveLayer *l, size_t images)
+{
+  const NaiveActivation *x = &m->n->activation[l->in], *s = &m->n->activation[l->shortcut];
+  const size_t before = (x->channels - s->channels) / 2;
+  size_t b, c, row, column;
+  for (b = 0; b < images; b++)
+    for (c = 0; c < x->channels; c++)
+      for (row = 0; row < x->height; row++)
+        for (column = 0; column < x->width; column++) {
+          const int there = c >= before && c - before < s->channels && row * l->stride < s->height && column * l->stride < s->width;
+          const size_t at = place(x, b, c, row, column);
+          out[at] = in[at];
+          if (there) out[at] += shortcut[place(s, b, c - before, row * l->stride, column * l->stride)];
+        }
+}
+
 double naive_loss_in_double(const Naive *n, const float *x, const unsigned char *label, size_t images, size_t moved, double by,
                             double *nearest)
 {
-  double *in, *out, sum = 0, *swap;
-  size_t widest = 0, b, k, o, i;
-  for (k = 0; k <= n->layers; k++)
-    if (n->width[k] > widest) widest = n->width[k];
-  in = room(widest, sizeof *in);
-  out = room(widest, sizeof *out);
-  for (b = 0; b < images; b++) {
-    double most, below = 0;
-    for (i = 0; i < n->width[0]; i++) in[i] = (double)x[b * n->width[0] + i];
-    for (k = 0; k < n->layers; k++) {
-      for (o = 0; o < n->width[k + 1]; o++) {
-        size_t bias = biases_at(n, k) + o, w = weights_at(n, k) + o * n->width[k];
-        out[o] = (double)n->weight[bias] + (bias == moved ? by : 0);
-        for (i = 0; i < n->width[k]; i++)
-          if (n->keep[w + i]) out[o] += ((double)n->weight[w + i] + (w + i == moved ? by : 0)) * in[i];
-        if (k + 1 == n->layers) continue;
-        if (fabs(out[o]) < *nearest) *nearest = fabs(out[o]);
-        if (out[o] < 0) out[o] = 0;
-      }
-      swap = in;
-      in = out;
-      out = swap;
+  double **value = room((size_t)n->activations, sizeof *value), sum = 0;
+  size_t b, i;
+  int k;
+  Moved m;
+  m.n = n;
+  m.moved = moved;
+  m.by = by;
+  for (k = 0; k < n->activations; k++) value[k] = room(images * numbers(&n->activation[k]), sizeof **value);
+  for (i = 0; i < images * n->inputs; i++) value[0][i] = (double)x[i];
+  for (k = 0; k < n->layers; k++) {
+    const NaiveLayer *l = &n->layer[k];
+    const double *in = value[l->in];
+    double *out = value[l->out];
+    if (l->kind == NAIVE_CONV) double_conv(out, in, &m, l, images);
+    if (l->kind == NAIVE_DENSE) double_dense(out, in, &m, l, images);
+    if (l->kind == NAIVE_NORM) double_norm(out, in, &m, l, images);
+    if (l->kind == NAIVE_MAX_POOL || l->kind == NAIVE_AVERAGE_POOL) double_pool(out, in, &m, l, images, nearest);
+    if (l->kind == NAIVE_SUM) double_sum(out, in, value[l->shortcut], &m, l, images);
+    for (i = 0; l->kind == NAIVE_RELU && i < images * numbers(&n->activation[l->out]); i++) {
+      note(nearest, fabs(in[i]));
+      out[i] = in[i] < 0 ? 0 : in[i];
     }
-    for (most = in[0], i = 1; i < n->width[n->layers]; i++)
-      if (in[i] > most) most = in[i];
-    for (i = 0; i < n->width[n->layers]; i++) below += exp(in[i] - most);
-    sum += log(below) - (in[label[b]] - most);
   }
-  free(in);
-  free(out);
+  for (b = 0; b < images; b++) {
+    const double *z = value[n->activations - 1] + b * n->classes;
+    double most = z[0], below = 0;
+    for (i = 1; i < n->classes; i++)
+      if (z[i] > most) most = z[i];
+    for (i = 0; i < n->classes; i++) below += exp(z[i] - most);
+    sum += log(below) - (z[label[b]] - most);
+  }
+  for (k = 0; k < n->activations; k++) free(value[k]);
+  free(value);
   return sum / (double)images;
 }

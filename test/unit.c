@@ -524,6 +524,7 @@ typedef struct {
   uint32_t *index;
   float *x, *logits, *loss;
   size_t most; /* images that fit: L T */
+  int net_of[NAIVE_LAYERS + 1]; /* the net's activation that holds what the oracle's does after the forward pass, or -1 */
 } Case;
 
 /* Random pixels and labels for images of that shape. */
@@ -567,6 +568,25 @@ static void free_data(Dataset *d)
   free(d->test.label);
 }
 
+/* The buffers of a case whose networks are made; of their activations only the first and the last are known to be the same. */
+static void make_room(Case *c)
+{
+  int k;
+  for (k = 0; k < c->naive.activations; k++) c->net_of[k] = -1;
+  c->net_of[0] = 0;
+  c->net_of[k - 1] = c->net.activations - 1;
+  c->most = c->net.slots;
+  c->mask = room(c->net.size, 1);
+  memset(c->mask, 1, c->net.size);
+  c->label = room(c->most, 1);
+  c->index = room(c->most, sizeof *c->index);
+  c->x = room(c->most * c->naive.inputs, sizeof(float));
+  c->logits = room(c->most * c->net.classes, sizeof(float));
+  c->loss = room(c->most, sizeof(float));
+  check_count("parameters", c->naive.trained, c->net.parameters);
+  check_count("parameters and statistics", c->naive.size, c->net.size);
+}
+
 /* The network of these hidden widths for c->data. */
 static void make_networks(Case *c, const size_t *hidden, size_t count, size_t batch)
 {
@@ -577,15 +597,7 @@ static void make_networks(Case *c, const size_t *hidden, size_t count, size_t ba
   m.name = c->model;
   net_create(&c->net, &m, &c->data, batch, 1);
   naive_create(&c->naive, &c->data, hidden, count);
-  c->most = c->net.slots;
-  c->mask = room(c->net.size, 1);
-  memset(c->mask, 1, c->net.size);
-  c->label = room(c->most, 1);
-  c->index = room(c->most, sizeof *c->index);
-  c->x = room(c->most * c->naive.width[0], sizeof(float));
-  c->logits = room(c->most * c->net.classes, sizeof(float));
-  c->loss = room(c->most, sizeof(float));
-  check_count("parameters", c->naive.size, c->net.size);
+  make_room(c);
 }
 
 static void free_case(Case *c)
@@ -623,18 +635,26 @@ static void set_masks(Case *c)
   naive_mask(&c->naive, c->mask);
 }
 
+/* The output layer's tensors are the last parameters. */
+static size_t first_of_output(const Net *net)
+{
+  int k = 0;
+  while (!net->tensor[k].output) k++;
+  return net->tensor[k].offset;
+}
+
 /* Some surviving parameters become zeros of both signs, subnormals, and numbers that are small or equal. */
 static void strange_weights(Case *c)
 {
   static const uint32_t strange[] = {0, 0x80000000, 1, 0x80000123, 0x007fffff,
                                     0x00800000, 0x3f800000, 0xbf800000, 0x3f800001, 0x33800000};
   size_t j;
-  for (j = 0; j < c->net.size; j++)
+  for (j = 0; j < c->net.parameters; j++)
     if (c->mask[j] && roll(12) == 0)
       c->net.weight[j] = c->naive.weight[j] = from_bits(strange[roll(sizeof strange / sizeof *strange)]);
   if (roll(4) == 0) /* all logits are equal: the first of them counts as the largest */
     for (j = 0; j < c->net.size; j++)
-      if (c->net.tensor[c->net.tensors - 2].offset <= j) c->net.weight[j] = c->naive.weight[j] = 0;
+      if (j >= first_of_output(&c->net) && j < c->net.parameters) c->net.weight[j] = c->naive.weight[j] = 0;
 }
 
 /* NaN in everything that a pass is to compute, so that what it leaves out shows. */
@@ -664,40 +684,84 @@ static void check_survivors(const char *what, const float *expected, const float
   free(chosen);
 }
 
-/* One batch through both networks; logits, losses, lanes, wrong images and gradients compared. index may be NULL.
+/* Number i of image b of an activation. */
+static float number_of(const Activation *a, size_t b, size_t i)
+{
+  return a->value[(b / a->tile * a->channels * a->height * a->width + i) * a->tile + b % a->tile];
+}
+
+/* Of every activation that both hold, the numbers of the images. What is in unused slots is nobody's business. */
+static void compare_activations(const Case *c, size_t images)
+{
+  char what[NAME_SIZE];
+  size_t b, i, n;
+  int k;
+  for (k = 1; k < c->naive.activations; k++) {
+    const NaiveActivation *expected = &c->naive.activation[k];
+    const Activation *a = c->net_of[k] >= 0 ? &c->net.activation[c->net_of[k]] : NULL;
+    float *computed;
+    if (!a) continue;
+    sprintf(what, "activation %d", k);
+    n = expected->channels * expected->height * expected->width;
+    check(a->channels == expected->channels && a->height == expected->height && a->width == expected->width,
+          "%s: expected %lu x %lu x %lu, computed %lu x %lu x %lu", what, (unsigned long)expected->channels,
+          (unsigned long)expected->height, (unsigned long)expected->width, (unsigned long)a->channels, (unsigned long)a->height,
+          (unsigned long)a->width);
+    if (a->channels * a->height * a->width != n) continue;
+    computed = room(images * n, sizeof *computed);
+    for (b = 0; b < images; b++)
+      for (i = 0; i < n; i++) computed[b * n + i] = number_of(a, b, i);
+    check_floats(what, expected->value, computed, images * n);
+    free(computed);
+  }
+}
+
+/* One batch through both networks; activations, losses, lanes, wrong images and gradients compared. index may be NULL.
  * Returns 0 if the losses are not finite, by both. */
 static int compare_batch(Case *c, const uint32_t *index, size_t first, size_t images)
 {
-  const size_t C = c->net.classes, L = c->net.activation[0].tile, I = c->naive.width[0];
-  const float *z = c->net.activation[c->net.activations - 1].value, *input = c->net.activation[0].value;
-  float lane[LANES], expected_lane[LANES], *logits = room(images * C, sizeof *logits);
+  const size_t C = c->net.classes, I = c->naive.inputs;
+  const Activation *input = &c->net.activation[0];
+  char what[NAME_SIZE + 16];
+  float lane[LANES], expected_lane[LANES];
   size_t wrong = 5, expected_wrong = 5, other = 0, b, k; /* wrong is added to */
   for (k = 0; k < LANES; k++) lane[k] = expected_lane[k] = (float)k / 3.0f;
   for (b = 0; b < images; b++) c->label[b] = c->data.train.label[index ? index[b] : first + b];
   poison(&c->net);
   net_load(&c->net, &c->data.train, index, first, images);
   naive_pixels(c->x, &c->data, &c->data.train, index, first, images);
-  for (b = 0; b < (images + L - 1) / L * L; b++)
-    for (k = 0; k < I; k++)
-      other += bits(input[b / L * I * L + k * L + b % L]) != (b < images ? bits(c->x[b * I + k]) : 0);
-  check_count("pixels loaded otherwise, or slots not +0", 0, other);
+  for (b = 0; b < images; b++)
+    for (k = 0; k < I; k++) other += bits(number_of(input, b, k)) != bits(c->x[b * I + k]);
+  check_count("pixels loaded otherwise", 0, other);
   net_forward(&c->net, 1);
+  naive_forward(&c->naive, c->x, images, 1);
+  memcpy(c->logits, c->naive.activation[c->naive.activations - 1].value, images * C * sizeof(float));
+  naive_loss(&c->naive, c->label, images, c->loss, expected_lane, &expected_wrong);
+  if (is_finite(naive_lanes(expected_lane))) compare_activations(c, images);
   net_loss(&c->net, lane, &wrong);
   net_backward(&c->net);
-  naive_batch(&c->naive, c->x, c->label, images, c->logits, c->loss, expected_lane, &expected_wrong);
-  for (b = 0; b < images; b++)
-    for (k = 0; k < C; k++) logits[b * C + k] = z[b / L * C * L + k * L + b % L];
+  naive_backward(&c->naive, images);
   if (!is_finite(naive_lanes(expected_lane))) {
     check_true("a loss that is not finite is so for both", !is_finite(naive_lanes(lane)));
-    free(logits);
     return 0;
   }
-  check_floats("logits", c->logits, logits, images * C);
   check_floats("loss of each image", c->loss, c->net.loss, images);
   check_floats("lanes of the loss", expected_lane, lane, LANES);
   check_count("wrong images", expected_wrong, wrong);
-  check_survivors("gradient", c->naive.gradient, c->net.gradient, &c->net);
-  free(logits);
+  for (k = 0; k < (size_t)c->net.tensors; k++) {
+    const Tensor *t = &c->net.tensor[k];
+    size_t n = 0, j;
+    float *chosen;
+    if (t->offset >= c->net.parameters) continue;
+    chosen = room(t->size, sizeof *chosen);
+    for (j = 0; j < t->size; j++)
+      if (c->net.mask[t->offset + j]) chosen[n++] = c->naive.gradient[t->offset + j];
+    sprintf(what, "gradient of %s", t->name);
+    check_floats(what, chosen, c->net.gradient + t->rank, n);
+    free(chosen);
+  }
+  check_floats("running statistics", c->naive.weight + c->net.parameters, c->net.weight + c->net.parameters,
+               c->net.size - c->net.parameters);
   return 1;
 }
 
@@ -721,6 +785,7 @@ static void check_masked(const Net *net, const unsigned char *mask)
   int k;
   for (k = 0; k < net->tensors; k++) {
     const Tensor *t = &net->tensor[k];
+    if (t->offset >= net->parameters) continue; /* statistics */
     strange += t->rank != n;
     for (j = t->offset; j < t->offset + t->size; j++) {
       strange += net->mask[j] != mask[j];
@@ -732,6 +797,9 @@ static void check_masked(const Net *net, const unsigned char *mask)
   check_count("survivors", n, net->survivors);
   check_count("places of the mask or of the survivors' list that differ", 0, strange);
 }
+
+/* Do its kernels walk a list of taps per row of outputs? */
+static size_t is_sparse(const Layer *layer) { return layer->forward.step == 0; }
 
 /* Which kernels and shapes the cases have used: a test of one kernel that never ran is no test. */
 typedef struct {
@@ -771,9 +839,9 @@ static void compare_case(uint32_t number, Coverage *seen)
   for (k = 0; k < (size_t)c.net.layers; k++) {
     const Layer *layer = &c.net.layer[k];
     if (layer->weight < 0) continue;
-    seen->sparse += layer->sparse != 0;
-    seen->dense += !layer->sparse && layer->survivors == c.net.tensor[layer->weight].size;
-    seen->dense_masked += !layer->sparse && layer->survivors < c.net.tensor[layer->weight].size;
+    seen->sparse += is_sparse(layer);
+    seen->dense += !is_sparse(layer) && layer->survivors == c.net.tensor[layer->weight].size;
+    seen->dense_masked += !is_sparse(layer) && layer->survivors < c.net.tensor[layer->weight].size;
     seen->empty_tensor += layer->survivors == 0;
     seen->wide += c.net.tensor[layer->weight].fan_in > TILE;
   }
@@ -834,56 +902,474 @@ static void test_networks(uint64_t seed, uint32_t cases)
   end();
 }
 
-/* A sparse layer told to be dense uses the dense kernels on the same weights: the same bits must come out. */
+/* What is masked, and the same weights as zeros of a whole network: sums with and without +-0 terms, by other kernels. They
+ * are equal numbers (a zero's sign may differ). */
 static void test_sparse_is_dense(uint64_t seed)
 {
   static const size_t hidden[] = {37, 300, 5}, batch = 130;
-  size_t z, i, images, sparse = 0;
+  size_t i, j, b, images, sparse = 0, other;
   int k;
   begin("sparse kernels equal dense kernels");
   dice_for(seed, 12);
   for (i = 0; i < 8; i++) {
-    Case c;
-    float lane[2][LANES] = {{0}, {0}}, *logits, *gradient;
+    Case c, d;
+    float lane[2][LANES] = {{0}, {0}};
     size_t wrong[2] = {0, 0};
     memset(&c, 0, sizeof c);
+    memset(&d, 0, sizeof d);
     images = i < 2 ? batch : roll_between(1, batch);
     in_case("%lu (%lu images)", (unsigned long)i, (unsigned long)images);
     random_data(&c.data, 1, 12, 11, 10, images, 0);
+    d.data = c.data;
     make_networks(&c, hidden, 3, batch);
+    make_networks(&d, hidden, 3, batch);
     random_mask(&c, 0);
     set_masks(&c);
     net_init(&c.net, (int)roll(4), i, 0);
-    strange_weights(&c);
-    z = c.net.classes * c.most;
-    logits = room(z, sizeof *logits);
-    gradient = room(c.net.survivors, sizeof *gradient);
-    net_load(&c.net, &c.data.train, NULL, 0, images);
-    net_forward(&c.net, 1);
-    net_loss(&c.net, lane[0], &wrong[0]);
-    net_backward(&c.net);
-    memcpy(logits, c.net.activation[c.net.activations - 1].value, z * sizeof *logits);
-    memcpy(gradient, c.net.gradient, c.net.survivors * sizeof *gradient);
+    memcpy(d.net.weight, c.net.weight, c.net.size * sizeof(float));
     for (k = 0; k < c.net.layers; k++) {
-      sparse += c.net.layer[k].sparse != 0;
-      c.net.layer[k].sparse = 0;
+      sparse += is_sparse(&c.net.layer[k]);
+      check_true("the whole network is not sparse", !is_sparse(&d.net.layer[k]));
     }
-    poison(&c.net);
-    net_load(&c.net, &c.data.train, NULL, 0, images);
-    net_forward(&c.net, 1);
-    net_loss(&c.net, lane[1], &wrong[1]);
-    net_backward(&c.net);
-    check_floats("logits, empty slots too", logits, c.net.activation[c.net.activations - 1].value,
-                 c.net.classes * c.net.activation[0].tile * ((images + c.net.activation[0].tile - 1) / c.net.activation[0].tile));
-    check_floats("gradient", gradient, c.net.gradient, c.net.survivors);
+    for (k = 0; k < 2; k++) {
+      Net *net = k ? &d.net : &c.net;
+      poison(net);
+      net_load(net, &c.data.train, NULL, 0, images);
+      net_forward(net, 1);
+      net_loss(net, lane[k], &wrong[k]);
+      net_backward(net);
+    }
+    for (other = 0, b = 0; b < images; b++)
+      for (j = 0; j < c.net.classes; j++)
+        other += !(number_of(&c.net.activation[c.net.activations - 1], b, j) ==
+                   number_of(&d.net.activation[d.net.activations - 1], b, j));
+    check_count("logits that differ", 0, other);
+    for (other = 0, j = 0; j < c.net.survivors; j++) other += !(c.net.gradient[j] == d.net.gradient[c.net.survivor[j]]);
+    check_count("gradients that differ", 0, other);
     check_floats("loss", lane[0], lane[1], LANES);
     check_count("wrong images", wrong[0], wrong[1]);
-    free(logits);
-    free(gradient);
+    memset(&d.data, 0, sizeof d.data); /* is c's */
     free_case(&c);
+    free_case(&d);
   }
   in_case("8 networks");
   check(sparse >= 8, "sparse layers: expected 8 or more, computed %lu", (unsigned long)sparse);
+  end();
+}
+
+/* ==== convolutional networks against the oracle ============================================== */
+
+/* An activation of both networks. */
+typedef struct {
+  int net, naive;
+} Pair;
+
+/* A network that is built in both, and what it costs. */
+typedef struct {
+  Case *c;
+  char shape[200];  /* what it is made of */
+  double cost;      /* multiplications of the forward pass, per image */
+  double affordable;
+  int named;
+} Stack;
+
+static const NaiveActivation *shape_of(const Stack *s, Pair p) { return &s->c->naive.activation[p.naive]; }
+
+/* Adds to the description, while there is room. */
+static void describe(Stack *s, const char *format, ...)
+{
+  size_t at = strlen(s->shape);
+  va_list args;
+  va_start(args, format);
+  vsnprintf(s->shape + at, sizeof s->shape - at, format, args);
+  va_end(args);
+}
+
+/* The net's activation now holds what the oracle's new one does. */
+static Pair paired(Stack *s, int net, int naive)
+{
+  Pair p;
+  int k;
+  for (k = 0; k < naive; k++)
+    if (s->c->net_of[k] == net) s->c->net_of[k] = -1;
+  s->c->net_of[naive] = net;
+  p.net = net;
+  p.naive = naive;
+  return p;
+}
+
+static const char *new_name(Stack *s, const char *what)
+{
+  static char name[NAME_SIZE];
+  sprintf(name, "%s%d", what, s->named++);
+  return name;
+}
+
+static Pair stack_conv(Stack *s, Pair in, size_t outputs, size_t kernel, size_t stride, size_t padding, int bias)
+{
+  const char *name = new_name(s, "conv");
+  Pair p = paired(s, add_conv(&s->c->net, in.net, name, outputs, kernel, stride, padding, bias),
+                  naive_conv(&s->c->naive, in.naive, name, outputs, kernel, stride, padding, bias));
+  const NaiveActivation *y = shape_of(s, p);
+  s->cost += (double)(shape_of(s, in)->channels * kernel * kernel * outputs * y->height * y->width);
+  describe(s, " %lu:%lux%lu", (unsigned long)outputs, (unsigned long)kernel, (unsigned long)kernel);
+  if (stride > 1) describe(s, "/%lu", (unsigned long)stride);
+  if (padding > 0) describe(s, "p%lu", (unsigned long)padding);
+  if (bias) describe(s, "b");
+  return p;
+}
+static Pair stack_dense(Stack *s, Pair in, size_t outputs)
+{
+  const char *name = new_name(s, "fc");
+  const NaiveActivation *x = shape_of(s, in);
+  s->cost += (double)(x->channels * x->height * x->width * outputs);
+  describe(s, " %lu", (unsigned long)outputs);
+  return paired(s, add_dense(&s->c->net, in.net, name, outputs), naive_dense(&s->c->naive, in.naive, name, outputs));
+}
+static Pair stack_norm(Stack *s, Pair in, int affine)
+{
+  const char *name = new_name(s, "bn");
+  describe(s, affine ? " N" : " n");
+  return paired(s, add_norm(&s->c->net, in.net, name, affine), naive_norm(&s->c->naive, in.naive, name, affine));
+}
+static Pair stack_relu(Stack *s, Pair in)
+{
+  describe(s, "r");
+  return paired(s, add_relu(&s->c->net, in.net), naive_relu(&s->c->naive, in.naive));
+}
+static Pair stack_pool(Stack *s, Pair in, size_t window, int average)
+{
+  describe(s, " %s%lu", average ? "avg" : "max", (unsigned long)window);
+  if (average) return paired(s, add_average_pool(&s->c->net, in.net, window), naive_average_pool(&s->c->naive, in.naive, window));
+  return paired(s, add_max_pool(&s->c->net, in.net, window), naive_max_pool(&s->c->naive, in.naive, window));
+}
+static Pair stack_sum(Stack *s, Pair in, Pair shortcut)
+{
+  describe(s, " +");
+  return paired(s, add_sum(&s->c->net, in.net, shortcut.net), naive_sum(&s->c->naive, in.naive, shortcut.naive));
+}
+
+/* A convolution that can be afforded: fewer and fewer outputs are tried. */
+static Pair random_conv(Stack *s, Pair in, size_t outputs, size_t stride, int bias)
+{
+  const NaiveActivation *x = shape_of(s, in);
+  size_t kernel = 1 + 2 * roll(3), padding;
+  double pixels, cost;
+  padding = roll(3) ? kernel / 2 : roll_between(0, kernel / 2);
+  while (x->height + 2 * padding < kernel || x->width + 2 * padding < kernel) {
+    kernel -= 2;
+    padding = kernel / 2;
+  }
+  pixels = (double)((x->height + 2 * padding - kernel) / stride + 1) * (double)((x->width + 2 * padding - kernel) / stride + 1);
+  cost = pixels * (double)(x->channels * kernel * kernel);
+  while (outputs > 1 && s->cost + cost * (double)outputs > s->affordable) outputs = (outputs + 1) / 2;
+  return stack_conv(s, in, outputs, kernel, stride, padding, bias);
+}
+
+/* conv norm relu conv norm, and the shortcut added: as it is, through a 1x1 convolution, or subsampled and padded. */
+static Pair random_block(Stack *s, Pair in, int affine)
+{
+  const NaiveActivation x = *shape_of(s, in);
+  const int kind = (int)roll(3); /* 0 same shape, 1 projection, 2 pad */
+  size_t stride = kind == 0 || x.height == 1 || x.width == 1 ? 1 : roll_between(1, 2), outputs = x.channels, most;
+  Pair at, shortcut = in;
+  most = (size_t)((s->affordable - s->cost) / ((double)(x.height * x.width) * 9 * (double)(x.channels + 20)));
+  if (most < 1) most = 1;
+  if (kind == 1) outputs = roll_between(1, most < 40 ? most : 40);
+  if (kind == 2) outputs = roll_between(x.channels, x.channels + (most < 40 ? most : 40));
+  describe(s, " [%s", kind == 0 ? "same" : kind == 1 ? "proj" : "pad");
+  at = stack_conv(s, in, outputs, 3, stride, 1, 0);
+  if (roll(4)) at = stack_norm(s, at, affine);
+  at = stack_relu(s, at);
+  at = stack_conv(s, at, outputs, 3, 1, 1, (int)roll(2));
+  if (roll(4)) at = stack_norm(s, at, affine);
+  if (kind == 1) {
+    shortcut = stack_conv(s, in, outputs, 1, stride, 0, 0);
+    if (roll(4)) shortcut = stack_norm(s, shortcut, affine);
+  }
+  at = stack_sum(s, at, shortcut);
+  if (roll(4)) at = stack_relu(s, at);
+  describe(s, "]");
+  return at;
+}
+
+/* 1 to 5 parts, then none to 2 hidden dense layers. The images must be there; batch places. */
+static void random_stack(Stack *s, Case *c, size_t batch, int threads, double affordable)
+{
+  const size_t parts = roll_between(1, 5);
+  int affine = (int)roll(2);
+  size_t k;
+  Pair at = {0, 0};
+  memset(s, 0, sizeof *s);
+  s->c = c;
+  s->affordable = affordable;
+  net_open(&c->net, &c->data, batch, threads);
+  naive_open(&c->naive, &c->data);
+  c->net_of[0] = 0;
+  for (k = 0; k < parts; k++) {
+    const NaiveActivation *x = shape_of(s, at);
+    const size_t least = x->height < x->width ? x->height : x->width, what = roll(10);
+    const double block = (double)(x->height * x->width) * 9 * (double)(x->channels * x->channels) * 2;
+    if (what < 5) {
+      at = random_conv(s, at, roll_between(1, 40), roll(4) ? 1 : 2, (int)roll(2));
+      if (roll(3) == 0) affine = !affine;
+      if (roll(2)) at = stack_norm(s, at, affine);
+      if (roll(4)) at = stack_relu(s, at);
+    } else if (what < 7 && least > 1) {
+      at = stack_pool(s, at, roll_between(1, least < 4 ? least : 4), (int)roll(2));
+      if (roll(6) == 0) at = stack_relu(s, at);
+    } else if (what == 7 && k > 0) at = stack_norm(s, at, affine);
+    else if (what > 7 && s->cost + block < s->affordable && (k > 0 || roll(3) == 0)) at = random_block(s, at, affine);
+  }
+  if (roll(3) == 0 && shape_of(s, at)->height == shape_of(s, at)->width)
+    at = stack_pool(s, at, shape_of(s, at)->height, 1);
+  describe(s, " |");
+  for (k = roll(3); k > 0; k--) {
+    const NaiveActivation *x = shape_of(s, at);
+    size_t outputs = roll_between(1, 70), inputs = x->channels * x->height * x->width;
+    while (outputs > 1 && (double)(inputs * outputs) > s->affordable) outputs = outputs / 2;
+    at = stack_dense(s, at, outputs);
+    if (roll(5) == 0) at = stack_norm(s, at, affine);
+    if (roll(4)) at = stack_relu(s, at);
+  }
+  stack_dense(s, at, c->net.classes);
+  net_close(&c->net);
+  naive_close(&c->naive);
+  {
+    int net_of[NAIVE_LAYERS + 1];
+    memcpy(net_of, c->net_of, sizeof net_of);
+    make_room(c);
+    memcpy(c->net_of, net_of, sizeof net_of);
+  }
+}
+
+/* Tensors of the same names at the same places. */
+static void compare_tensors(const Case *c)
+{
+  int k;
+  check_count("tensors", (size_t)c->naive.tensors, (size_t)c->net.tensors);
+  for (k = 0; k < c->net.tensors && k < c->naive.tensors; k++) {
+    const Tensor *t = &c->net.tensor[k];
+    const NaiveTensor *e = &c->naive.tensor[k];
+    size_t size = 1;
+    int d;
+    for (d = 0; d < t->dims; d++) size *= t->shape[d];
+    check(strcmp(e->name, t->name) == 0 && e->size == t->size && e->offset == t->offset && size == t->size,
+          "tensor %d: expected %s, %lu values from %lu on, computed %s, %lu values (%lu by its shape) from %lu on", k, e->name,
+          (unsigned long)e->size, (unsigned long)e->offset, t->name, (unsigned long)t->size, (unsigned long)size,
+          (unsigned long)t->offset);
+    check(t->prunable == (e->kind == NAIVE_WEIGHT) && t->output == e->output, "%s: expected prunable %d and output %d, computed %d and %d",
+          t->name, e->kind == NAIVE_WEIGHT, e->output, t->prunable, t->output);
+    if (e->kind == NAIVE_WEIGHT || e->kind == NAIVE_BIAS) {
+      check_count("fan in", e->fan_in, t->fan_in);
+      check_count("fan out", e->fan_out, t->fan_out);
+    }
+  }
+}
+
+/* The test set by the running statistics: loss, wrong images; and the activations of its first images. */
+static void compare_evaluation(Case *c)
+{
+  const Split *test = &c->data.test;
+  float loss, expected_loss, lane[LANES] = {0};
+  size_t wrong = 99, expected_wrong, other = 0, images = test->n < c->net.batch ? test->n : c->net.batch;
+  poison(&c->net);
+  net_evaluate(&c->net, test, &loss, &wrong);
+  naive_evaluate(&c->naive, &c->data, test, &expected_loss, &expected_wrong);
+  check(same_bits(expected_loss, loss), "loss of the test set: expected %.9g, computed %.9g", (double)expected_loss, (double)loss);
+  if (!is_finite(expected_loss)) return;
+  check_count("wrong images of the test set", expected_wrong, wrong);
+  naive_pixels(c->x, &c->data, test, NULL, 0, images);
+  naive_forward(&c->naive, c->x, images, 0);
+  naive_loss(&c->naive, test->label, images, c->loss, lane, &other);
+  poison(&c->net);
+  net_load(&c->net, test, NULL, 0, images);
+  net_forward(&c->net, 0);
+  compare_activations(c, images);
+  check_floats("running statistics after evaluation", c->naive.weight + c->net.parameters, c->net.weight + c->net.parameters,
+               c->net.size - c->net.parameters);
+}
+
+/* Two or three steps on batches of other sizes; initial values, every number of the passes, evaluation. */
+static void compare_stack(Case *c, uint32_t number, const char *what, int steps)
+{
+  const size_t batch = c->net.batch, n = c->data.train.n;
+  int scheme = (int)roll(4), early = (int)roll(2), step;
+  uint32_t variant = roll(3);
+  size_t k, images;
+  Training how;
+  Optimizer o;
+  random_training(&how);
+  if (number % 4) random_mask(c, 0); /* every fourth network is whole */
+  compare_tensors(c);
+  if (early) set_masks(c);
+  net_init(&c->net, scheme, 2000 + number, variant);
+  naive_init(&c->naive, scheme, 2000 + number, variant);
+  set_masks(c);
+  check_floats("initial values", c->naive.weight, c->net.weight, c->net.size);
+  if (roll(3) == 0) strange_weights(c);
+  optimizer_create(&o, &c->net);
+  for (step = 0; step < steps; step++) {
+    images = step == 0 ? batch : roll_between(1, batch);
+    in_case("%lu (%s; %dx%dx%d, batch %lu of %lu, threads %d, scheme %d, %s, step %d)", (unsigned long)number, what,
+            c->data.channels, c->data.height, c->data.width, (unsigned long)images, (unsigned long)batch, c->net.threads, scheme,
+            how.optimizer == ADAM ? "Adam" : "SGD", step);
+    for (k = 0; k < images; k++) c->index[k] = roll((uint32_t)n);
+    if (!compare_batch(c, c->index, 0, images)) break; /* diverged */
+    optimizer_step(&o, &c->net, &how, how.lr);
+    naive_step(&c->naive, &how, how.lr);
+    check_floats("weights after a step", c->naive.weight, c->net.weight, c->net.size);
+    check_survivors("momentum after a step", c->naive.moment, o.velocity, &c->net);
+    check_survivors("second moment after a step", c->naive.square, o.square, &c->net);
+    check_masked(&c->net, c->mask);
+    if (step == 0) compare_evaluation(c);
+    if (step == 1 && roll(2)) { /* pruned further on the way, the optimiser as new */
+      random_mask(c, 1);
+      set_masks(c);
+      optimizer_clear(&o, &c->net);
+    }
+  }
+  check_digest("digest", naive_digest(&c->naive), net_digest(&c->net));
+  optimizer_free(&o);
+}
+
+static void test_stacks(uint64_t seed, uint32_t cases)
+{
+  static const double affordable[] = {2e5, 1e6, 3e6, 1e7, 3e7}; /* multiplications of a forward pass */
+  size_t kinds[8] = {0}, sparse = 0, dense = 0, masked = 0, strided = 0, partial = 0, several = 0, norms = 0, affine = 0, pads = 0;
+  uint32_t i;
+  int k;
+  begin("convolutional networks equal the oracle's, bit for bit");
+  for (i = 0; i < cases; i++) {
+    Case c;
+    Stack s;
+    size_t channels, height, width, classes, batch, largest;
+    double money;
+    dice_for(seed, 60000 + i);
+    memset(&c, 0, sizeof c);
+    money = affordable[roll(i % 8 == 7 ? 5 : 4)];
+    largest = roll(3) ? 12 : 33;
+    channels = roll_between(1, 3);
+    height = roll_between(1, largest);
+    width = roll(2) ? height : roll_between(1, largest);
+    classes = roll_between(2, 12);
+    batch = roll(3) == 0 ? roll_between(1, 16) : roll_between(1, 70);
+    random_data(&c.data, channels, height, width, classes, 70, roll_between(1, 50));
+    random_stack(&s, &c, batch, (int)roll_between(1, 3), money / (double)batch);
+    in_case("%lu (%s; %lux%lux%lu, batch %lu)", (unsigned long)i, s.shape, (unsigned long)channels, (unsigned long)height,
+            (unsigned long)width, (unsigned long)batch);
+    compare_stack(&c, i, s.shape, 3);
+    partial += batch % LANES != 0;
+    several += batch > LANES;
+    for (k = 0; k < c.naive.layers; k++) {
+      const NaiveLayer *l = &c.naive.layer[k];
+      kinds[l->kind]++;
+      strided += l->kind == NAIVE_CONV && l->stride > 1;
+      norms += l->kind == NAIVE_NORM && l->weight < 0;
+      affine += l->kind == NAIVE_NORM && l->weight >= 0;
+      if (l->kind == NAIVE_SUM)
+        pads += c.naive.activation[l->shortcut].channels < c.naive.activation[l->in].channels || l->stride > 1;
+    }
+    for (k = 0; k < c.net.layers; k++) {
+      const Layer *l = &c.net.layer[k];
+      if (l->weight < 0 || !c.net.tensor[l->weight].prunable) continue;
+      sparse += is_sparse(l);
+      masked += !is_sparse(l) && l->survivors < c.net.tensor[l->weight].size;
+      dense += !is_sparse(l) && l->survivors == c.net.tensor[l->weight].size;
+    }
+    free_case(&c);
+  }
+  in_case("%lu cases", (unsigned long)cases);
+  if (cases >= 100) {
+    for (k = 0; k < 7; k++) check(kinds[k] >= 20, "layers of kind %d: expected 20 or more, computed %lu", k, (unsigned long)kinds[k]);
+    check(sparse >= 20 && dense >= 20 && masked >= 20,
+          "sparse, dense and masked dense layers: expected 20 or more each, computed %lu, %lu, %lu", (unsigned long)sparse,
+          (unsigned long)dense, (unsigned long)masked);
+    check(strided >= 20 && partial >= 20 && several >= 20 && norms >= 20 && affine >= 20 && pads >= 5,
+          "strided, partial tile, several tiles, norms, affine norms, pad shortcuts: expected 20 or more (pads 5), computed %lu %lu %lu "
+          "%lu %lu %lu", (unsigned long)strided, (unsigned long)partial, (unsigned long)several, (unsigned long)norms,
+          (unsigned long)affine, (unsigned long)pads);
+  }
+  end();
+}
+
+/* The models: every tensor; of those that an oracle can afford initial values, two steps and evaluation. */
+static void test_models(uint64_t seed)
+{
+  static const struct {
+    const char *name;
+    int pad, affine, compared; /* compared: images of a batch, 0: only the tensors */
+    size_t size;
+  } models[] = {
+    {"conv2", 0, 1, 3, 8},      {"conv4", 0, 1, 3, 8},     {"conv6", 0, 1, 2, 8},      {"conv2", 0, 1, 0, 32},
+    {"vgg11", 0, 1, 0, 32},     {"vgg13", 0, 1, 0, 32},    {"vgg16", 0, 1, 0, 32},     {"vgg19", 0, 0, 0, 32},
+    {"resnet20", 0, 1, 0, 32},  {"resnet20", 1, 0, 0, 32}, {"resnet20-4", 0, 1, 5, 8}, {"resnet20-5", 1, 0, 18, 8},
+    {"resnet32-3", 1, 1, 3, 8}, {"resnet44", 0, 0, 0, 32}, {"resnet56", 1, 1, 0, 32},  {"resnet110-2", 0, 1, 2, 8},
+  };
+  size_t i;
+  begin("models have OpenLTH's tensors and equal the oracle's");
+  for (i = 0; i < sizeof models / sizeof *models; i++) {
+    Model m;
+    Case c;
+    dice_for(seed, 70000 + (uint32_t)i);
+    memset(&c, 0, sizeof c);
+    m.name = models[i].name;
+    m.pad_shortcut = models[i].pad;
+    m.affine = models[i].affine;
+    random_data(&c.data, 3, models[i].size, models[i].size, 10, models[i].compared ? 20 : 1, models[i].compared ? 5 : 0);
+    net_create(&c.net, &m, &c.data, models[i].compared ? (size_t)models[i].compared : 1, 1);
+    naive_model(&c.naive, &m, &c.data);
+    in_case("%s%s%s", m.name, m.pad_shortcut ? ", pad shortcut" : "", m.affine ? "" : ", no affine");
+    make_room(&c);
+    check(strcmp(m.name, c.net.model) == 0, "expected the name %s, computed %s", m.name, c.net.model);
+    if (models[i].compared) compare_stack(&c, (uint32_t)i, m.name, 2);
+    else compare_tensors(&c);
+    free_case(&c);
+  }
+  end();
+}
+
+/* The same training with 1, 2 and 3 threads. (One thread each time if built without OpenMP.) */
+static void test_threads(uint64_t seed)
+{
+  int threads, density;
+  begin("1, 2 and 3 threads give the same bits");
+  for (density = 1; density <= 8; density += 7) {
+    uint64_t digest[4] = {0};
+    float loss[4];
+    size_t wrong;
+    for (threads = 1; threads <= 3; threads++) {
+      Training how;
+      Optimizer o;
+      Case c;
+      size_t j;
+      static const Model m = {"resnet20-7", 0, 1};
+      dice_for(seed, 80000);
+      memset(&c, 0, sizeof c);
+      random_training(&how);
+      how.optimizer = SGD;
+      how.lr = 0.01f;
+      in_case("%d eighths of the weights, %d threads", density, threads);
+      random_data(&c.data, 3, 16, 16, 10, 150, 70);
+      net_create(&c.net, &m, &c.data, 50, threads);
+      naive_model(&c.naive, &m, &c.data);
+      make_room(&c);
+      check_count("threads", (size_t)threads, (size_t)c.net.threads);
+      for (j = 0; j < c.net.size; j++) c.mask[j] = !c.net.tensor[0].prunable || j >= first_of_output(&c.net) || roll(8) < (uint32_t)density;
+      for (j = 0; j < (size_t)c.net.tensors; j++)
+        if (!c.net.tensor[j].prunable) memset(c.mask + c.net.tensor[j].offset, 1, c.net.tensor[j].size);
+      set_masks(&c);
+      net_init(&c.net, KAIMING_NORMAL, seed, 0);
+      optimizer_create(&o, &c.net);
+      train(&c.net, &o, &c.data, &how, 0, 0, 6, 0, NULL, NULL);
+      digest[threads] = net_digest(&c.net);
+      net_evaluate(&c.net, &c.data.test, &loss[threads], &wrong);
+      check_digest("digest", digest[1], digest[threads]);
+      check_float("loss of the test set", loss[1], loss[threads]);
+      optimizer_free(&o);
+      free_case(&c);
+    }
+  }
   end();
 }
 
@@ -930,7 +1416,7 @@ static void test_differences(uint64_t seed)
       terms = room(c.net.size, sizeof *terms);
       for (i = 0; i < 2 * images; i++) {
         unsigned char label = (unsigned char)((c.data.train.label[i / 2] + i % 2) % c.net.classes);
-        naive_batch(&c.naive, c.x + i / 2 * c.naive.width[0], &label, 1, c.logits, c.loss, lane, &wrong);
+        naive_batch(&c.naive, c.x + i / 2 * c.naive.inputs, &label, 1, c.logits, c.loss, lane, &wrong);
         for (j = 0; j < c.net.size; j++) terms[j] += fabs((double)c.naive.gradient[j]) / (double)images;
       }
       gradient = room(c.net.size, sizeof *gradient); /* 0 where masked */
@@ -1755,16 +2241,18 @@ static void check_row(char **at, Naive *n, const Experiment *e, int level, int b
   const Dataset *d = e->data;
   unsigned char *keep = room(n->size, 1);
   float loss[2], *saved = room(n->size, sizeof *saved);
-  size_t wrong[2], all = 0, left = 0, j, k, at_weight = 0;
+  size_t wrong[2], all = 0, left = 0, j;
   uint64_t share;
   Safetensors s;
-  int f;
+  int f, k;
   naive_evaluate(n, d, &d->train, &loss[0], &wrong[0]);
   naive_evaluate(n, d, &d->test, &loss[1], &wrong[1]);
   memcpy(keep, n->keep, n->size);
-  for (k = 0; k < n->layers; k++) all += n->width[k] * n->width[k + 1];
-  for (j = 0; j < n->size; j++) left += n->keep[j];
-  for (k = 0; k < n->layers; k++) left -= n->width[k + 1]; /* the biases */
+  for (k = 0; k < n->tensors; k++)
+    for (j = 0; j < n->tensor[k].size && n->tensor[k].kind == NAIVE_WEIGHT; j++) {
+      all++;
+      left += n->keep[n->tensor[k].offset + j];
+    }
   share = (2 * (uint64_t)left * MILLION + all) / (2 * all);
   expected[0] = text_of("%d", level);
   expected[1] = text_of("%s", branch_names[branch]);
@@ -1786,15 +2274,11 @@ static void check_row(char **at, Naive *n, const Experiment *e, int level, int b
   expected[0] = text_of("%08lx%08lx", (unsigned long)(naive_digest(n) >> 32), (unsigned long)(naive_digest(n) & 0xffffffffu));
   check(strcmp(expected[0], next_field(at)) == 0, "expected digest %s, computed another", expected[0]);
   safetensors_read(&s, path);
-  for (k = 0; k < 2 * n->layers; k++) { /* fc_layers.0.weight, fc_layers.0.bias ... fc.weight, fc.bias */
-    char *name = k / 2 + 1 < n->layers ? text_of("fc_layers.%lu.%s", (unsigned long)(k / 2), k % 2 ? "bias" : "weight")
-                                       : text_of("fc.%s", k % 2 ? "bias" : "weight");
-    const Entry *values = safetensors_find(&s, name);
-    size_t size = n->width[k / 2 + 1] * (k % 2 ? 1 : n->width[k / 2]);
-    check(values && values->size == size, "tensor %s: expected %lu values", name, (unsigned long)size);
-    if (values && values->size == size) memcpy(saved + at_weight, values->data, size * sizeof *saved);
-    at_weight += size;
-    free(name);
+  for (k = 0; k < n->tensors; k++) {
+    const NaiveTensor *t = &n->tensor[k];
+    const Entry *values = safetensors_find(&s, t->name);
+    check(values && values->size == t->size, "tensor %s: expected %lu values", t->name, (unsigned long)t->size);
+    if (values && values->size == t->size) memcpy(saved + t->offset, values->data, t->size * sizeof *saved);
   }
   check_floats("weights of the checkpoint", n->weight, saved, n->size);
   safetensors_free(&s);
@@ -1921,6 +2405,9 @@ int main(int count, char **argument_of)
   test_layout();
   test_networks(seed, cases);
   test_sparse_is_dense(seed);
+  test_stacks(seed, cases);
+  if (cases >= 100) test_models(seed);
+  test_threads(seed);
   test_differences(seed);
   test_divergence(seed);
   test_evaluate(seed);
