@@ -65,8 +65,8 @@ class MaxPool(nn.Module):
         global nearest
         n, c, h, w = x.shape
         two = x.detach().reshape(n, c, h // 2, 2, w // 2, 2).permute(0, 1, 2, 4, 3, 5).reshape(-1, 4).topk(2).values
-        gap = (two[:, 0] - two[:, 1])[two[:, 0] > 0]
-        nearest = min(nearest, gap.min().item())
+        gap = two[:, 0] - two[:, 1]
+        nearest = min(nearest, gap[gap > 1e-12].min().item())  # equal ones stay equal: the first is taken by both
         return F.max_pool2d(x, 2)
 
 
