@@ -275,7 +275,8 @@ void naive_open(Naive *n, const Dataset *data)
 static int add_tensor(Naive *n, const char *name, const char *what, int kind, size_t size)
 {
   NaiveTensor *t = &n->tensor[n->tensors];
-  sprintf(t->name, "%s.%s", name, what);
+  strcpy(t->name, name);
+  strcat(strcat(t->name, "."), what);
   t->kind = kind;
   t->size = size;
   t->offset = n->size;
@@ -308,6 +309,7 @@ static void add_weights(Naive *n, NaiveLayer *l, size_t outputs, size_t inputs, 
     n->tensor[t].outputs = outputs;
     n->tensor[t].inputs = inputs;
     n->tensor[t].fan_in = inputs;
+    n->tensor[t].conv = l->kind == NAIVE_CONV;
     n->tensor[t].fan_out = fan_out;
   }
 }
@@ -1224,11 +1226,25 @@ static int tensor_of(const Naive *n, size_t j)
   return k;
 }
 
+/* The rate of weight j and the group it is ranked in: the output layer and the convolutions may have their own. */
+static long rate_of(const Naive *n, const Pruning *how, size_t j, int *group)
+{
+  const NaiveTensor *t = &n->tensor[tensor_of(n, j)];
+  if (t->output && how->output_rate >= 0) {
+    *group = 1;
+    return how->output_rate;
+  }
+  *group = t->conv && how->conv_rate >= 0 ? 2 : 0;
+  return *group ? how->conv_rate : how->rate;
+}
+
 /* Are weights i and j ranked together? */
 static int one_group(const Naive *n, const Pruning *how, size_t i, size_t j)
 {
-  if (how->scope == LAYER) return tensor_of(n, i) == tensor_of(n, j);
-  return how->output_rate < 0 || n->tensor[tensor_of(n, i)].output == n->tensor[tensor_of(n, j)].output;
+  int a, b;
+  rate_of(n, how, i, &a);
+  rate_of(n, how, j, &b);
+  return how->scope == LAYER ? tensor_of(n, i) == tensor_of(n, j) : a == b;
 }
 
 static int is_weight(const Naive *n, size_t j) { return n->tensor[tensor_of(n, j)].kind == NAIVE_WEIGHT; }
@@ -1256,7 +1272,8 @@ float naive_prune(const Naive *n, unsigned char *keep, const Pruning *how)
       uint64_t kept = (2 * all * (uint64_t)how->density + MILLION) / (2 * MILLION);
       pruned = left > kept ? left - kept : 0;
     } else {
-      const long rate = how->output_rate >= 0 && n->tensor[tensor_of(n, j)].output ? how->output_rate : how->rate;
+      int group;
+      const long rate = rate_of(n, how, j, &group);
       pruned = (2 * left * (uint64_t)rate + MILLION) / (2 * MILLION);
     }
     if (before >= pruned) continue;

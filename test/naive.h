@@ -32,6 +32,7 @@ typedef struct {
   size_t outputs, inputs; /* of a layer with weights: its units, and the inputs of each: channels times the kernel's places */
   size_t fan_in, fan_out;
   int kind;               /* NAIVE_WEIGHT, ... */
+  int conv;               /* belongs to a convolution */
   int output;             /* belongs to the last layer */
 } NaiveTensor;
 enum { NAIVE_WEIGHT, NAIVE_BIAS, NAIVE_GAMMA, NAIVE_BETA, NAIVE_MEAN, NAIVE_VARIANCE };

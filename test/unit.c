@@ -1117,7 +1117,6 @@ static void random_stack(Stack *s, Case *c, size_t batch, int threads, double af
       if (roll(4)) at = stack_relu(s, at);
     } else if (what < 7 && least > 1) {
       at = stack_pool(s, at, roll_between(1, least < 4 ? least : 4), (int)roll(2));
-      if (roll(6) == 0) at = stack_relu(s, at);
     } else if (what == 7 && k > 0) at = stack_norm(s, at, affine);
     else if (what > 7 && s->cost + block < s->affordable && (k > 0 || roll(3) == 0)) at = random_block(s, at, affine);
   }
@@ -1129,7 +1128,6 @@ static void random_stack(Stack *s, Case *c, size_t batch, int threads, double af
     size_t outputs = roll_between(1, 70), inputs = x->channels * x->height * x->width;
     while (outputs > 1 && (double)(inputs * outputs) > s->affordable) outputs = outputs / 2;
     at = stack_dense(s, at, outputs);
-    if (roll(5) == 0) at = stack_norm(s, at, affine);
     if (roll(4)) at = stack_relu(s, at);
   }
   stack_dense(s, at, c->net.classes);
@@ -1165,6 +1163,13 @@ static void compare_tensors(const Case *c)
       check_count("fan out", e->fan_out, t->fan_out);
     }
   }
+}
+
+static void make_model(Case *c, const Model *m, size_t batch)
+{
+  net_create(&c->net, m, &c->data, batch, 1);
+  naive_model(&c->naive, m, &c->data);
+  make_room(c);
 }
 
 /* The test set by the running statistics: loss, wrong images; and the activations of its first images. */
@@ -1317,10 +1322,8 @@ static void test_models(uint64_t seed)
     m.pad_shortcut = models[i].pad;
     m.affine = models[i].affine;
     random_data(&c.data, 3, models[i].size, models[i].size, 10, models[i].compared ? 20 : 1, models[i].compared ? 5 : 0);
-    net_create(&c.net, &m, &c.data, models[i].compared ? (size_t)models[i].compared : 1, 1);
-    naive_model(&c.naive, &m, &c.data);
     in_case("%s%s%s", m.name, m.pad_shortcut ? ", pad shortcut" : "", m.affine ? "" : ", no affine");
-    make_room(&c);
+    make_model(&c, &m, models[i].compared ? (size_t)models[i].compared : 1);
     check(strcmp(m.name, c.net.model) == 0, "expected the name %s, computed %s", m.name, c.net.model);
     if (models[i].compared) compare_stack(&c, (uint32_t)i, m.name, 2);
     else compare_tensors(&c);
@@ -1980,17 +1983,17 @@ static void test_prune_by_hand(void)
     unsigned char mask[14];
     float threshold;
   } table[] = {
-    {"global, 4 of 10", {GLOBAL, 400000, -1, -1}, {1, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1}, 0.25f},
-    {"global, 5 of 10", {GLOBAL, 500000, -1, -1}, {0, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1}, 0.5f},
-    {"global, 6.5 of 10, halves up", {GLOBAL, 650000, -1, -1}, {0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 0, 1, 1}, 0.5f},
-    {"global, 1.499999 of 10", {GLOBAL, 149999, -1, -1}, {1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 0},
-    {"layer-wise, 3 of 6 and 2 of 4", {LAYER, 500000, -1, -1}, {0, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1}, 0.5f},
-    {"global, 3 of 6, output 1 of 4", {GLOBAL, 500000, 250000, -1}, {0, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1}, 0.5f},
-    {"layer-wise, 4 of 6, output whole", {LAYER, 666667, 0, -1}, {0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 0.5f},
-    {"one-shot to 1 of 10", {GLOBAL, 500000, -1, 100000}, {0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1}, 2},
-    {"layer-wise one-shot to 2 of 6 and 1 of 4", {LAYER, 0, -1, 300000}, {0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 0, 1, 1}, 0.5f},
-    {"nothing", {GLOBAL, 0, -1, -1}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 0},
-    {"all", {GLOBAL, MILLION, -1, -1}, {0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1}, 3},
+    {"global, 4 of 10", {GLOBAL, 400000, -1, -1, -1}, {1, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1}, 0.25f},
+    {"global, 5 of 10", {GLOBAL, 500000, -1, -1, -1}, {0, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1}, 0.5f},
+    {"global, 6.5 of 10, halves up", {GLOBAL, 650000, -1, -1, -1}, {0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 0, 1, 1}, 0.5f},
+    {"global, 1.499999 of 10", {GLOBAL, 149999, -1, -1, -1}, {1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 0},
+    {"layer-wise, 3 of 6 and 2 of 4", {LAYER, 500000, -1, -1, -1}, {0, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1}, 0.5f},
+    {"global, 3 of 6, output 1 of 4", {GLOBAL, 500000, 250000, -1, -1}, {0, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1}, 0.5f},
+    {"layer-wise, 4 of 6, output whole", {LAYER, 666667, 0, -1, -1}, {0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 0.5f},
+    {"one-shot to 1 of 10", {GLOBAL, 500000, -1, -1, 100000}, {0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1}, 2},
+    {"layer-wise one-shot to 2 of 6 and 1 of 4", {LAYER, 0, -1, -1, 300000}, {0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 0, 1, 1}, 0.5f},
+    {"nothing", {GLOBAL, 0, -1, -1, -1}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 0},
+    {"all", {GLOBAL, MILLION, -1, -1, -1}, {0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1}, 3},
   };
   static const size_t hidden[] = {2};
   size_t k, j, other;
@@ -2026,27 +2029,31 @@ static void test_prune_cases(uint64_t seed)
   for (i = 0; i < 60; i++) {
     Pruning how;
     Case c;
+    Stack s;
     float threshold;
     dice_for(seed, 20000 + i);
     memset(&c, 0, sizeof c);
     depth = roll_between(1, 3);
     for (j = 0; j < depth; j++) hidden[j] = roll_between(1, 20);
     random_shape(&c.data, 5, 12, 1);
-    make_networks(&c, hidden, depth, 1);
+    if (i % 3 == 2) random_stack(&s, &c, 1, 1, 1000);
+    else make_networks(&c, hidden, depth, 1);
     net_init(&c.net, (int)roll(3), i, 0);
     if (roll(2)) /* few different sizes, both signs, both zeros */
-      for (j = 0; j < c.net.size; j++) c.net.weight[j] = (float)((int)roll(7) - 3) * 0.125f * (roll(2) ? 1.0f : -1.0f);
+      for (j = 0; j < c.net.parameters; j++) c.net.weight[j] = (float)((int)roll(7) - 3) * 0.125f * (roll(2) ? 1.0f : -1.0f);
     if (roll(2)) random_mask(&c, 0);
     net_set_mask(&c.net, c.mask);
     memcpy(c.naive.weight, c.net.weight, c.net.size * sizeof(float));
     how.scope = roll(2) ? LAYER : GLOBAL;
     how.rate = rates[roll(sizeof rates / sizeof *rates)];
     how.output_rate = roll(2) ? rates[roll(sizeof rates / sizeof *rates)] : -1;
-    how.density = how.output_rate < 0 && roll(3) == 0 ? rates[roll(sizeof rates / sizeof *rates)] : -1;
+    how.conv_rate = roll(2) ? rates[roll(sizeof rates / sizeof *rates)] : -1;
+    how.density = how.output_rate < 0 && how.conv_rate < 0 && roll(3) == 0 ? rates[roll(sizeof rates / sizeof *rates)] : -1;
     expected = room(c.net.size, 1);
     for (level = 0; level < 3; level++) { /* the same rates again and again */
-      in_case("%lu (%s, %lu weights) scope %d rate %ld output rate %ld density %ld, time %lu", (unsigned long)i, c.model,
-              (unsigned long)net_prunable(&c.net, 0), how.scope, how.rate, how.output_rate, how.density, (unsigned long)level);
+      in_case("%lu (%s, %lu weights) scope %d rate %ld output rate %ld conv rate %ld density %ld, time %lu", (unsigned long)i, i % 3 == 2 ? s.shape : c.model,
+              (unsigned long)net_prunable(&c.net, 0), how.scope, how.rate, how.output_rate, how.conv_rate, how.density,
+              (unsigned long)level);
       memcpy(expected, c.mask, c.net.size);
       threshold = naive_prune(&c.naive, expected, &how);
       check_float("threshold", threshold, prune_magnitude(&c.net, c.mask, &how));
@@ -2064,7 +2071,7 @@ static void test_prune_cases(uint64_t seed)
 static void test_prune_levels(void)
 {
   static const size_t hidden[] = {300, 100};
-  const Pruning how = {GLOBAL, 200000, -1, -1};
+  const Pruning how = {GLOBAL, 200000, -1, -1, -1};
   size_t left = 266200, level, j, between;
   float threshold, last = 0;
   Case c;
@@ -2293,11 +2300,12 @@ static void check_row(char **at, Naive *n, const Experiment *e, int level, int b
 static void test_imp(const char *prefix, uint64_t seed)
 {
   static const size_t hidden[] = {14, 9};
+  static const Model resnet = {"resnet20-2", 1, 1};
   static const int branches[] = {TICKET, REINIT, REINIT_FRESH, SHUFFLE, RANDOM};
   static const char *const keys[] = {"test"}, *const values[] = {"unit"};
   int run;
   begin("iterative magnitude pruning");
-  for (run = 0; run < 5; run++) {
+  for (run = 0; run < 6; run++) {
     char *tsv = text_of("%s.tsv", prefix), *rewind_path = text_of("%s.rewind.safetensors", prefix), *table, *again, *at;
     float *trained, *rewind;
     unsigned char *ticket_mask;
@@ -2308,14 +2316,15 @@ static void test_imp(const char *prefix, uint64_t seed)
     dice_for(seed, 50000 + (uint32_t)run);
     memset(&c, 0, sizeof c);
     memset(&e, 0, sizeof e);
-    random_data(&c.data, 1, 4, 5, 4, 50, 30);
-    make_networks(&c, hidden, 2, 16);
+    random_data(&c.data, 1, run == 5 ? 8 : 4, run == 5 ? 8 : 5, 4, 50, 30);
+    if (run == 5) make_model(&c, &resnet, 16);
+    else make_networks(&c, hidden, 2, 16);
     trained = room(c.naive.size, sizeof *trained);
     rewind = room(c.naive.size, sizeof *rewind);
     ticket_mask = room(c.naive.size, 1);
     e.data = &c.data;
-    e.model.name = c.model;
-    e.model.affine = 1;
+    e.model = resnet;
+    if (run < 5) e.model.name = c.model;
     e.threads = 1;
     e.batch = 16;
     e.scheme = run == 3 ? SPARSE_AWARE : KAIMING_UNIFORM;
@@ -2332,6 +2341,7 @@ static void test_imp(const char *prefix, uint64_t seed)
     e.pruning.scope = run == 1 ? LAYER : GLOBAL;
     e.pruning.rate = 400000;
     e.pruning.output_rate = run == 2 ? 100000 : -1;
+    e.pruning.conv_rate = run == 5 ? 300000 : -1;
     e.pruning.density = run == 4 ? 150000 : -1;
     e.rewind = run == 0 ? 0 : 5;
     e.retrain = run == 1 ? LR : run == 2 ? FINETUNE : WEIGHTS;
