@@ -16,7 +16,7 @@ enum { TEXT, INTEGER, REAL, CHOICE, LIST, STEPS, STEP_LIST, FLAG };
 enum {
   O_DATA, O_TRAIN_SIZE, O_MODEL, O_SHORTCUT, O_AFFINE, O_SCHEME, O_INIT, O_EPOCHS, O_STEPS, O_BATCH, O_OPTIMIZER, O_LR, O_MOMENTUM, O_NESTEROV,
   O_DECAY, O_WARMUP, O_SCHEDULE, O_MILESTONES, O_GAMMA, O_SEED, O_ORDER_SEED, O_LEVELS, O_RATE, O_SCOPE, O_OUTPUT_RATE,
-  O_REWIND, O_RETRAIN, O_ONE_SHOT, O_BRANCHES, O_PRESET, O_OUT, O_THREADS, O_QUIET, OPTIONS
+  O_REWIND, O_RETRAIN, O_ONE_SHOT, O_BRANCHES, O_CHILDREN, O_POINTS, O_REPEL, O_REPEL_SET, O_PRESET, O_OUT, O_THREADS, O_QUIET, OPTIONS
 };
 
 typedef struct {
@@ -62,6 +62,12 @@ static const Option options[OPTIONS] = {
   [O_ONE_SHOT] = {"one-shot", "X", "", REAL, IMP, 1, 0, 1, "prune once, to this density (2 levels)"},
   [O_BRANCHES] = {"branches", "reinit,reinit-fresh,shuffle,random", "", LIST, IMP, 1, 0, 0,
                   "controls trained at every level beside the ticket"},
+  [O_CHILDREN] = {"children", "N", "0", INTEGER, IMP, 1, 0, 9, "copies of every network trained under other data orders, for the instability"},
+  [O_POINTS] = {"points", "N", "", INTEGER, IMP, 1, 2, 10000,
+                "places on a line, its ends included; imp measures barriers if it is given, or with --children: 20"},
+  [O_REPEL] = {"repel", "LAMBDA", "0", REAL, IMP, 1, -1e6, 1e6,
+               "repellent loss: LAMBDA times the mean squared cosine to the same branch's networks of previous levels; negative attracts"},
+  [O_REPEL_SET] = {"repel-set", "all|last", "all", CHOICE, IMP, 1, 0, 0, "which of them"},
   [O_PRESET] = {"preset", "NAME", "", TEXT, RUNS | BATCHES, 0, 0, 0, "published hyperparameters; options after it override it"},
   [O_OUT] = {"out", "PREFIX", "", TEXT, RUNS | DATA, 0, 0, 0, "all result files begin with PREFIX (data: folder to write the set to)"},
   [O_THREADS] = {"threads", "N", "1", INTEGER, RUNS | BENCH, 0, 1, 256, "threads, in a build with OpenMP; the results are the same"},
@@ -368,6 +374,12 @@ static void run(int command)
   if (e.retrain == FINETUNE && !(learning_rate(&e.how, e.how.steps - 1) > 0))
     fail_usage("--retrain finetune trains with the schedule's last learning rate, which is 0 here");
   if (e.rewind > e.how.steps) fail_usage("--rewind %s: is after the end of training, --steps %s", value[O_REWIND], value[O_STEPS]);
+  if (command == IMP) {
+    e.children = (int)number(O_CHILDREN);
+    e.points = *value[O_POINTS] ? (int)number(O_POINTS) : e.children > 0 ? 20 : 0;
+    e.repel = (float)number(O_REPEL);
+    e.repel_last = choice(O_REPEL_SET) == 1;
+  }
   e.branches = 1;
   for (at = value[O_BRANCHES]; *at; at += *at == ',') {
     const int branch = 1 + choice_of(options[O_BRANCHES].argument, at, strcspn(at, ","));
