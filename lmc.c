@@ -83,12 +83,12 @@ static void go_to(Net *net, const float *a, const float *bend, const float *b, f
 }
 
 void path(Net *net, const Dataset *data, const Solution *a, const float *bend, const Solution *b, int masking, int recompute,
-          float from, float to, Place *point, int points)
+          float from, float to, Place *place, int points)
 {
   int k;
   set_common_mask(net, a, b, masking);
   for (k = 0; k < points; k++) {
-    Place *p = &point[k];
+    Place *p = &place[k];
     p->at = from + (float)((float)(to - from) * (float)((float)k / (float)(points - 1)));
     go_to(net, a->weight, bend, b->weight, p->at);
     if (recompute && net->size > net->parameters) net_recompute(net, &data->train);
@@ -97,24 +97,60 @@ void path(Net *net, const Dataset *data, const Solution *a, const float *bend, c
   }
 }
 
+void print_path(Net *net, const Dataset *data, const Solution *s, const float *bend, int masking, int recompute, float from, float to,
+                int points)
+{
+  static const char *const set_name[] = {"train", "test"};
+  Place end[2], *place = allocate((size_t)points, sizeof *place, "places on a path");
+  const size_t images[2] = {data->train.n, data->test.n};
+  char error[2][32];
+  int k, set;
+  path(net, data, &s[0], bend, &s[1], masking, recompute, 0, 1, end, 2);
+  path(net, data, &s[0], bend, &s[1], masking, recompute, from, to, place, points);
+  printf("at\ttrain_loss\ttrain_error\ttest_loss\ttest_error\n");
+  for (k = 0; k < points; k++) {
+    const Place *p = &place[k];
+    for (set = 0; set < 2; set++) percent(error[set], p->wrong[set], images[set]);
+    printf("%.6f\t%.6f\t%s\t%.6f\t%s\n", (double)p->at, (double)p->loss[0], error[0], (double)p->loss[1], error[1]);
+  }
+  for (set = 0; set < 2; set++) {
+    const size_t a = end[0].wrong[set], b = end[1].wrong[set];
+    size_t most = a > b ? a : b;
+    float height = 0, loss = end[end[1].loss[set] > end[0].loss[set]].loss[set], between;
+    for (k = 0; k < points; k++) {
+      const Place *p = &place[k];
+      if (p->at < 0 || p->at > 1) continue;
+      between = (float)a + (float)(p->at * (float)((float)b - (float)a));
+      between = (float)p->wrong[set] - between;
+      height = between > height ? between : height;
+      most = p->wrong[set] > most ? p->wrong[set] : most;
+      loss = p->loss[set] > loss ? p->loss[set] : loss;
+    }
+    percent(error[0], 2 * most - a - b, 2 * images[set]);
+    printf("# %s_barrier = %s\n# %s_height = %.4f\n", set_name[set], error[0], set_name[set], (double)((float)(100.0f * height) / (float)images[set]));
+    printf("# %s_highest_loss = %.6f\n", set_name[set], (double)loss);
+  }
+  free(place);
+}
+
 void barriers(Net *net, const Dataset *data, const Solution *s, int n, int points, char text[2][32])
 {
-  Place *point = allocate((size_t)points, sizeof *point, "points on a line");
+  Place *place = allocate((size_t)points, sizeof *place, "places on a line");
   size_t twice[2] = {0, 0}; /* the sum of all barriers in half images */
   int i, j, k, set, pairs = n * (n - 1) / 2;
   for (i = 0; i < n; i++)
     for (j = i + 1; j < n; j++) {
-      path(net, data, &s[i], NULL, &s[j], UNION, 0, 0, 1, point, points);
+      path(net, data, &s[i], NULL, &s[j], UNION, 0, 0, 1, place, points);
       for (set = 0; set < 2; set++) {
         size_t most = 0;
         for (k = 0; k < points; k++)
-          if (point[k].wrong[set] > most) most = point[k].wrong[set];
-        twice[set] += 2 * most - point[0].wrong[set] - point[points - 1].wrong[set];
+          if (place[k].wrong[set] > most) most = place[k].wrong[set];
+        twice[set] += 2 * most - place[0].wrong[set] - place[points - 1].wrong[set];
       }
     }
   percent(text[0], twice[0], 2 * (size_t)pairs * data->train.n);
   percent(text[1], twice[1], 2 * (size_t)pairs * data->test.n);
-  free(point);
+  free(place);
 }
 
 /* ==== repellent loss ======================================================================== */
@@ -251,14 +287,14 @@ static size_t largest(const float *p, size_t classes)
   return best;
 }
 
-/* JS = (KL(p, m) + KL(q, m)) / 2, m = (p + q) / 2 */
+/* Sum over images. JS = (KL(p, m) + KL(q, m)) / 2, m = (p + q) / 2 */
 static float prediction_distance(const float *p, const float *q, size_t images, size_t classes, int what)
 {
   float lane[LANES] = {0}, middle[256];
   size_t i, c;
   for (i = 0; i < images; i++, p += classes, q += classes) {
-    float x = 0;
-    if (what == DISAGREEMENT) x = largest(p, classes) != largest(q, classes) ? 100.0f : 0.0f;
+    float x;
+    if (what == DISAGREEMENT) x = largest(p, classes) != largest(q, classes) ? 1.0f : 0.0f;
     else if (what == KL) x = divergence(p, q, classes);
     else {
       for (c = 0; c < classes; c++) {
@@ -267,9 +303,9 @@ static float prediction_distance(const float *p, const float *q, size_t images, 
       }
       x = 0.5f * (float)(divergence(p, middle, classes) + divergence(q, middle, classes));
     }
-    lane[i % LANES] = lane[i % LANES] + x;
+    lane[i % LANES] = lane[i % LANES] + (x > 0 ? x : 0); /* below 0 by rounding only */
   }
-  return lanes_sum(lane) / (float)images;
+  return lanes_sum(lane);
 }
 
 void distances(Net *net, const Dataset *data, const Solution *s, int n, char **name, int what)
@@ -278,6 +314,7 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
   const int of_weights = what < DISAGREEMENT;
   float *room = allocate(of_weights ? 3 * net->size : (size_t)n * values, sizeof(float), "distances");
   unsigned char *prunable = list_prunable(net);
+  char text[64];
   size_t size;
   int i, j;
   for (size = 0; of_weights && size < net->size; size++) room[2 * net->size + size] = 1;
@@ -289,9 +326,13 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
   for (j = 0; j < n; j++) printf("\t%s", name[j]);
   for (i = 0; i < n; i++) {
     printf("\n%s", name[i]);
-    for (j = 0; j < n; j++)
-      printf("\t%.6f", (double)(of_weights ? weight_distance(net, prunable, &s[i], &s[j], what, room, room + net->size, room + 2 * net->size)
-                                           : prediction_distance(room + (size_t)i * values, room + (size_t)j * values, images, net->classes, what)));
+    for (j = 0; j < n; j++) {
+      const float x = of_weights ? weight_distance(net, prunable, &s[i], &s[j], what, room, room + net->size, room + 2 * net->size)
+                                 : prediction_distance(room + (size_t)i * values, room + (size_t)j * values, images, net->classes, what);
+      sprintf(text, "%.6f", (double)(of_weights ? x : x / (float)images));
+      if (what == DISAGREEMENT) percent(text, (size_t)x, images);
+      printf("\t%s", text);
+    }
   }
   printf("\n");
   free(prunable);
@@ -447,4 +488,67 @@ void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, 
   train(net, &o, data, &how, 0, 0, how.steps, 0, NULL, NULL);
   memcpy(bend, net->weight, net->size * sizeof(float));
   optimizer_free(&o);
+}
+
+/* ==== stability ============================================================================= */
+
+static void optimizer_copy(Optimizer *to, const Optimizer *from, const Net *net)
+{
+  memcpy(to->velocity, from->velocity, net->size * sizeof(float));
+  memcpy(to->square, from->square, net->size * sizeof(float));
+  to->correction1 = from->correction1;
+  to->correction2 = from->correction2;
+}
+
+void stability(const Experiment *e, const unsigned char *mask, const long *at, int n)
+{
+  const Dataset *data = e->data;
+  const int copies = e->children + 1;
+  Solution *start = allocate((size_t)n, sizeof *start, "snapshots"), *end = allocate((size_t)copies, sizeof *end, "solutions");
+  Optimizer o, *memory = allocate((size_t)n, sizeof *memory, "snapshots");
+  char measured[2][32], error[2][32], digest[17];
+  float loss;
+  size_t wrong;
+  Net net;
+  int k, c;
+  net_create(&net, &e->model, data, e->batch, e->threads);
+  if (e->init) checkpoint_apply(&net, e->init, e->init_path);
+  if (mask) net_set_mask(&net, mask);
+  if (!e->init) net_init(&net, e->scheme, e->seed, 0);
+  optimizer_create(&o, &net);
+  for (k = 0; k < n; k++) {
+    train(&net, &o, data, &e->how, 0, k > 0 ? at[k - 1] : 0, at[k], 0, NULL, NULL);
+    solution_take(&start[k], &net);
+    optimizer_create(&memory[k], &net);
+    optimizer_copy(&memory[k], &o, &net);
+  }
+  train(&net, &o, data, &e->how, 0, at[n - 1], e->how.steps, 0, NULL, NULL);
+  solution_take(&end[0], &net);
+  for (k = 0; k < e->pairs; k++) printf("# %s = %s\n", e->key[k], e->value[k]);
+  printf("step\ttrain_instability\ttest_instability\ttrain_error\ttest_error\tdigest\n");
+  for (k = 0; k < n; k++) {
+    for (c = 1; c < copies; c++) {
+      solution_put(&start[k], &net);
+      optimizer_copy(&o, &memory[k], &net);
+      train(&net, &o, data, &e->how, (uint32_t)(CHILD * c), at[k], e->how.steps, 0, NULL, NULL);
+      solution_take(&end[c], &net);
+    }
+    net_evaluate(&net, &data->train, &loss, &wrong);
+    percent(error[0], wrong, data->train.n);
+    net_evaluate(&net, &data->test, &loss, &wrong);
+    percent(error[1], wrong, data->test.n);
+    digest_text(digest, net_digest(&net));
+    barriers(&net, data, end, copies, e->points, measured);
+    printf("%ld\t%s\t%s\t%s\t%s\t%s\n", at[k], measured[0], measured[1], error[0], error[1], digest);
+    fflush(stdout);
+    for (c = 1; c < copies; c++) solution_free(&end[c]);
+    solution_free(&start[k]);
+    optimizer_free(&memory[k]);
+  }
+  solution_free(&end[0]);
+  optimizer_free(&o);
+  net_free(&net);
+  free(start);
+  free(end);
+  free(memory);
 }

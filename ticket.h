@@ -371,10 +371,14 @@ void percent(char text[32], size_t n, size_t d);
 /* What is not masked on the way between two solutions; UNION keeps both as they are. */
 enum { UNION, FIRST, SECOND, INTERSECTION };
 /* The net goes along a + t (b - a) (a and b exactly at 0 and 1, and everywhere if they are equal) or, with a bend, along
- * (1-t)^2 a + 2 t (1-t) bend + t^2 b (Garipov 2018), and is evaluated at point[k].at = from + (to - from) k / (points - 1).
+ * (1-t)^2 a + 2 t (1-t) bend + t^2 b (Garipov 2018), and is evaluated at place[k].at = from + (to - from) k / (points - 1).
  * Batch-norm statistics: likewise, or `recompute`d from the training set (in batches of net->batch). Leaves the net there. */
 void path(Net *net, const Dataset *data, const Solution *a, const float *bend, const Solution *b, int masking, int recompute,
-          float from, float to, Place *point, int points);
+          float from, float to, Place *place, int points);
+/* Prints such a path from s[0] to s[1], its places within [0,1] measured against the ends: highest error minus the mean of the
+ * ends (barrier), above the straight line between them (height; Paul 2022), highest loss. */
+void print_path(Net *net, const Dataset *data, const Solution *s, const float *bend, int masking, int recompute, float from, float to,
+                int points);
 /* Training and test error barrier, in percent, mean over all pairs of s[0..n): the highest error on the straight line of
  * `points` minus the mean of its two ends (Frankle et al. 2020). Between copies trained under different data orders it is the
  * linear interpolation instability. */
@@ -467,6 +471,12 @@ typedef struct {
 /* Runs it, or goes on where a killed run with the same configuration stopped; writes PREFIX.tsv,
  * PREFIX.rewind.safetensors, PREFIX.Lnn[.BRANCH][.childN].safetensors and prints the table of test errors on stdout. */
 void imp(const Experiment *e);
+
+/* Instability analysis (Frankle et al. 2020, algorithm 1): trains to the end, and from each step at[0..n) (ascending) again
+ * e->children copies, with the optimiser's memory of that step, under other data orders (level 0 + CHILD c). Prints a row per
+ * step: mean barrier between all pairs of the copies and the first training, errors and digest of the last copy.
+ * mask: NULL or [net->size]. */
+void stability(const Experiment *e, const unsigned char *mask, const long *at, int n);
 
 /* A digest as 16 hexadecimal digits, in and as the caller's digits. */
 const char *digest_text(char digits[17], uint64_t digest);
