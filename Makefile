@@ -27,6 +27,6 @@ install: ticket
 	cp ticket "$(DESTDIR)$(PREFIX)/bin/ticket"
 
 clean:
-	rm -f ticket test/unit run.tsv run.*.safetensors
+	rm -f ticket test/unit test/unit_lmc run.tsv run.*.safetensors
 
 .PHONY: run test verify bench install clean

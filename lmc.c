@@ -97,13 +97,20 @@ void path(Net *net, const Dataset *data, const Solution *a, const float *bend, c
   }
 }
 
+/* With 6 digits; - if it is not finite, which platforms write differently. */
+static const char *number(char text[64], float x)
+{
+  sprintf(text, is_finite(x) ? "%.6f" : "-", (double)x);
+  return text;
+}
+
 void print_path(Net *net, const Dataset *data, const Solution *s, const float *bend, int masking, int recompute, float from, float to,
                 int points)
 {
   static const char *const set_name[] = {"train", "test"};
   Place end[2], *place = allocate((size_t)points, sizeof *place, "places on a path");
   const size_t images[2] = {data->train.n, data->test.n};
-  char error[2][32];
+  char error[2][32], loss[2][64], at[64];
   int k, set;
   path(net, data, &s[0], bend, &s[1], masking, recompute, 0, 1, end, 2);
   path(net, data, &s[0], bend, &s[1], masking, recompute, from, to, place, points);
@@ -111,12 +118,12 @@ void print_path(Net *net, const Dataset *data, const Solution *s, const float *b
   for (k = 0; k < points; k++) {
     const Place *p = &place[k];
     for (set = 0; set < 2; set++) percent(error[set], p->wrong[set], images[set]);
-    printf("%.6f\t%.6f\t%s\t%.6f\t%s\n", (double)p->at, (double)p->loss[0], error[0], (double)p->loss[1], error[1]);
+    printf("%s\t%s\t%s\t%s\t%s\n", number(at, p->at), number(loss[0], p->loss[0]), error[0], number(loss[1], p->loss[1]), error[1]);
   }
   for (set = 0; set < 2; set++) {
     const size_t a = end[0].wrong[set], b = end[1].wrong[set];
     size_t most = a > b ? a : b;
-    float height = 0, loss = end[end[1].loss[set] > end[0].loss[set]].loss[set], between;
+    float height = 0, highest = end[end[1].loss[set] > end[0].loss[set]].loss[set], between;
     for (k = 0; k < points; k++) {
       const Place *p = &place[k];
       if (p->at < 0 || p->at > 1) continue;
@@ -124,11 +131,11 @@ void print_path(Net *net, const Dataset *data, const Solution *s, const float *b
       between = (float)p->wrong[set] - between;
       height = between > height ? between : height;
       most = p->wrong[set] > most ? p->wrong[set] : most;
-      loss = p->loss[set] > loss ? p->loss[set] : loss;
+      highest = p->loss[set] > highest ? p->loss[set] : highest;
     }
     percent(error[0], 2 * most - a - b, 2 * images[set]);
-    printf("# %s_barrier = %s\n# %s_height = %.4f\n", set_name[set], error[0], set_name[set], (double)((float)(100.0f * height) / (float)images[set]));
-    printf("# %s_highest_loss = %.6f\n", set_name[set], (double)loss);
+    printf("# %s_barrier = %s\n# %s_height = %.4f\n# %s_highest_loss = %s\n", set_name[set], error[0], set_name[set],
+           (double)((float)(100.0f * height) / (float)images[set]), set_name[set], number(loss[0], highest));
   }
   free(place);
 }
@@ -329,7 +336,7 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
     for (j = 0; j < n; j++) {
       const float x = of_weights ? weight_distance(net, prunable, &s[i], &s[j], what, room, room + net->size, room + 2 * net->size)
                                  : prediction_distance(room + (size_t)i * values, room + (size_t)j * values, images, net->classes, what);
-      sprintf(text, "%.6f", (double)(of_weights ? x : x / (float)images));
+      number(text, of_weights ? x : x / (float)images);
       if (what == DISAGREEMENT) percent(text, (size_t)x, images);
       printf("\t%s", text);
     }
