@@ -9,7 +9,7 @@ CFLAGS := $(shell for f in $(FLAGS); do $(CC) -std=c99 -Werror $$f -o .probe.o -
 ifdef OPENMP
 CFLAGS += -fopenmp
 endif
-SOURCES = ticket.c nn.c prune.c data.c
+SOURCES = ticket.c nn.c prune.c lmc.c data.c
 
 ticket: $(SOURCES) ticket.h
 	$(CC) -std=c99 $(CFLAGS) -o $@ $(SOURCES) -lm
@@ -31,6 +31,6 @@ install: ticket
 	cp ticket "$(DESTDIR)$(PREFIX)/bin/ticket"
 
 clean:
-	rm -f ticket test/unit run.tsv run.*.safetensors
+	rm -f ticket test/unit test/unit_lmc run.tsv run.*.safetensors
 
 .PHONY: run test verify bench install clean

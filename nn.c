@@ -337,7 +337,7 @@ static void lanes_add(float *restrict sum, const float *restrict x, size_t pixel
 }
 
 /* The sum of 16 lanes: l and l+8, then l+4, l+2, l+1; the lanes are lost. */
-static float lanes_sum(float *lane)
+float lanes_sum(float lane[LANES])
 {
   float even, odd;
   int half, l;
@@ -1864,14 +1864,16 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
       p.loss = 0;
     }
     crops.seed = how->order_seed, crops.a = level, crops.b = (uint32_t)p.epoch;
+    if (how->hook) how->hook(how->context, net, p.step, 0);
     net_load_augmented(net, &data->train, order + first, 0, size, how->augment ? &crops : NULL);
     net_forward(net, 1);
     net_loss(net, lane, &p.wrong);
     loss = lanes_sum(lane);
     if (!is_finite(loss))
       fail("training diverged: the loss is not finite at level %u, epoch %ld, step %ld; try a lower --lr or a --warmup",
-           (unsigned)level, p.epoch, p.step);
+           (unsigned)(level % CHILD), p.epoch, p.step);
     net_backward(net);
+    if (how->hook) how->hook(how->context, net, p.step, 1);
     optimizer_step(o, net, how, lr > 0 ? lr : learning_rate(how, p.step));
     p.loss = p.loss + loss;
     p.seen += size;

@@ -165,6 +165,8 @@ typedef struct {
   Net net;
   Optimizer optimizer;
   int level, branch;
+  int child;          /* 0: the network itself; 1 ...: copies of it under other data orders */
+  Repel repel;        /* from the branch's previous optima */
   long from;          /* first step */
   time_t saved, shown, begun;
   double done, left;  /* work units before this training in this process, and after it (for the time left) */
@@ -182,10 +184,11 @@ static char *text(const char *format, ...)
   return s;
 }
 
-static char *checkpoint_path(const Experiment *e, int level, int branch)
+static char *checkpoint_path(const Experiment *e, int level, int branch, int child)
 {
-  return branch == TICKET ? text("%s.L%02d.safetensors", e->out, level)
-                          : text("%s.L%02d.%s.safetensors", e->out, level, branch_names[branch]);
+  char copy[24] = "";
+  if (child > 0) sprintf(copy, ".child%d", child);
+  return text("%s.L%02d%s%s%s.safetensors", e->out, level, branch == TICKET ? "" : ".", branch == TICKET ? "" : branch_names[branch], copy);
 }
 
 /* Writes parameters, masks and the configuration; with an optimiser its memory too. */
@@ -194,7 +197,7 @@ static void save(const Loop *loop, const char *path, long step, const Optimizer 
   const Experiment *e = loop->e;
   const Net *net = &loop->net;
   Safetensors s;
-  char number[3][24], digest[17], *key[64], *value[64];
+  char number[3][24], digest[17], *key[80], *value[80];
   float correction[2];
   int k;
   s.entry = allocate((size_t)(2 * net->tensors + 3), sizeof *s.entry, "the checkpoint");
@@ -231,33 +234,58 @@ static void save(const Loop *loop, const char *path, long step, const Optimizer 
   }
   sprintf(number[0], "%d", loop->level);
   sprintf(number[1], "%ld", step);
+  sprintf(number[2], "%d", loop->child);
   digest_text(digest, net_digest(net));
   key[s.pairs] = (char *)"level", value[s.pairs++] = number[0];
   key[s.pairs] = (char *)"branch", value[s.pairs++] = (char *)branch_names[loop->branch];
+  key[s.pairs] = (char *)"child", value[s.pairs++] = number[2];
   key[s.pairs] = (char *)"step", value[s.pairs++] = number[1];
   key[s.pairs] = (char *)"digest", value[s.pairs++] = digest;
   safetensors_write(&s, path);
   free(s.entry);
 }
 
+/* Reads the resume file if there is one; says which child of this level and branch it is of, -1 if it is of none. */
+static int read_resume(const Loop *loop, Safetensors *s, const char *path)
+{
+  const Experiment *e = loop->e;
+  FILE *file = fopen(path, "rb");
+  const char *value;
+  char level[24];
+  int k, same;
+  memset(s, 0, sizeof *s);
+  if (!file) return -1;
+  fclose(file);
+  safetensors_read(s, path);
+  sprintf(level, "%d", loop->level);
+  same = (value = safetensors_value(s, "level")) && !strcmp(value, level);
+  same = same && (value = safetensors_value(s, "branch")) && !strcmp(value, branch_names[loop->branch]);
+  for (k = 0; k < e->pairs; k++) same = same && (value = safetensors_value(s, e->key[k])) && !strcmp(value, e->value[k]);
+  for (k = 0; same && k <= e->children; k++) {
+    sprintf(level, "%d", k);
+    if ((value = safetensors_value(s, "child")) && !strcmp(value, level)) return k;
+  }
+  return -1;
+}
+
+/* The first of the level's copies that is not finished; when a child begins, it becomes the resume file's. */
+static int first_child(const Loop *loop, const char *path)
+{
+  Safetensors s;
+  const int child = read_resume(loop, &s, path);
+  safetensors_free(&s);
+  return child > 0 ? child : 0;
+}
+
 /* The resume file, if it is of this very training: restores net and optimiser and returns its step, else `from`. */
 static long resume(Loop *loop, const char *path, long from)
 {
   const Experiment *e = loop->e;
-  FILE *file = fopen(path, "rb");
   const Entry *velocity, *square, *correction;
   const char *value;
   Safetensors s;
-  char level[24];
   long step;
-  int k, same;
-  if (!file) return from;
-  fclose(file);
-  safetensors_read(&s, path);
-  sprintf(level, "%d", loop->level);
-  same = (value = safetensors_value(&s, "level")) && !strcmp(value, level);
-  same = same && (value = safetensors_value(&s, "branch")) && !strcmp(value, branch_names[loop->branch]);
-  for (k = 0; k < e->pairs; k++) same = same && (value = safetensors_value(&s, e->key[k])) && !strcmp(value, e->value[k]);
+  const int same = read_resume(loop, &s, path) == loop->child;
   value = safetensors_value(&s, "step");
   velocity = safetensors_find(&s, "optimizer.velocity");
   square = safetensors_find(&s, "optimizer.square");
@@ -303,8 +331,8 @@ static void watch(void *context, const Progress *p)
     double this_one = work(e, loop->level, loop->branch), done = loop->done + share * this_one;
     double rest = difftime(now, loop->begun) / (done + 1e-9) * (loop->left + (1 - share) * this_one);
     long seconds = rest < 1e8 ? (long)rest : 100000000L;
-    show_progress("level %d %s  epoch %ld/%ld  loss %.4f  error %.2f%%  %ld:%02ld:%02ld left   ", loop->level,
-            branch_names[loop->branch], p->epoch + 1, p->epochs, (double)p->loss / (double)p->seen, 100.0 * (double)p->wrong / (double)p->seen, seconds / 3600, seconds / 60 % 60, seconds % 60);
+    show_progress("level %d %s%s  epoch %ld/%ld  loss %.4f  error %.2f%%  %ld:%02ld:%02ld left   ", loop->level,
+            branch_names[loop->branch], loop->child > 0 ? " child" : "", p->epoch + 1, p->epochs, (double)p->loss / (double)p->seen, 100.0 * (double)p->wrong / (double)p->seen, seconds / 3600, seconds / 60 % 60, seconds % 60);
     loop->shown = now;
   }
   if (p->epoch_done && p->step < e->how.steps && difftime(now, loop->saved) >= 2) {
@@ -354,13 +382,6 @@ static const char *digest_of(const Loop *loop, int level, int branch)
   return NULL;
 }
 
-/* n / d in percent with 4 digits, exact and rounded half up. */
-static void percent(char text_[32], size_t n, size_t d)
-{
-  uint64_t share = ((uint64_t)n * MILLION + d / 2) / d;
-  sprintf(text_, "%lu.%04lu", (unsigned long)(share / 10000), (unsigned long)(share % 10000));
-}
-
 /* Sets weights and mask for a training and returns its first step. */
 static long prepare(Loop *loop)
 {
@@ -370,6 +391,11 @@ static long prepare(Loop *loop)
   unsigned char *mask = allocate(net->size, 1, "the mask");
   long from = 0;
   net_set_mask(net, NULL);
+  if (level == 0 && branch == TICKET && loop->child > 0) {
+    load(loop, text("%s.rewind.safetensors", e->out), NULL);
+    free(mask);
+    return e->rewind;
+  }
   if (level == 0 && branch == TICKET) {
     if (e->init) checkpoint_apply(net, e->init, e->init_path);
     else net_init(net, e->scheme, e->seed, 0);
@@ -377,11 +403,11 @@ static long prepare(Loop *loop)
     return 0;
   }
   if (branch == TICKET) { /* prune the network one level up */
-    load(loop, checkpoint_path(e, level - 1, TICKET), digest_of(loop, level - 1, TICKET));
+    load(loop, checkpoint_path(e, level - 1, TICKET, 0), digest_of(loop, level - 1, TICKET));
     memcpy(mask, net->mask, net->size);
     prune_magnitude(net, mask, &e->pruning);
   } else { /* take the ticket's mask */
-    load(loop, checkpoint_path(e, level, TICKET), digest_of(loop, level, TICKET));
+    load(loop, checkpoint_path(e, level, TICKET, 0), digest_of(loop, level, TICKET));
     memcpy(mask, net->mask, net->size);
   }
   if (branch == SHUFFLE || branch == RANDOM) prune_shuffle(net, mask, e->seed, (uint32_t)level, branch == RANDOM);
@@ -461,27 +487,100 @@ static void read_rows(Loop *loop)
   free(path);
 }
 
-/* Trains one network of the loop, writes its checkpoint and its row. */
+/* Loads the previous optima of the branch into loop->repel, which is made for the net as it is prepared. */
+static void repel_prepared(Loop *loop)
+{
+  const Experiment *e = loop->e;
+  Solution start;
+  int level = e->repel_last && loop->level > 0 ? loop->level - 1 : 0;
+  repel_create(&loop->repel, &loop->net, e->repel, loop->level);
+  if (e->repel < 0 || e->repel > 0) {
+    solution_take(&start, &loop->net);
+    for (; level < loop->level; level++) {
+      if (!trained_at(level, loop->branch)) continue;
+      load(loop, checkpoint_path(e, level, loop->branch, 0), digest_of(loop, level, loop->branch));
+      repel_from(&loop->repel, loop->net.weight);
+    }
+    solution_put(&start, &loop->net);
+    solution_free(&start);
+  }
+}
+
+/* Trains a copy of a level and branch, the network itself or a child, and writes its checkpoint. */
+static void run_copy(Loop *loop, const char *path)
+{
+  const Experiment *e = loop->e;
+  Net *net = &loop->net;
+  Training how = e->how;
+  char *rewind = text("%s.rewind.safetensors", e->out), *checkpoint = checkpoint_path(e, loop->level, loop->branch, loop->child);
+  const long from = prepare(loop);
+  long step;
+  float lr = 0;
+  if (e->retrain == FINETUNE && loop->level > 0 && loop->branch == TICKET) lr = learning_rate(&how, how.steps - 1);
+  repel_prepared(loop);
+  if (loop->repel.optima > 0) {
+    how.hook = repel_hook;
+    how.context = &loop->repel;
+  }
+  optimizer_clear(&loop->optimizer, net);
+  loop->from = step = resume(loop, path, from);
+  if (loop->level == 0 && loop->branch == TICKET && loop->child == 0 && step <= e->rewind) {
+    train(net, &loop->optimizer, e->data, &how, 0, step, e->rewind, 0, watch, loop);
+    save(loop, rewind, e->rewind, NULL);
+    step = e->rewind;
+  }
+  if (loop->child > 0 && step == from && step < how.steps) save(loop, path, step, &loop->optimizer); /* those before are finished */
+  train(net, &loop->optimizer, e->data, &how, (uint32_t)(loop->level + CHILD * loop->child), step, how.steps, lr, watch, loop);
+  save(loop, checkpoint, how.steps, NULL);
+  repel_free(&loop->repel);
+  free(rewind);
+  free(checkpoint);
+}
+
+/* Barrier to the branch's network one level up, instability between the copies of the level: training and test set of each. */
+static void measure(Loop *loop, char measured[4][32])
+{
+  const Experiment *e = loop->e;
+  Solution *s = allocate((size_t)e->children + 2, sizeof *s, "solutions");
+  int c;
+  for (c = 0; c < 4; c++) strcpy(measured[c], "-");
+  if (e->points > 0) {
+    for (c = 0; c <= e->children; c++) {
+      load(loop, checkpoint_path(e, loop->level, loop->branch, c), NULL);
+      solution_take(&s[c], &loop->net);
+    }
+    if (e->children > 0) barriers(&loop->net, e->data, s, c, e->points, measured + 2);
+    for (; c > 1; c--) solution_free(&s[c - 1]);
+    if (loop->level > 0 && trained_at(loop->level - 1, loop->branch)) {
+      load(loop, checkpoint_path(e, loop->level - 1, loop->branch, 0), digest_of(loop, loop->level - 1, loop->branch));
+      solution_take(&s[1], &loop->net);
+      barriers(&loop->net, e->data, s, 2, e->points, measured);
+      solution_free(&s[1]);
+    }
+    solution_free(&s[0]);
+  }
+  free(s);
+}
+
+/* Trains the networks of a level and branch, measures, writes the row. */
 static void run_one(Loop *loop)
 {
   const Experiment *e = loop->e;
   Net *net = &loop->net;
   const Split *train_set = &e->data->train, *test_set = &e->data->test;
-  char *path = text("%s.resume.safetensors", e->out), *rewind = text("%s.rewind.safetensors", e->out), *checkpoint;
-  char density[32], train_error[32], test_error[32], digest[17];
+  char *path = text("%s.resume.safetensors", e->out);
+  char density[32], train_error[32], test_error[32], digest[17], measured[4][32];
   unsigned char *mask;
-  float train_loss, test_loss, lr = 0, threshold;
+  float train_loss, test_loss, threshold;
   size_t train_wrong, test_wrong, survivors, weights = net_prunable(net, 0);
-  long from = prepare(loop), step;
-  if (e->retrain == FINETUNE && loop->level > 0 && loop->branch == TICKET) lr = learning_rate(&e->how, e->how.steps - 1);
-  optimizer_clear(&loop->optimizer, net);
-  loop->from = step = resume(loop, path, from);
-  if (loop->level == 0 && loop->branch == TICKET && step <= e->rewind) {
-    train(net, &loop->optimizer, e->data, &e->how, 0, step, e->rewind, 0, watch, loop);
-    save(loop, rewind, e->rewind, NULL);
-    step = e->rewind;
+  const int first = first_child(loop, path);
+  for (loop->child = 0; loop->child <= e->children; loop->child++) {
+    loop->left -= work(e, loop->level, loop->branch);
+    if (loop->child >= first) run_copy(loop, path);
+    loop->done += work(e, loop->level, loop->branch);
   }
-  train(net, &loop->optimizer, e->data, &e->how, (uint32_t)loop->level, step, e->how.steps, lr, watch, loop);
+  loop->child = 0;
+  if (e->children > 0) load(loop, checkpoint_path(e, loop->level, loop->branch, 0), NULL);
   net_evaluate(net, train_set, &train_loss, &train_wrong);
   net_evaluate(net, test_set, &test_loss, &test_wrong);
   if (!is_finite(train_loss) || !is_finite(test_loss))
@@ -495,19 +594,17 @@ static void run_one(Loop *loop)
   percent(train_error, train_wrong, train_set->n);
   percent(test_error, test_wrong, test_set->n);
   digest_text(digest, net_digest(net));
-  checkpoint = checkpoint_path(e, loop->level, loop->branch);
-  save(loop, checkpoint, e->how.steps, NULL);
-  loop->row[loop->rows++] = text("%d\t%s\t%lu\t%s\t%.6f\t%.6f\t%s\t%.6f\t%s\t-\t-\t-\t-\t%s", loop->level,
+  measure(loop, measured);
+  loop->row[loop->rows++] = text("%d\t%s\t%lu\t%s\t%.6f\t%.6f\t%s\t%.6f\t%s\t%s\t%s\t%s\t%s\t%s", loop->level,
                                  branch_names[loop->branch], (unsigned long)survivors, density, (double)threshold,
-                                 (double)train_loss, train_error, (double)test_loss, test_error, digest);
+                                 (double)train_loss, train_error, (double)test_loss, test_error, measured[0], measured[1], measured[2],
+                                 measured[3], digest);
   write_rows(loop);
   remove(path);
   if (!e->quiet)
     show_progress("level %d %s  density %s%%  train error %s%%  test error %s%%  digest %s          \n", loop->level,
             branch_names[loop->branch], density, train_error, test_error, digest);
   free(path);
-  free(rewind);
-  free(checkpoint);
 }
 
 /* Test error in percent, a line per level, a column per branch; 7 characters each, so that tabs align. */
@@ -545,14 +642,12 @@ void imp(const Experiment *e)
   loop.begun = loop.saved = time(NULL);
   for (k = 0; k < e->levels * e->branches; k++) /* rows come in this order, so the first loop.rows are done */
     if (trained_at(k / e->branches, e->branch[k % e->branches]) && ++done > loop.rows)
-      loop.left += work(e, k / e->branches, e->branch[k % e->branches]);
+      loop.left += (1 + e->children) * work(e, k / e->branches, e->branch[k % e->branches]);
   for (done = k = 0; k < e->levels * e->branches; k++) {
     loop.level = k / e->branches;
     loop.branch = e->branch[k % e->branches];
     if (!trained_at(loop.level, loop.branch) || ++done <= loop.rows) continue;
-    loop.left -= work(e, loop.level, loop.branch);
     run_one(&loop);
-    loop.done += work(e, loop.level, loop.branch);
   }
   path = text("%s.resume.safetensors", e->out); /* what a run killed at its very end left */
   remove(path);

@@ -10,13 +10,15 @@
 
 /* ==== options =============================================================================== */
 
-enum { TRAIN = 1, IMP = 2, BATCHES = 4, DATA = 8, BENCH = 16, VERIFY = 32, HELP = 64 }; /* commands that take an option */
+enum { TRAIN = 1, IMP = 2, BATCHES = 4, DATA = 8, BENCH = 16, VERIFY = 32, HELP = 64,
+       LMC = 128, STABILITY = 256, DISTANCE = 512, PROBE = 1024, CURVE = 2048 }; /* commands that take an option */
 enum { TEXT, INTEGER, REAL, CHOICE, LIST, STEPS, STEP_LIST, FLAG };
 
 enum {
   O_DATA, O_TRAIN_SIZE, O_AUGMENT, O_MODEL, O_SHORTCUT, O_AFFINE, O_SCHEME, O_INIT, O_EPOCHS, O_STEPS, O_BATCH, O_OPTIMIZER, O_LR, O_MOMENTUM, O_NESTEROV,
   O_DECAY, O_WARMUP, O_SCHEDULE, O_MILESTONES, O_GAMMA, O_SEED, O_ORDER_SEED, O_LEVELS, O_RATE, O_SCOPE, O_OUTPUT_RATE, O_CONV_RATE,
-  O_REWIND, O_RETRAIN, O_ONE_SHOT, O_BRANCHES, O_PRESET, O_OUT, O_THREADS, O_QUIET, OPTIONS
+  O_REWIND, O_RETRAIN, O_ONE_SHOT, O_BRANCHES, O_CHILDREN, O_POINTS, O_REPEL, O_REPEL_SET, O_AT, O_TICKET,
+  O_FROM, O_TO, O_BN, O_MASK, O_WHAT, O_PRESET, O_OUT, O_THREADS, O_QUIET, OPTIONS
 };
 
 typedef struct {
@@ -26,9 +28,11 @@ typedef struct {
   const char *help; /* of CHOICE and LIST after the choices in argument */
 } Option;
 
-#define RUNS (TRAIN | IMP)
+#define RUNS (TRAIN | IMP | STABILITY)
+#define PAIRS (LMC | CURVE)
+#define MEASURES (PAIRS | DISTANCE | PROBE) /* of checkpoints, which know their model */
 static const Option options[OPTIONS] = {
-  [O_DATA] = {"data", "SET", "synth", TEXT, RUNS | BATCHES | DATA | BENCH, 0, 0, 0,
+  [O_DATA] = {"data", "SET", "synth", TEXT, RUNS | MEASURES | BATCHES | DATA | BENCH, 0, 0, 0,
               "synth, synth-rgb (built in), mnist:DIR, fashion:DIR, kmnist:DIR (folder with the four IDX files), cifar10:DIR, cifar100:DIR, "
               "cifar100-coarse:DIR (folder with the binary version's .bin files)"},
   [O_TRAIN_SIZE] = {"train-size", "N", "", INTEGER, RUNS | BATCHES | DATA, 1, 1, 1e9, "only the first N training images"},
@@ -41,20 +45,20 @@ static const Option options[OPTIONS] = {
   [O_SCHEME] = {"init-scheme", "kaiming-normal|kaiming-uniform|glorot-normal|sparse-aware", "kaiming-normal", CHOICE, RUNS, 1, 0, 0,
                 "how initial weights are drawn"},
   [O_INIT] = {"init", "FILE", "", TEXT, RUNS, 0, 0, 0, "start from this safetensors file, and under its mask if it has one"},
-  [O_EPOCHS] = {"epochs", "N", "", INTEGER, RUNS | BATCHES, 0, 0, 1e6, "the same as --steps Nep"},
-  [O_STEPS] = {"steps", "STEP", "10ep", STEPS, RUNS | BATCHES, 1, 0, 1e9, "length of a training: 500it (iterations) or 10ep (epochs)"},
-  [O_BATCH] = {"batch", "N", "60", INTEGER, RUNS | BATCHES | BENCH, 1, 1, 65536, "images in a batch"},
-  [O_OPTIMIZER] = {"optimizer", "sgd|adam", "adam", CHOICE, RUNS, 1, 0, 0, "as PyTorch defines them"},
-  [O_LR] = {"lr", "X", "0.0012", REAL, RUNS, 1, 0, 1e6, "learning rate"},
-  [O_MOMENTUM] = {"momentum", "X", "0.9", REAL, RUNS, 1, 0, 1, "of sgd"},
-  [O_NESTEROV] = {"nesterov", "", "off", FLAG, RUNS, 1, 0, 0, "Nesterov momentum for sgd"},
-  [O_DECAY] = {"weight-decay", "X", "0", REAL, RUNS, 1, 0, 1e6, "added to the gradient times the weight"},
-  [O_WARMUP] = {"warmup", "STEP", "0", STEPS, RUNS, 1, 0, 1e9, "the learning rate rises linearly from 0 until then"},
-  [O_SCHEDULE] = {"schedule", "constant|step|cosine", "constant", CHOICE, RUNS, 1, 0, 0, "of the learning rate"},
-  [O_MILESTONES] = {"milestones", "STEP,...", "", STEP_LIST, RUNS, 1, 0, 1e9, "where schedule step multiplies it by gamma"},
-  [O_GAMMA] = {"gamma", "X", "0.1", REAL, RUNS, 1, 0, 1e6, "see --milestones"},
-  [O_SEED] = {"seed", "N", "1", INTEGER, RUNS | BATCHES | BENCH, 1, 0, 9007199254740992.0, "initial weights and all that is not named"},
-  [O_ORDER_SEED] = {"order-seed", "N", "", INTEGER, RUNS | BATCHES, 1, 0, 9007199254740992.0, "data order; as --seed if not given"},
+  [O_EPOCHS] = {"epochs", "N", "", INTEGER, RUNS | CURVE | BATCHES, 0, 0, 1e6, "the same as --steps Nep"},
+  [O_STEPS] = {"steps", "STEP", "10ep", STEPS, RUNS | CURVE | BATCHES, 1, 0, 1e9, "length of a training: 500it (iterations) or 10ep (epochs)"},
+  [O_BATCH] = {"batch", "N", "60", INTEGER, RUNS | MEASURES | BATCHES | BENCH, 1, 1, 65536, "images in a batch"},
+  [O_OPTIMIZER] = {"optimizer", "sgd|adam", "adam", CHOICE, RUNS | CURVE, 1, 0, 0, "as PyTorch defines them"},
+  [O_LR] = {"lr", "X", "0.0012", REAL, RUNS | CURVE, 1, 0, 1e6, "learning rate"},
+  [O_MOMENTUM] = {"momentum", "X", "0.9", REAL, RUNS | CURVE, 1, 0, 1, "of sgd"},
+  [O_NESTEROV] = {"nesterov", "", "off", FLAG, RUNS | CURVE, 1, 0, 0, "Nesterov momentum for sgd"},
+  [O_DECAY] = {"weight-decay", "X", "0", REAL, RUNS | CURVE, 1, 0, 1e6, "added to the gradient times the weight"},
+  [O_WARMUP] = {"warmup", "STEP", "0", STEPS, RUNS | CURVE, 1, 0, 1e9, "the learning rate rises linearly from 0 until then"},
+  [O_SCHEDULE] = {"schedule", "constant|step|cosine", "constant", CHOICE, RUNS | CURVE, 1, 0, 0, "of the learning rate"},
+  [O_MILESTONES] = {"milestones", "STEP,...", "", STEP_LIST, RUNS | CURVE, 1, 0, 1e9, "where schedule step multiplies it by gamma"},
+  [O_GAMMA] = {"gamma", "X", "0.1", REAL, RUNS | CURVE, 1, 0, 1e6, "see --milestones"},
+  [O_SEED] = {"seed", "N", "1", INTEGER, RUNS | CURVE | PROBE | BATCHES | BENCH, 1, 0, 9007199254740992.0, "initial weights and all that is not named"},
+  [O_ORDER_SEED] = {"order-seed", "N", "", INTEGER, RUNS | CURVE | PROBE | BATCHES, 1, 0, 9007199254740992.0, "data order; as --seed if not given"},
   [O_LEVELS] = {"levels", "N", "10", INTEGER, IMP | BATCHES, 1, 1, 99, "trained networks, the dense one included"},
   [O_RATE] = {"rate", "X", "0.2", REAL, IMP, 1, 0, 1, "share of the surviving weights pruned at a level"},
   [O_SCOPE] = {"scope", "global|layer", "global", CHOICE, IMP, 1, 0, 0, "rank weights over all layers or within each"},
@@ -66,10 +70,28 @@ static const Option options[OPTIONS] = {
   [O_ONE_SHOT] = {"one-shot", "X", "", REAL, IMP, 1, 0, 1, "prune once, to this density (2 levels)"},
   [O_BRANCHES] = {"branches", "reinit,reinit-fresh,shuffle,random", "", LIST, IMP, 1, 0, 0,
                   "controls trained at every level beside the ticket"},
-  [O_PRESET] = {"preset", "NAME", "", TEXT, RUNS | BATCHES, 0, 0, 0, "published hyperparameters; options after it override it"},
-  [O_OUT] = {"out", "PREFIX", "", TEXT, RUNS | DATA, 0, 0, 0, "all result files begin with PREFIX (data: folder to write the set to)"},
-  [O_THREADS] = {"threads", "N", "1", INTEGER, RUNS | BENCH, 0, 1, 256, "threads, in a build with OpenMP; the results are the same"},
-  [O_QUIET] = {"quiet", "", "off", FLAG, RUNS, 0, 0, 0, "no progress on stderr"},
+  [O_CHILDREN] = {"children", "N", "", INTEGER, IMP | STABILITY, 1, 0, 9,
+                  "copies of every network trained under other data orders, for the instability; imp 0, stability 1"},
+  [O_POINTS] = {"points", "N", "", INTEGER, IMP | STABILITY | PAIRS, 1, 2, 10000,
+                "places on a line, its ends included; 31, imp and stability 20 (imp measures barriers if it is given or there are children)"},
+  [O_REPEL] = {"repel", "LAMBDA", "0", REAL, IMP, 1, -1e6, 1e6,
+               "repellent loss: LAMBDA times the mean squared cosine to the same branch's networks of previous levels; negative attracts"},
+  [O_REPEL_SET] = {"repel-set", "all|last", "all", CHOICE, IMP, 1, 0, 0, "which of them"},
+  [O_AT] = {"at", "STEP,...", "0", STEP_LIST, STABILITY, 1, 0, 1e9, "steps at which copies are taken, ascending"},
+  [O_TICKET] = {"ticket", "FILE", "", TEXT, STABILITY, 0, 0, 0, "train under this checkpoint's mask"},
+  [O_FROM] = {"from", "X", "0", REAL, LMC, 1, -1e6, 1e6, "first place on the line; 0 is A, 1 is B"},
+  [O_TO] = {"to", "X", "1", REAL, LMC, 1, -1e6, 1e6, "last place"},
+  [O_BN] = {"bn", "average|recompute", "average", CHOICE, LMC, 1, 0, 0,
+            "batch-norm statistics: on the line as the weights, or of the training set (in batches of --batch)"},
+  [O_MASK] = {"mask", "union|first|second|intersection", "union", CHOICE, LMC, 1, 0, 0,
+              "weights that are not 0 on the line; union: those of either end, so that both are as stored"},
+  [O_WHAT] = {"what", "angle|cosine|l2|l1|disagreement|kl|js", "angle", CHOICE, DISTANCE, 1, 0, 0,
+              "2 angle / pi, cosine, Euclidean or mean absolute distance of the weights that survive in both; or of predictions on the\n"
+              "        test set: percent that differ, divergence of Kullback and Leibler (row to column) or Jensen and Shannon in nats"},
+  [O_PRESET] = {"preset", "NAME", "", TEXT, RUNS | CURVE | BATCHES, 0, 0, 0, "published hyperparameters; options after it override it"},
+  [O_OUT] = {"out", "PREFIX", "", TEXT, TRAIN | IMP | DATA, 0, 0, 0, "all result files begin with PREFIX (data: folder to write the set to)"},
+  [O_THREADS] = {"threads", "N", "1", INTEGER, RUNS | MEASURES | BENCH, 0, 1, 256, "threads, in a build with OpenMP; the results are the same"},
+  [O_QUIET] = {"quiet", "", "off", FLAG, TRAIN | IMP, 0, 0, 0, "no progress on stderr"},
 };
 
 static const struct {
@@ -78,7 +100,7 @@ static const struct {
 #define LENET "model=lenet-300-100 optimizer=adam lr=0.0012 batch=60 warmup=0 weight-decay=0 rate=0.2 rewind=0 "
 #define CIFAR "optimizer=sgd momentum=0.9 augment=crop-flip init-scheme=kaiming-normal scope=global rate=0.2 rewind=0 levels=25 "
 #define MAENE CIFAR "lr=0.1 steps=85ep schedule=step milestones=56ep,71ep gamma=0.1 weight-decay=0.00001 shortcut=pad bn-affine=off "
-#define LMC CIFAR "batch=128 steps=63000it schedule=step milestones=32000it,48000it gamma=0.1 weight-decay=0.0001 "
+#define FRANKLE CIFAR "batch=128 steps=63000it schedule=step milestones=32000it,48000it gamma=0.1 weight-decay=0.0001 "
 #define LTH "augment=none init-scheme=glorot-normal optimizer=adam batch=60 schedule=constant warmup=0 weight-decay=0 scope=layer rate=0.2 " \
   "output-rate=0.1 rewind=0 levels=25 train-size=45000 "
 #define OPENLTH CIFAR "batch=128 lr=0.1 steps=160ep schedule=step milestones=80ep,120ep gamma=0.1 warmup=0 weight-decay=0.0001 "
@@ -104,9 +126,9 @@ static const struct {
    "Maene, Li, Moens 2021: figure 12"},
   {"conv4-lth", LTH "model=conv4 lr=0.0003 steps=25000it conv-rate=0.1", "Frankle, Carbin 2019, figure 2"},
   {"conv6-cifar10", LTH "model=conv6 lr=0.0003 steps=30000it conv-rate=0.15", "Frankle, Carbin 2019, figure 2"},
-  {"resnet20-cifar10", LMC "model=resnet20 lr=0.1 warmup=0", "Frankle, Dziugaite, Roy, Carbin 2020, table 1: ResNet-20 standard"},
-  {"resnet20-low", LMC "model=resnet20 lr=0.01 warmup=0", "the same: low"},
-  {"resnet20-warmup", LMC "model=resnet20 lr=0.03 warmup=30000it", "the same: warmup"},
+  {"resnet20-cifar10", FRANKLE "model=resnet20 lr=0.1 warmup=0", "Frankle, Dziugaite, Roy, Carbin 2020, table 1: ResNet-20 standard"},
+  {"resnet20-low", FRANKLE "model=resnet20 lr=0.01 warmup=0", "the same: low"},
+  {"resnet20-warmup", FRANKLE "model=resnet20 lr=0.03 warmup=30000it", "the same: warmup"},
   {"resnet20-small-batch", MAENE "model=resnet20 batch=128 warmup=0", "Maene, Li, Moens 2021: table 1 (unstable)"},
   {"resnet20-large-batch", MAENE "model=resnet20 batch=2048 warmup=0", "Maene, Li, Moens 2021: figure 1 (stable; sizes 64 to 2048, with and without warmup=10ep)"},
   {"resnet20-lth", CIFAR "model=resnet20 batch=128 lr=0.03 steps=30000it schedule=step milestones=20000it,25000it gamma=0.1 warmup=20000it "
@@ -115,9 +137,9 @@ static const struct {
   {"resnet20-rewinding", CIFAR "model=resnet20 batch=128 lr=0.1 steps=182ep schedule=step milestones=91ep,136ep gamma=0.1 warmup=0 weight-decay=0.0002",
    "Renda, Frankle, Carbin 2020 (with --rewind and --retrain)"},
   {"resnet20-openlth", OPENLTH "model=resnet20", "OpenLTH's default"},
-  {"vgg16-cifar10", LMC "model=vgg16 lr=0.1 warmup=0", "Frankle, Dziugaite, Roy, Carbin 2020, table 1: VGG-16 standard"},
-  {"vgg16-low", LMC "model=vgg16 lr=0.01 warmup=0", "the same: low"},
-  {"vgg16-warmup", LMC "model=vgg16 lr=0.1 warmup=30000it", "the same: warmup"},
+  {"vgg16-cifar10", FRANKLE "model=vgg16 lr=0.1 warmup=0", "Frankle, Dziugaite, Roy, Carbin 2020, table 1: VGG-16 standard"},
+  {"vgg16-low", FRANKLE "model=vgg16 lr=0.01 warmup=0", "the same: low"},
+  {"vgg16-warmup", FRANKLE "model=vgg16 lr=0.1 warmup=30000it", "the same: warmup"},
   {"vgg16-openlth", OPENLTH "model=vgg16 output-rate=0", "OpenLTH's default"},
   {"vgg19-lth", CIFAR "model=vgg19 batch=64 lr=0.1 steps=112480it schedule=step milestones=56240it,84360it gamma=0.1 warmup=10000it "
    "weight-decay=0.0001 init-scheme=glorot-normal output-rate=0 train-size=45000", "Frankle, Carbin 2019, figure 7"},
@@ -125,6 +147,8 @@ static const struct {
 enum { PRESETS = sizeof presets / sizeof presets[0] };
 
 static const char *value[OPTIONS]; /* text of every option: given, preset or standard */
+static char **file;                /* what the command line names without --option */
+static int files;
 
 /* Smallest number of insertions, deletions and replacements that turn a into b (both under 64 characters). */
 static int edits(const char *a, const char *b)
@@ -252,14 +276,20 @@ static void apply_preset(const char *name)
   }
 }
 
-/* Reads --option value and --option=value into value[]. */
+/* Reads --option value and --option=value into value[], other words into file[]. */
 static void parse(int count, char **argument, int command, const char *command_name)
 {
   int i, k;
   for (k = 0; k < OPTIONS; k++) value[k] = options[k].standard;
+  file = allocate((size_t)count, sizeof *file, "file names");
   for (i = 0; i < count; i++) {
     const char *name = argument[i], *equals;
     int nearest = 0;
+    if (strncmp(name, "-", 1) != 0 && command & MEASURES) {
+      if (strlen(name) > 512 || strpbrk(name, "\t\n")) fail_usage("the name of file %d is too long or has tabs or newlines", files + 1);
+      file[files++] = argument[i];
+      continue;
+    }
     if (strncmp(name, "--", 2) != 0 || !name[2]) fail_usage("'%s' is not an option of %s; see ticket help %s", name, command_name, command_name);
     name += 2;
     equals = strchr(name, '=');
@@ -279,6 +309,9 @@ static void parse(int count, char **argument, int command, const char *command_n
     set(k, equals ? equals + 1 : argument[++i]);
     if (k == O_PRESET) apply_preset(value[O_PRESET]);
   }
+  if (command & MEASURES && (command & PAIRS ? files != 2 : command == PROBE ? files != 1 : files == 0))
+    fail_usage("%s takes %s, but %d %s given; see ticket help %s", command_name,
+               command & PAIRS ? "two checkpoints" : command == PROBE ? "one checkpoint" : "checkpoints", files, files == 1 ? "is" : "are", command_name);
 }
 
 static double number(int option)
@@ -368,11 +401,39 @@ static void training_of(Training *how, const Dataset *data)
   if (how->schedule == STEP && !how->milestones) fail_usage("--schedule step needs --milestones");
 }
 
-/* train and imp: the first is the second with one level. */
-static void run(int command)
+enum { PAIRS_MOST = OPTIONS + 6 };
+
+/* What results depend on, as files record it; returns the number of pairs. */
+static int configuration(int command, const char *name, const Dataset *data, const char **key, const char **text)
 {
-  static const char *key[OPTIONS + 4], *text[OPTIONS + 4];
-  char digest[17], start[17];
+  static char digest[17];
+  int k, n = 4;
+  key[0] = "ticket", text[0] = TICKET_VERSION;
+  key[1] = "command", text[1] = name;
+  key[2] = "data", text[2] = data->name;
+  key[3] = "data-digest", text[3] = digest_text(digest, data_digest(data));
+  for (k = 0; k < OPTIONS; k++)
+    if (options[k].recorded && options[k].commands & command) {
+      key[n] = options[k].name;
+      text[n++] = *value[k] ? value[k] : "-";
+    }
+  return n;
+}
+
+/* A checkpoint's values and mask, in the net. */
+static void read_checkpoint(Net *net, const char *path)
+{
+  Safetensors s;
+  safetensors_read(&s, path);
+  checkpoint_apply(net, &s, path);
+  safetensors_free(&s);
+}
+
+/* train, imp and stability: the first is the second with one level. */
+static void run(int command, const char *name)
+{
+  static const char *key[PAIRS_MOST], *text[PAIRS_MOST];
+  char start[2][17];
   Experiment e;
   Dataset data;
   Safetensors init;
@@ -380,7 +441,7 @@ static void run(int command)
   const char *at;
   int k;
   memset(&e, 0, sizeof e);
-  if (!*value[O_OUT]) fail_usage("--out PREFIX is needed: all result files begin with it");
+  if (command != STABILITY && !*value[O_OUT]) fail_usage("--out PREFIX is needed: all result files begin with it");
   load_data(&data);
   e.data = &data;
   e.model = model_of();
@@ -389,7 +450,7 @@ static void run(int command)
   e.scheme = choice(O_SCHEME);
   e.seed = seed_of(O_SEED);
   training_of(&e.how, &data);
-  e.levels = command == TRAIN ? 1 : *value[O_ONE_SHOT] ? 2 : (int)number(O_LEVELS);
+  e.levels = command != IMP ? 1 : *value[O_ONE_SHOT] ? 2 : (int)number(O_LEVELS);
   e.pruning.scope = choice(O_SCOPE);
   e.pruning.rate = millionths(O_RATE);
   e.pruning.output_rate = millionths(O_OUTPUT_RATE);
@@ -400,6 +461,12 @@ static void run(int command)
   if (e.retrain == FINETUNE && !(learning_rate(&e.how, e.how.steps - 1) > 0))
     fail_usage("--retrain finetune trains with the schedule's last learning rate, which is 0 here");
   if (e.rewind > e.how.steps) fail_usage("--rewind %s: is after the end of training, --steps %s", value[O_REWIND], value[O_STEPS]);
+  if (command != TRAIN) {
+    e.children = *value[O_CHILDREN] ? (int)number(O_CHILDREN) : command == STABILITY;
+    e.points = *value[O_POINTS] ? (int)number(O_POINTS) : e.children > 0 ? 20 : 0;
+    e.repel = (float)number(O_REPEL);
+    e.repel_last = choice(O_REPEL_SET) == 1;
+  }
   e.branches = 1;
   for (at = value[O_BRANCHES]; *at; at += *at == ',') {
     const int branch = 1 + choice_of(options[O_BRANCHES].argument, at, strcspn(at, ","));
@@ -410,29 +477,104 @@ static void run(int command)
   }
   e.out = value[O_OUT];
   e.quiet = !strcmp(value[O_QUIET], "on");
-  key[0] = "ticket", text[0] = TICKET_VERSION;
-  key[1] = "command", text[1] = command == TRAIN ? "train" : "imp";
-  key[2] = "data", text[2] = data.name;
-  key[3] = "data-digest", text[3] = digest_text(digest, data_digest(&data));
-  e.pairs = 4;
-  for (k = 0; k < OPTIONS; k++)
-    if (options[k].recorded && options[k].commands & command) {
-      key[e.pairs] = options[k].name;
-      text[e.pairs++] = *value[k] ? value[k] : "-";
-    }
+  e.pairs = configuration(command, name, &data, key, text);
   if (*value[O_INIT]) {
     safetensors_read(&init, value[O_INIT]);
     e.init = &init;
     e.init_path = value[O_INIT];
     net_create(&net, &e.model, &data, 1, 1);
     checkpoint_apply(&net, &init, value[O_INIT]); /* refuses a wrong file before any result is written */
-    key[e.pairs] = "init-digest", text[e.pairs++] = digest_text(start, fnv(net_digest(&net), net.mask, net.size));
+    key[e.pairs] = "init-digest", text[e.pairs++] = digest_text(start[0], fnv(net_digest(&net), net.mask, net.size));
     net_free(&net);
   }
   e.key = key;
   e.value = text;
-  imp(&e);
+  if (command == STABILITY) {
+    long fork[MILESTONES];
+    int n = 0;
+    Solution ticket;
+    const char *list = value[O_AT];
+    if (e.children == 0) fail_usage("--children 0: stability compares copies; give 1 or more");
+    for (; *list; list += *list == ',') {
+      if (n == MILESTONES) fail_usage("--at %s: more than %d", value[O_AT], MILESTONES);
+      fork[n] = steps(&options[O_AT], list, steps_per_epoch(&data), &list);
+      if (fork[n] > e.how.steps || (n > 0 && fork[n] < fork[n - 1])) fail_usage("--at %s: must ascend, up to --steps %s", value[O_AT], value[O_STEPS]);
+      n++;
+    }
+    if (*value[O_TICKET]) {
+      net_create(&net, &e.model, &data, 1, 1);
+      read_checkpoint(&net, value[O_TICKET]);
+      key[e.pairs] = "ticket-digest", text[e.pairs++] = digest_text(start[1], fnv(net_digest(&net), net.mask, net.size));
+      solution_take(&ticket, &net);
+      net_free(&net);
+    }
+    stability(&e, *value[O_TICKET] ? ticket.mask : NULL, fork, n);
+    if (*value[O_TICKET]) solution_free(&ticket);
+  } else
+    imp(&e);
   if (e.init) safetensors_free(&init);
+  dataset_free(&data);
+}
+
+/* lmc, curve, distance and probe: the checkpoints named, which must be of one model and of this data set. */
+static void measure(int command, const char *name)
+{
+  static const char *const same[] = {"model", "shortcut", "bn-affine", "data", "data-digest", "train-size"};
+  static const char *key[PAIRS_MOST], *text[PAIRS_MOST];
+  enum { SAME = sizeof same / sizeof same[0] };
+  char *first[SAME], digest[17];
+  Solution *solution = allocate((size_t)files, sizeof *solution, "solutions");
+  Safetensors s;
+  Dataset data;
+  Model model;
+  Net net;
+  int f, k, n;
+  for (f = 0; f < files; f++) {
+    safetensors_read(&s, file[f]);
+    for (k = 0; k < SAME; k++) {
+      const char *found = safetensors_value(&s, same[k]);
+      if (!found) fail("%s: does not say its %s; it is not a checkpoint of ticket", file[f], same[k]);
+      if (f == 0) first[k] = copy(found, strlen(found));
+      else if (strcmp(first[k], found) != 0) fail("%s: its %s is %.80s, but %.80s in %s", file[f], same[k], found, first[k], file[0]);
+    }
+    if (f == 0) {
+      if (strcmp(first[5], "-") != 0 && !*value[O_TRAIN_SIZE]) set(O_TRAIN_SIZE, first[5]);
+      load_data(&data);
+      n = configuration(command, name, &data, key, text);
+      if (strcmp(first[3], data.name) != 0) fail("%s: was trained on %.80s, but this is %s; give its --data", file[0], first[3], data.name);
+      if (strcmp(first[4], text[3]) != 0)
+        fail("%s: was trained on data with digest %.80s, but that of --data %s is %s", file[0], first[4], value[O_DATA], text[3]);
+      model.name = first[0];
+      model.pad_shortcut = !strcmp(first[1], "pad");
+      model.affine = strcmp(first[2], "off") != 0;
+      net_create(&net, &model, &data, (size_t)number(O_BATCH), (int)number(O_THREADS));
+      for (k = 0; k < n; k++) printf("# %s = %s\n", key[k], text[k]);
+      printf("# model = %s\n", first[0]);
+    }
+    checkpoint_apply(&net, &s, file[f]);
+    printf("# network = %s %s\n", file[f], digest_text(digest, net_digest(&net)));
+    solution_take(&solution[f], &net);
+    safetensors_free(&s);
+  }
+  if (command == PROBE) probe(&net, &data, seed_of(O_ORDER_SEED));
+  else if (command == DISTANCE) distances(&net, &data, solution, files, file, choice(O_WHAT));
+  else {
+    const int points = *value[O_POINTS] ? (int)number(O_POINTS) : 31;
+    float *bend = NULL;
+    if (command == CURVE) {
+      Training how;
+      training_of(&how, &data);
+      bend = allocate(net.size, sizeof *bend, "the bend");
+      curve(&net, &data, &solution[0], &solution[1], how, seed_of(O_SEED), bend);
+    }
+    print_path(&net, &data, solution, bend, command == LMC ? choice(O_MASK) : UNION, command == CURVE || choice(O_BN) == 1,
+               command == LMC ? (float)number(O_FROM) : 0, command == LMC ? (float)number(O_TO) : 1, points);
+    free(bend);
+  }
+  for (f = 0; f < files; f++) solution_free(&solution[f]);
+  for (k = 0; k < SAME; k++) free(first[k]);
+  free(solution);
+  net_free(&net);
   dataset_free(&data);
 }
 
@@ -663,6 +805,11 @@ static const struct {
 } commands[] = {
   {"train", TRAIN, "trains one network, dense or under the mask of --init"},
   {"imp", IMP, "finds tickets: train, prune, rewind, repeat; with controls"},
+  {"lmc", LMC, "A B: loss and error along the straight line between two checkpoints, and the barrier"},
+  {"stability", STABILITY, "instability of copies trained from several steps under different data orders"},
+  {"distance", DISTANCE, "FILE...: distances between checkpoints, as a matrix"},
+  {"probe", PROBE, "FILE: gradient noise, dead units, density by layer, histogram of weights"},
+  {"curve", CURVE, "A B: trains a bent path of low loss between two checkpoints"},
   {"batches", BATCHES, "prints which images make up each batch of a training"},
   {"data", DATA, "describes a data set; writes it as IDX or CIFAR files"},
   {"bench", BENCH, "times a training step at several densities"},
@@ -737,7 +884,10 @@ int main(int count, char **argument)
   case DATA: describe(); break;
   case BENCH: bench(); break;
   case VERIFY: return finish(verify());
-  default: run(commands[c].command);
+  case TRAIN:
+  case IMP:
+  case STABILITY: run(commands[c].command, name); break;
+  default: measure(commands[c].command, name);
   }
   return finish(0);
 }

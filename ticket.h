@@ -121,12 +121,15 @@ typedef struct {
 } Stream;
 enum { /* purpose           a        b         what is drawn */
   RANDOM_INIT = 1,    /*    tensor   variant   initial values: 0 the ticket's, 1 reinit's, 2 + level reinit-fresh's */
-  RANDOM_ORDER = 2,   /*    level    epoch     data order: Fisher-Yates over 0..n-1, seed is --order-seed */
-  RANDOM_AUGMENT = 3, /*    level    epoch     crops and flips */
+  RANDOM_ORDER = 2,   /*    level    epoch     data order: Fisher-Yates over 0..n-1, seed is --order-seed; for child c of a
+                                               level (--children, stability) a is level + CHILD c */
+  RANDOM_AUGMENT = 3, /*    level    epoch     crops and flips; for children likewise */
   RANDOM_MASK = 4,    /*    level    tensor    mask shuffled within a tensor (branch shuffle), over all: tensor = 2^32-1 */
   RANDOM_DATA = 5,    /*    image    set       synthetic images: set = 0 train, 1 test, + 2 for synth-rgb */
-  RANDOM_BENCH = 6    /*    -        -         the masks that bench times */
+  RANDOM_BENCH = 6,   /*    -        -         the masks that bench times */
+  RANDOM_CURVE = 7    /*    -        -         index = step: where on the curve that is being trained a batch is evaluated */
 };
+enum { CHILD = 65536 };
 void philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
 uint32_t random_bits(Stream s, uint64_t index);
 float random_uniform(Stream s, uint64_t index); /* bits >> 8 times 2^-24: in [0, 1) */
@@ -289,11 +292,18 @@ void net_recompute(Net *net, const Split *split);
  * running statistics. */
 void net_evaluate(Net *net, const Split *split, float *loss, size_t *wrong);
 
+/* Adds lanes l and l+8, l+4, l+2, l+1; destroys them. */
+float lanes_sum(float lane[LANES]);
+
 /* ---- optimiser, schedule, training ---------------------------------------------------------- */
 
 enum { SGD, ADAM };
 enum { CONSTANT, STEP, COSINE };
 enum { MILESTONES = 8 };
+
+/* What takes part in a training: called before a batch (after = 0: may move the weights) and after its net_backward
+ * (after = 1: may change gradients, must put the weights back). */
+typedef void Hook(void *context, Net *net, long step, int after);
 
 /* How to train: the published hyperparameters of an experiment. */
 typedef struct {
@@ -307,6 +317,8 @@ typedef struct {
   long steps;                 /* in all, from initialisation: T */
   int augment;                /* crops and flips */
   uint64_t order_seed;
+  Hook *hook; /* or NULL */
+  void *context;
 } Training;
 float learning_rate(const Training *how, long step);
 
@@ -336,6 +348,71 @@ void data_order(uint32_t *order, size_t n, uint64_t order_seed, uint32_t level, 
  * the schedule (fine-tuning). Fails, naming level, epoch and step, if a loss is not finite. */
 void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uint32_t level, long from, long to, float lr,
            Watch *watch, void *context);
+
+/* ==== lmc.c: between and around networks =====================================================
+ *
+ * A sum over weights goes over those concerned, side by side in the order of the flat vector, in LANES lanes (lane = place
+ * mod LANES), each ascending, added by lanes_sum. */
+
+/* A network's values and mask without the Net: two vectors as net->weight and net->mask are. */
+typedef struct {
+  float *weight;
+  unsigned char *mask;
+} Solution;
+void solution_take(Solution *s, const Net *net); /* a copy; the caller frees it by solution_free */
+void solution_put(const Solution *s, Net *net);
+void solution_free(Solution *s);
+
+/* How a network does at a place on a path: [0] on the training set, [1] on the test set. */
+typedef struct {
+  float at, loss[2];
+  size_t wrong[2]; /* images */
+} Place;
+/* n / d in percent with 4 digits, exact and rounded half up. */
+void percent(char text[32], size_t n, size_t d);
+/* What is not masked on the way between two solutions; UNION keeps both as they are. */
+enum { UNION, FIRST, SECOND, INTERSECTION };
+/* The net goes along a + t (b - a) (a and b exactly at 0 and 1, and everywhere if they are equal) or, with a bend, along
+ * (1-t)^2 a + 2 t (1-t) bend + t^2 b (Garipov 2018), and is evaluated at place[k].at = from + (to - from) k / (points - 1).
+ * Batch-norm statistics: likewise, or `recompute`d from the training set (in batches of net->batch). Leaves the net there. */
+void path(Net *net, const Dataset *data, const Solution *a, const float *bend, const Solution *b, int masking, int recompute,
+          float from, float to, Place *place, int points);
+/* Prints such a path from s[0] to s[1], its places within [0,1] measured against the ends: highest error minus the mean of the
+ * ends (barrier), above the straight line between them (height; Paul 2022), highest loss. */
+void print_path(Net *net, const Dataset *data, const Solution *s, const float *bend, int masking, int recompute, float from, float to,
+                int points);
+/* Training and test error barrier, in percent, mean over all pairs of s[0..n): the highest error on the straight line of
+ * `points` minus the mean of its two ends (Frankle et al. 2020). Between copies trained under different data orders it is the
+ * linear interpolation instability. */
+void barriers(Net *net, const Dataset *data, const Solution *s, int n, int points, char text[2][32]);
+
+/* Repellent loss (Maene 2021, section 3): J = lambda / n sum over the n optima of cos^2(theta, theta_r), theta the surviving
+ * prunable weights; a hook adds its gradient to the loss's. Created for the net's mask. */
+typedef struct {
+  float lambda;
+  int optima, most;
+  size_t weights;               /* surviving prunable weights */
+  uint32_t *index, *place;      /* [weights]: where they are in the flat vectors and among the survivors */
+  float **optimum, *square;     /* [optima][weights], [optima]: their squared norms */
+  float *theta;                 /* [weights] */
+} Repel;
+void repel_create(Repel *r, const Net *net, float lambda, int most);
+void repel_from(Repel *r, const float *weight); /* one more optimum, a flat vector */
+void repel_free(Repel *r);
+void repel_hook(void *repel, Net *net, long step, int after);
+
+/* The commands; they print tab-separated values on stdout. */
+enum { ANGLE, COSINE_SIMILARITY, L2, L1, DISAGREEMENT, KL, JS };
+/* A row of n distances per solution. Over the prunable weights that survive in both: ANGLE 2 angle / pi (0 the same, 1
+ * orthogonal), COSINE_SIMILARITY, L2, L1 (mean). Over the test set: DISAGREEMENT (percent of images with another prediction),
+ * KL (row to column), JS: mean divergence in nats of the predicted distributions. */
+void distances(Net *net, const Dataset *data, const Solution *s, int n, char **name, int what);
+/* What the loaded net is like: angle between the gradient of each batch of epoch 0 and that of the whole set (radians, mean)
+ * and their norms, weights and units per layer, units that are 0 for every training image, histogram of surviving weights. */
+void probe(Net *net, const Dataset *data, uint64_t order_seed);
+/* Trains `bend` (from the middle of a and b) so that the mean training loss on the quadratic Bezier curve falls: per batch one
+ * uniform t from RANDOM_CURVE, gradient 2 t (1-t) dW (Garipov 2018). bend: net->size values of the caller's. */
+void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, Training how, uint64_t seed, float *bend);
 
 /* ==== prune.c: masks, rewinding, the loop ==================================================== */
 
@@ -382,6 +459,10 @@ typedef struct {
   Pruning pruning;
   long rewind; /* k */
   int retrain;
+  int children;      /* copies of every network trained under other data orders, for the instability */
+  int points;        /* on the lines of barriers and instability; 0: none is measured */
+  float repel;       /* lambda of the repellent loss from the branch's own previous networks; 0: none, negative attracts */
+  int repel_last;    /* only from the last of them */
   int branch[BRANCHES], branches; /* in the order asked for; branch[0] is TICKET */
   const Safetensors *init; /* NULL, or where to start: values of step 0 and its mask */
   const char *init_path;
@@ -391,8 +472,14 @@ typedef struct {
   const char **key, **value;
 } Experiment;
 /* Runs it, or goes on where a killed run with the same configuration stopped; writes PREFIX.tsv,
- * PREFIX.rewind.safetensors, PREFIX.Lnn[.BRANCH].safetensors and prints the table of test errors on stdout. */
+ * PREFIX.rewind.safetensors, PREFIX.Lnn[.BRANCH][.childN].safetensors and prints the table of test errors on stdout. */
 void imp(const Experiment *e);
+
+/* Instability analysis (Frankle et al. 2020, algorithm 1): trains to the end, and from each step at[0..n) (ascending) again
+ * e->children copies, with the optimiser's memory of that step, under other data orders (level 0 + CHILD c). Prints a row per
+ * step: mean barrier between all pairs of the copies and the first training, errors and digest of the last copy.
+ * mask: NULL or [net->size]. */
+void stability(const Experiment *e, const unsigned char *mask, const long *at, int n);
 
 /* A digest as 16 hexadecimal digits, in and as the caller's digits. */
 const char *digest_text(char digits[17], uint64_t digest);

@@ -37,12 +37,18 @@ run() # NAME COMMAND...
   rm -f "$out.status"
 }
 
-if $compiler -I. -o test/unit test/unit.c test/naive.c nn.c prune.c data.c -lm; then run test/unit test/unit
-else
-  echo 'FAIL test/unit: does not compile'
-  failed=$((failed + 1))
-fi
+unit() # PROGRAM SOURCE...
+{
+  if $compiler -I. -o "$@" nn.c prune.c lmc.c data.c -lm; then run $1 $1
+  else
+    echo "FAIL $1: does not compile"
+    failed=$((failed + 1))
+  fi
+}
+unit test/unit test/unit.c test/naive.c
+unit test/unit_lmc test/unit_lmc.c
 run test/cli.sh sh test/cli.sh
+run test/lmc.sh sh test/lmc.sh
 run test/faults.sh sh test/faults.sh
 run test/torch.sh sh test/torch.sh
 verify()

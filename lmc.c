@@ -1,0 +1,561 @@
+/* lmc.c - why tickets win: what is measured between and around networks. Straight lines and curves between solutions, error
+ * barriers and instability (Frankle et al. 2020), repellent loss and distances (Maene, Li, Moens 2021), divergence of
+ * predictions (Evci et al. 2020), gradient noise, curved paths (Garipov et al. 2018).
+ *
+ * Not here: which networks are measured (prune.c, ticket.c), training (nn.c). All of it is sums in a fixed order (ticket.h), so
+ * that a measurement is the same bits everywhere too. SPDX-License-Identifier: MIT */
+#include "ticket.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* sum of a[j] b[j] */
+static float dot(const float *restrict a, const float *restrict b, size_t n)
+{
+  float lane[LANES] = {0};
+  size_t j, l;
+  for (j = 0; j + LANES <= n; j += LANES)
+    for (l = 0; l < LANES; l++) lane[l] = lane[l] + (float)(a[j + l] * b[j + l]);
+  for (l = 0; j + l < n; l++) lane[l] = lane[l] + (float)(a[j + l] * b[j + l]);
+  return lanes_sum(lane);
+}
+
+/* cos = <a, b> / sqrt(<a, a> <b, b>), so that it is exactly 1 where a = b; 0 if one of them is 0 */
+static float cosine(float ab, float aa, float bb)
+{
+  const float norms = square_root(aa * bb);
+  return norms > 0 ? ab / norms : 0;
+}
+
+void percent(char text[32], size_t n, size_t d)
+{
+  uint64_t share = ((uint64_t)n * MILLION + d / 2) / d;
+  sprintf(text, "%lu.%04lu", (unsigned long)(share / 10000), (unsigned long)(share % 10000));
+}
+
+/* ==== solutions and the paths between them ================================================== */
+
+void solution_take(Solution *s, const Net *net)
+{
+  s->weight = allocate(net->size, sizeof(float), "a solution");
+  s->mask = allocate(net->size, 1, "a solution");
+  memcpy(s->weight, net->weight, net->size * sizeof(float));
+  memcpy(s->mask, net->mask, net->size);
+}
+
+void solution_put(const Solution *s, Net *net)
+{
+  net_set_mask(net, s->mask);
+  memcpy(net->weight, s->weight, net->size * sizeof(float));
+}
+
+void solution_free(Solution *s)
+{
+  free(s->weight);
+  free(s->mask);
+}
+
+static void set_common_mask(Net *net, const Solution *a, const Solution *b, int masking)
+{
+  unsigned char *mask = allocate(net->size, 1, "a mask");
+  size_t j;
+  for (j = 0; j < net->size; j++) {
+    const unsigned char p = a->mask[j], q = b->mask[j];
+    mask[j] = masking == FIRST ? p : masking == SECOND ? q : masking == UNION ? p | q : p & q;
+  }
+  net_set_mask(net, mask);
+  free(mask);
+}
+
+/* The net's weights := the point at t, +0 where masked. On a line the nearer end is where the step starts. */
+static void go_to(Net *net, const float *a, const float *bend, const float *b, float t)
+{
+  const float rest = 1.0f - t, near_a = rest * rest, middle = 2.0f * (float)(t * rest), near_b = t * t;
+  float *w = net->weight;
+  size_t j;
+  for (j = 0; j < net->size; j++)
+    if (!net->mask[j]) w[j] = 0;
+    else if (bend) {
+      float sum = (float)(near_a * a[j]) + (float)(middle * bend[j]);
+      w[j] = sum + (float)(near_b * b[j]);
+    } else if (t < 0.5f) w[j] = a[j] + (float)(t * (float)(b[j] - a[j]));
+    else w[j] = b[j] + (float)(rest * (float)(a[j] - b[j]));
+}
+
+void path(Net *net, const Dataset *data, const Solution *a, const float *bend, const Solution *b, int masking, int recompute,
+          float from, float to, Place *place, int points)
+{
+  int k;
+  set_common_mask(net, a, b, masking);
+  for (k = 0; k < points; k++) {
+    Place *p = &place[k];
+    p->at = from + (float)((float)(to - from) * (float)((float)k / (float)(points - 1)));
+    go_to(net, a->weight, bend, b->weight, p->at);
+    if (recompute && net->size > net->parameters) net_recompute(net, &data->train);
+    net_evaluate(net, &data->train, &p->loss[0], &p->wrong[0]);
+    net_evaluate(net, &data->test, &p->loss[1], &p->wrong[1]);
+  }
+}
+
+/* With 6 digits; - if it is not finite, which platforms write differently. */
+static const char *number(char text[64], float x)
+{
+  sprintf(text, is_finite(x) ? "%.6f" : "-", (double)x);
+  return text;
+}
+
+void print_path(Net *net, const Dataset *data, const Solution *s, const float *bend, int masking, int recompute, float from, float to,
+                int points)
+{
+  static const char *const set_name[] = {"train", "test"};
+  Place end[2], *place = allocate((size_t)points, sizeof *place, "places on a path");
+  const size_t images[2] = {data->train.n, data->test.n};
+  char error[2][32], loss[2][64], at[64];
+  int k, set;
+  path(net, data, &s[0], bend, &s[1], masking, recompute, 0, 1, end, 2);
+  path(net, data, &s[0], bend, &s[1], masking, recompute, from, to, place, points);
+  printf("at\ttrain_loss\ttrain_error\ttest_loss\ttest_error\n");
+  for (k = 0; k < points; k++) {
+    const Place *p = &place[k];
+    for (set = 0; set < 2; set++) percent(error[set], p->wrong[set], images[set]);
+    printf("%s\t%s\t%s\t%s\t%s\n", number(at, p->at), number(loss[0], p->loss[0]), error[0], number(loss[1], p->loss[1]), error[1]);
+  }
+  for (set = 0; set < 2; set++) {
+    const size_t a = end[0].wrong[set], b = end[1].wrong[set];
+    size_t most = a > b ? a : b;
+    float height = 0, highest = end[end[1].loss[set] > end[0].loss[set]].loss[set], between;
+    for (k = 0; k < points; k++) {
+      const Place *p = &place[k];
+      if (p->at < 0 || p->at > 1) continue;
+      between = (float)a + (float)(p->at * (float)((float)b - (float)a));
+      between = (float)p->wrong[set] - between;
+      height = between > height ? between : height;
+      most = p->wrong[set] > most ? p->wrong[set] : most;
+      highest = p->loss[set] > highest ? p->loss[set] : highest;
+    }
+    percent(error[0], 2 * most - a - b, 2 * images[set]);
+    printf("# %s_barrier = %s\n# %s_height = %.4f\n# %s_highest_loss = %s\n", set_name[set], error[0], set_name[set],
+           (double)((float)(100.0f * height) / (float)images[set]), set_name[set], number(loss[0], highest));
+  }
+  free(place);
+}
+
+void barriers(Net *net, const Dataset *data, const Solution *s, int n, int points, char text[2][32])
+{
+  Place *place = allocate((size_t)points, sizeof *place, "places on a line");
+  size_t twice[2] = {0, 0}; /* the sum of all barriers in half images */
+  int i, j, k, set, pairs = n * (n - 1) / 2;
+  for (i = 0; i < n; i++)
+    for (j = i + 1; j < n; j++) {
+      path(net, data, &s[i], NULL, &s[j], UNION, 0, 0, 1, place, points);
+      for (set = 0; set < 2; set++) {
+        size_t most = 0;
+        for (k = 0; k < points; k++)
+          if (place[k].wrong[set] > most) most = place[k].wrong[set];
+        twice[set] += 2 * most - place[0].wrong[set] - place[points - 1].wrong[set];
+      }
+    }
+  percent(text[0], twice[0], 2 * (size_t)pairs * data->train.n);
+  percent(text[1], twice[1], 2 * (size_t)pairs * data->test.n);
+  free(place);
+}
+
+/* ==== repellent loss ======================================================================== */
+
+/* prunable[size]: 1 for the weights of tensors that may be pruned. Caller frees. */
+static unsigned char *list_prunable(const Net *net)
+{
+  unsigned char *prunable = allocate(net->size, 1, "prunable weights");
+  int k;
+  for (k = 0; k < net->tensors; k++)
+    if (net->tensor[k].prunable) memset(prunable + net->tensor[k].offset, 1, net->tensor[k].size);
+  return prunable;
+}
+
+void repel_create(Repel *r, const Net *net, float lambda, int most)
+{
+  unsigned char *prunable = list_prunable(net);
+  size_t j;
+  memset(r, 0, sizeof *r);
+  r->lambda = lambda;
+  r->most = most;
+  r->place = allocate(net->survivors, sizeof *r->place, "repelled weights");
+  r->index = allocate(net->survivors, sizeof *r->index, "repelled weights");
+  r->theta = allocate(net->survivors, sizeof(float), "repelled weights");
+  r->optimum = allocate((size_t)most, sizeof *r->optimum, "previous optima");
+  r->square = allocate((size_t)most, sizeof(float), "previous optima");
+  for (j = 0; j < net->survivors; j++)
+    if (prunable[net->survivor[j]]) {
+      r->place[r->weights] = (uint32_t)j;
+      r->index[r->weights++] = net->survivor[j];
+    }
+  free(prunable);
+}
+
+void repel_from(Repel *r, const float *weight)
+{
+  float *b = r->optimum[r->optima] = allocate(r->weights, sizeof(float), "a previous optimum");
+  size_t i;
+  for (i = 0; i < r->weights; i++) b[i] = weight[r->index[i]];
+  r->square[r->optima++] = dot(b, b, r->weights);
+}
+
+void repel_free(Repel *r)
+{
+  while (r->optima > 0) free(r->optimum[--r->optima]);
+  free(r->optimum);
+  free(r->square);
+  free(r->place);
+  free(r->index);
+  free(r->theta);
+}
+
+/* With a = theta, b = an optimum, c = <a,b> / (|a| |b|):
+ *     dJ/da = 2 lambda / n sum over r of c_r (b_r / (|a| |b_r|) - c_r a / |a|^2) */
+void repel_hook(void *repel, Net *net, long step, int after)
+{
+  Repel *r = repel;
+  const float scale = (float)(2.0f * r->lambda) / (float)r->optima;
+  float aa, own = 0;
+  size_t i;
+  int k;
+  (void)step;
+  if (!after) return;
+  for (i = 0; i < r->weights; i++) r->theta[i] = net->weight[r->index[i]];
+  aa = dot(r->theta, r->theta, r->weights);
+  for (k = 0; k < r->optima; k++) {
+    const float *b = r->optimum[k], norms = square_root(aa * r->square[k]);
+    const float c = norms > 0 ? dot(r->theta, b, r->weights) / norms : 0, scaled = scale * c;
+    const float toward = norms > 0 ? scaled / norms : 0;
+    if (aa > 0) own = own + (float)((float)(scaled * c) / aa);
+    for (i = 0; i < r->weights; i++) net->gradient[r->place[i]] = net->gradient[r->place[i]] + (float)(toward * b[i]);
+  }
+  for (i = 0; i < r->weights; i++) net->gradient[r->place[i]] = net->gradient[r->place[i]] - (float)(own * r->theta[i]);
+}
+
+/* ==== distances ============================================================================= */
+
+/* Distance of the weights that are prunable and survive in both. u, v, one: room for net->size numbers, `one` all 1. */
+static float weight_distance(const Net *net, const unsigned char *prunable, const Solution *a, const Solution *b, int what,
+                             float *u, float *v, const float *one)
+{
+  static const float two_over_pi = 0.636619772f;
+  size_t n = 0, j;
+  float c;
+  for (j = 0; j < net->size; j++)
+    if (prunable[j] && a->mask[j] && b->mask[j]) {
+      u[n] = a->weight[j];
+      v[n++] = b->weight[j];
+    }
+  if (what == L2 || what == L1) {
+    for (j = 0; j < n; j++) {
+      u[j] = u[j] - v[j];
+      if (what == L1 && u[j] < 0) u[j] = -u[j];
+    }
+    return what == L2 ? square_root(dot(u, u, n)) : dot(u, one, n) / (float)(n > 0 ? n : 1);
+  }
+  c = cosine(dot(u, v, n), dot(u, u, n), dot(v, v, n));
+  return what == ANGLE ? two_over_pi * arc_cosine(c) : c;
+}
+
+/* p[image][class] = ln of the predicted probability */
+static void predict(Net *net, const Split *split, float *p)
+{
+  const Activation *logits = &net->activation[net->activations - 1];
+  const size_t C = net->classes, L = logits->tile;
+  size_t first, b, c;
+  for (first = 0; first < split->n; first += net->slots) {
+    net_load(net, split, NULL, first, split->n - first < net->slots ? split->n - first : net->slots);
+    net_forward(net, 0);
+    for (b = 0; b < net->images; b++, p += C) {
+      const float *z = logits->value + b / L * C * L + b % L;
+      float m = z[0], s = 0, log_sum;
+      for (c = 1; c < C; c++) m = z[c * L] > m ? z[c * L] : m;
+      for (c = 0; c < C; c++) s = s + exponential(z[c * L] - m);
+      log_sum = logarithm(s);
+      for (c = 0; c < C; c++) p[c] = (float)(z[c * L] - m) - log_sum;
+    }
+  }
+}
+
+/* sum over classes of p (ln p - ln q) */
+static float divergence(const float *p, const float *q, size_t classes)
+{
+  float sum = 0;
+  size_t c;
+  for (c = 0; c < classes; c++) sum = sum + (float)(exponential(p[c]) * (float)(p[c] - q[c]));
+  return sum;
+}
+
+static size_t largest(const float *p, size_t classes)
+{
+  size_t best = 0, c;
+  for (c = 1; c < classes; c++) best = p[c] > p[best] ? c : best;
+  return best;
+}
+
+/* Sum over images. JS = (KL(p, m) + KL(q, m)) / 2, m = (p + q) / 2 */
+static float prediction_distance(const float *p, const float *q, size_t images, size_t classes, int what)
+{
+  float lane[LANES] = {0}, middle[256];
+  size_t i, c;
+  for (i = 0; i < images; i++, p += classes, q += classes) {
+    float x;
+    if (what == DISAGREEMENT) x = largest(p, classes) != largest(q, classes) ? 1.0f : 0.0f;
+    else if (what == KL) x = divergence(p, q, classes);
+    else {
+      for (c = 0; c < classes; c++) {
+        float m = 0.5f * (float)(exponential(p[c]) + exponential(q[c]));
+        middle[c] = m > 0 ? logarithm(m) : p[c]; /* below the smallest number: adds nothing */
+      }
+      x = 0.5f * (float)(divergence(p, middle, classes) + divergence(q, middle, classes));
+    }
+    lane[i % LANES] = lane[i % LANES] + (x > 0 ? x : 0); /* below 0 by rounding only */
+  }
+  return lanes_sum(lane);
+}
+
+void distances(Net *net, const Dataset *data, const Solution *s, int n, char **name, int what)
+{
+  const size_t images = data->test.n, values = images * net->classes;
+  const int of_weights = what < DISAGREEMENT;
+  float *room = allocate(of_weights ? 3 * net->size : (size_t)n * values, sizeof(float), "distances");
+  unsigned char *prunable = list_prunable(net);
+  char text[64];
+  size_t size;
+  int i, j;
+  for (size = 0; of_weights && size < net->size; size++) room[2 * net->size + size] = 1;
+  for (i = 0; i < n && !of_weights; i++) {
+    solution_put(&s[i], net);
+    predict(net, &data->test, room + (size_t)i * values);
+  }
+  printf("network");
+  for (j = 0; j < n; j++) printf("\t%s", name[j]);
+  for (i = 0; i < n; i++) {
+    printf("\n%s", name[i]);
+    for (j = 0; j < n; j++) {
+      const float x = of_weights ? weight_distance(net, prunable, &s[i], &s[j], what, room, room + net->size, room + 2 * net->size)
+                                 : prediction_distance(room + (size_t)i * values, room + (size_t)j * values, images, net->classes, what);
+      number(text, of_weights ? x : x / (float)images);
+      if (what == DISAGREEMENT) percent(text, (size_t)x, images);
+      printf("\t%s", text);
+    }
+  }
+  printf("\n");
+  free(prunable);
+  free(room);
+}
+
+/* ==== probe ================================================================================= */
+
+/* Angle between the gradients of the batches and of the whole set, g = sum over batches of (images in it / n) g_batch. */
+static void probe_gradient(Net *net, const Dataset *data, uint64_t order_seed)
+{
+  const size_t n = data->train.n, size = net->survivors;
+  uint32_t *order = allocate(n, sizeof *order, "the data order");
+  float *whole = allocate(size, sizeof(float), "a gradient"), aa = 0, angles = 0, norms = 0, lane[LANES];
+  size_t first, j, batches = 0, wrong = 0;
+  Solution start;
+  int pass;
+  solution_take(&start, net);
+  data_order(order, n, order_seed, 0, 0);
+  for (pass = 0; pass < 2; pass++) {
+    for (first = 0; first < n; first += net->batch) {
+      const size_t images = n - first < net->batch ? n - first : net->batch;
+      const float share = (float)images / (float)n;
+      net_load(net, &data->train, order + first, 0, images);
+      net_forward(net, 1);
+      net_loss(net, memset(lane, 0, sizeof lane), &wrong);
+      net_backward(net);
+      if (pass == 0)
+        for (j = 0; j < size; j++) whole[j] = whole[j] + (float)(share * net->gradient[j]);
+      else {
+        const float bb = dot(net->gradient, net->gradient, size);
+        angles = angles + arc_cosine(cosine(dot(whole, net->gradient, size), aa, bb));
+        norms = norms + square_root(bb);
+        batches++;
+      }
+    }
+    aa = dot(whole, whole, size);
+  }
+  printf("gradient\tangle\t%.6f\n", (double)(angles / (float)batches));
+  printf("gradient\tnorm\t%.6g\n", (double)square_root(aa));
+  printf("gradient\tbatch-norm\t%.6g\n", (double)(norms / (float)batches));
+  solution_put(&start, net);
+  solution_free(&start);
+  free(whole);
+  free(order);
+}
+
+/* Units (of a plane: channels) after a ReLU that are 0 for every training image. */
+static void probe_dead(Net *net, const Dataset *data)
+{
+  unsigned char **alive = allocate((size_t)net->layers, sizeof *alive, "dead units");
+  size_t first, b, c, i;
+  int k;
+  for (k = 0; k < net->layers; k++) alive[k] = allocate(net->activation[net->layer[k].out].channels, 1, "dead units");
+  for (first = 0; first < data->train.n; first += net->slots) {
+    net_load(net, &data->train, NULL, first, data->train.n - first < net->slots ? data->train.n - first : net->slots);
+    net_forward(net, 0);
+    for (k = 0; k < net->layers; k++) {
+      const Activation *a = &net->activation[net->layer[k].out];
+      const size_t plane = a->height * a->width, L = a->tile;
+      for (b = 0; b < net->images && net->layer[k].relu; b++)
+        for (c = 0; c < a->channels; c++)
+          for (i = 0; i < plane && !alive[k][c]; i++) alive[k][c] = a->value[((b / L * a->channels + c) * plane + i) * L + b % L] != 0;
+    }
+  }
+  for (k = 0; k < net->layers; k++) {
+    const Layer *layer = &net->layer[k];
+    unsigned long dead = 0;
+    for (c = 0; c < net->activation[layer->out].channels; c++) dead += !alive[k][c];
+    if (layer->relu) printf("dead\t%s%.0d\t%lu\n", *layer->name ? layer->name : "sum ", *layer->name ? 0 : k, dead);
+    free(alive[k]);
+  }
+  free(alive);
+}
+
+void probe(Net *net, const Dataset *data, uint64_t order_seed)
+{
+  enum { BINS = 100 };
+  unsigned long bin[BINS] = {0};
+  float most = 0, width;
+  size_t j;
+  int k;
+  printf("quantity\twhere\tvalue\n");
+  probe_gradient(net, data, order_seed);
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    const size_t units = t->shape[0], inputs = t->size / units;
+    size_t connected = 0, survivors = 0, unit, i;
+    char density[32];
+    if (!t->prunable) continue;
+    for (unit = 0; unit < units; unit++) {
+      size_t taps = 0;
+      for (i = 0; i < inputs; i++) {
+        const size_t at = t->offset + unit * inputs + i;
+        const float w = net->weight[at] < 0 ? -net->weight[at] : net->weight[at];
+        taps += net->mask[at];
+        most = w > most ? w : most;
+      }
+      survivors += taps;
+      connected += taps > 0;
+    }
+    percent(density, survivors, t->size);
+    printf("weights\t%s\t%lu\ndensity\t%s\t%s\n", t->name, (unsigned long)survivors, t->name, density);
+    printf("units\t%s\t%lu\nunits with inputs\t%s\t%lu\n", t->name, (unsigned long)units, t->name, (unsigned long)connected);
+  }
+  probe_dead(net, data);
+  width = (float)(2.0f * most) / BINS;
+  for (k = 0; k < net->tensors; k++)
+    for (j = net->tensor[k].offset; net->tensor[k].prunable && j < net->tensor[k].offset + net->tensor[k].size; j++)
+      if (net->mask[j]) {
+        float place = width > 0 ? (float)(net->weight[j] + most) / width : 0;
+        bin[place < BINS ? (int)place : BINS - 1]++;
+      }
+  for (k = 0; k < BINS; k++) printf("histogram\t%.6f\t%lu\n", (double)(float)((float)(width * (float)((float)k + 0.5f)) - most), bin[k]);
+}
+
+/* ==== curves ================================================================================ */
+
+typedef struct {
+  const float *a, *b;
+  float *bend;
+  Stream draws;
+} Curve;
+
+/* Before a batch the weights, which are the bend's, give way to the point at t; after it dJ/dbend = 2 t (1-t) dW. */
+static void curve_hook(void *context, Net *net, long step, int after)
+{
+  Curve *c = context;
+  const float t = random_uniform(c->draws, (uint64_t)step), slope = 2.0f * (float)(t * (float)(1.0f - t));
+  size_t j;
+  if (!after) {
+    memcpy(c->bend, net->weight, net->size * sizeof(float));
+    go_to(net, c->a, c->bend, c->b, t);
+    return;
+  }
+  for (j = 0; j < net->survivors; j++) net->gradient[j] = slope * net->gradient[j];
+  memcpy(net->weight, c->bend, net->size * sizeof(float));
+}
+
+void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, Training how, uint64_t seed, float *bend)
+{
+  Curve c = {NULL, NULL, NULL, {0, RANDOM_CURVE, 0, 0}};
+  Optimizer o;
+  c.a = a->weight;
+  c.b = b->weight;
+  c.bend = bend;
+  c.draws.seed = seed;
+  how.hook = curve_hook;
+  how.context = &c;
+  set_common_mask(net, a, b, UNION);
+  go_to(net, a->weight, NULL, b->weight, 0.5f);
+  optimizer_create(&o, net);
+  train(net, &o, data, &how, 0, 0, how.steps, 0, NULL, NULL);
+  memcpy(bend, net->weight, net->size * sizeof(float));
+  optimizer_free(&o);
+}
+
+/* ==== stability ============================================================================= */
+
+static void optimizer_copy(Optimizer *to, const Optimizer *from, const Net *net)
+{
+  memcpy(to->velocity, from->velocity, net->size * sizeof(float));
+  memcpy(to->square, from->square, net->size * sizeof(float));
+  to->correction1 = from->correction1;
+  to->correction2 = from->correction2;
+}
+
+void stability(const Experiment *e, const unsigned char *mask, const long *at, int n)
+{
+  const Dataset *data = e->data;
+  const int copies = e->children + 1;
+  Solution *start = allocate((size_t)n, sizeof *start, "snapshots"), *end = allocate((size_t)copies, sizeof *end, "solutions");
+  Optimizer o, *memory = allocate((size_t)n, sizeof *memory, "snapshots");
+  char measured[2][32], error[2][32], digest[17];
+  float loss;
+  size_t wrong;
+  Net net;
+  int k, c;
+  net_create(&net, &e->model, data, e->batch, e->threads);
+  if (e->init) checkpoint_apply(&net, e->init, e->init_path);
+  if (mask) net_set_mask(&net, mask);
+  if (!e->init) net_init(&net, e->scheme, e->seed, 0);
+  optimizer_create(&o, &net);
+  for (k = 0; k < n; k++) {
+    train(&net, &o, data, &e->how, 0, k > 0 ? at[k - 1] : 0, at[k], 0, NULL, NULL);
+    solution_take(&start[k], &net);
+    optimizer_create(&memory[k], &net);
+    optimizer_copy(&memory[k], &o, &net);
+  }
+  train(&net, &o, data, &e->how, 0, at[n - 1], e->how.steps, 0, NULL, NULL);
+  solution_take(&end[0], &net);
+  for (k = 0; k < e->pairs; k++) printf("# %s = %s\n", e->key[k], e->value[k]);
+  printf("step\ttrain_instability\ttest_instability\ttrain_error\ttest_error\tdigest\n");
+  for (k = 0; k < n; k++) {
+    for (c = 1; c < copies; c++) {
+      solution_put(&start[k], &net);
+      optimizer_copy(&o, &memory[k], &net);
+      train(&net, &o, data, &e->how, (uint32_t)(CHILD * c), at[k], e->how.steps, 0, NULL, NULL);
+      solution_take(&end[c], &net);
+    }
+    net_evaluate(&net, &data->train, &loss, &wrong);
+    percent(error[0], wrong, data->train.n);
+    net_evaluate(&net, &data->test, &loss, &wrong);
+    percent(error[1], wrong, data->test.n);
+    digest_text(digest, net_digest(&net));
+    barriers(&net, data, end, copies, e->points, measured);
+    printf("%ld\t%s\t%s\t%s\t%s\t%s\n", at[k], measured[0], measured[1], error[0], error[1], digest);
+    fflush(stdout);
+    for (c = 1; c < copies; c++) solution_free(&end[c]);
+    solution_free(&start[k]);
+    optimizer_free(&memory[k]);
+  }
+  solution_free(&end[0]);
+  optimizer_free(&o);
+  net_free(&net);
+  free(start);
+  free(end);
+  free(memory);
+}

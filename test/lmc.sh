@@ -1,0 +1,140 @@
+#!/bin/sh
+# test/lmc.sh - lmc, stability, distance, probe, curve, and what imp measures: children, barriers, repellent loss.
+# From the root of the repository, with ./ticket built. SPDX-License-Identifier: MIT
+. test/lib.sh
+cd "$room" || exit 1
+
+small='--model lenet-12-9 --train-size 330 --batch 50 --steps 3ep'
+column() # FILE LEVEL BRANCH NAME: a field of PREFIX.tsv
+{
+  awk -F '\t' -v l="$2" -v b="$3" -v n="$4" '/^level/ {for (i = 1; i <= NF; i++) if ($i == n) c = i} $1 == l && $2 == b {print $c}' "$1"
+}
+value() { sed -n "s/^# $1 = //p" out; } # of the run just made
+place() { awk -F '\t' -v p="$1" -v c="$2" '$1 == p {print $c}' out; }
+
+group 'imp: children and barriers'
+works 'a run with children' imp $small --levels 3 --rate 0.5 --branches reinit,shuffle --children 2 --points 7 --quiet --out c
+works 'the same without' imp $small --levels 3 --rate 0.5 --branches reinit,shuffle --quiet --out p
+is 'files of children' 16 "$(ls c.*child*.safetensors | wc -l | tr -d ' ')"
+is 'the networks are the same' "$(grep -v '^#' p.tsv | cut -f 1-9,14)" "$(grep -v '^#' c.tsv | cut -f 1-9,14)"
+is 'nothing measured' '-' "$(grep '^[0-9]' p.tsv | cut -f 10-13 | tr '\t' '\n' | sort -u)"
+is 'no barrier at the first level' '- -' "$(column c.tsv 0 ticket train_barrier) $(column c.tsv 1 shuffle test_barrier)"
+[ "$(cksum <c.L01.child1.safetensors)" != "$(cksum <c.L01.child2.safetensors)" ] && good || bad 'children' 'different ones' 'equal files'
+for branch in ticket reinit; do
+  [ $branch = ticket ] && b= || b=.$branch
+  works "lmc of $branch" lmc c.L01$b.safetensors c.L02$b.safetensors --points 7
+  is "barriers of $branch" "$(column c.tsv 2 $branch train_barrier) $(column c.tsv 2 $branch test_barrier)" "$(value train_barrier) $(value test_barrier)"
+done
+works 'one child' imp $small --levels 1 --children 1 --points 7 --quiet --out o
+works 'lmc of a network and its child' lmc o.L00.safetensors o.L00.child1.safetensors --points 7
+is 'instability' "$(column o.tsv 0 ticket train_instability) $(column o.tsv 0 ticket test_instability)" "$(value train_barrier) $(value test_barrier)"
+works 'stability' stability $small --points 7 --at 0,1ep,3ep
+is 'from step 0' "$(column o.tsv 0 ticket train_instability) $(digest_in o.L00.child1.safetensors)" "$(awk -F '\t' '$1 == "0" {print $2, $6}' out)"
+is 'from the end' "0.0000 $(digest_in o.L00.safetensors)" "$(awk -F '\t' '$1 == "21" {print $2, $6}' out)"
+works 'a ticket' stability $small --points 7 --ticket c.L01.safetensors --children 2
+is 'its rows' 1 "$(grep -c '^[0-9]' out)"
+works 'stability from a file' stability $small --points 3 --init c.L02.safetensors
+
+group 'imp: killed with children'
+killed='imp --model lenet-80-40 --batch 50 --steps 12ep --train-size 1000 --levels 2 --rate 0.5 --branches reinit --children 2 --points 3 --quiet'
+mkdir once often
+works 'the uninterrupted run' $killed --out once/k
+mv out once.out
+for file in k.L00.child1 k.L00.reinit k.L00.reinit.child1 k.L01.child1; do # killed when the file appears
+  "$ticket" $killed --out often/k >out 2>err &
+  process=$!
+  while [ ! -f often/$file.safetensors ] && kill -0 $process 2>/dev/null; do sleep 0.02; done
+  kill -9 $process 2>/dev/null
+  wait $process 2>/dev/null
+done
+works 'the last restart' $killed --out often/k
+same 'the table' once.out out
+(cd once && sums .) >before
+(cd often && sums .) >after
+same 'files' before after
+
+group 'imp: repellent loss'
+works 'repel' imp $small --levels 3 --rate 0.5 --branches reinit --repel 2 --quiet --out r
+works 'repel the last' imp $small --levels 3 --rate 0.5 --branches reinit --repel 2 --repel-set last --quiet --out l
+works 'attract' imp $small --levels 3 --rate 0.5 --branches reinit --repel -1 --quiet --out n
+is 'nothing to repel from at level 0' "$(digest_in p.L00.safetensors) $(digest_in p.L00.reinit.safetensors)" "$(digest_in r.L00.safetensors) $(digest_in r.L00.reinit.safetensors)"
+is 'one and the last are the same' "$(digest_in r.L01.safetensors) $(digest_in r.L01.reinit.safetensors)" "$(digest_in l.L01.safetensors) $(digest_in l.L01.reinit.safetensors)"
+[ "$(digest_in r.L02.safetensors)" != "$(digest_in l.L02.safetensors)" ] && good || bad 'two and the last' 'different' 'the same digest'
+angle() # A B
+{
+  run distance "$1" "$2"
+  awk -F '\t' '/^network/ {next} /^#/ {next} {print $3; exit}' out
+}
+a=$(angle n.L01.safetensors n.L00.safetensors) b=$(angle p.L01.safetensors p.L00.safetensors) c=$(angle r.L01.safetensors r.L00.safetensors)
+[ "$(echo "$a $b $c" | awk '{print ($1 < $2 && $2 < $3)}')" = 1 ] && good || bad 'angles of attracted, plain, repelled' 'rising' "$a $b $c"
+
+group 'lmc'
+works 'with positions outside' lmc c.L00.safetensors c.L02.reinit.safetensors --points 5 --from -0.5 --to 1.5
+is 'the ends' "$(column c.tsv 0 ticket train_loss) $(column c.tsv 0 ticket train_error) $(column c.tsv 0 ticket test_loss) $(column c.tsv 0 ticket test_error)" \
+  "$(place 0.000000 2) $(place 0.000000 3) $(place 0.000000 4) $(place 0.000000 5)"
+is 'the other end' "$(column c.tsv 2 reinit train_loss) $(column c.tsv 2 reinit test_error)" "$(place 1.000000 2) $(place 1.000000 5)"
+is 'rows' '-0.500000 0.000000 0.500000 1.000000 1.500000' "$(awk -F '\t' '!/^#/ && !/^at/ {printf "%s%s", s, $1; s = " "}' out)"
+works 'a network and itself' lmc c.L01.safetensors c.L01.safetensors --points 9
+is 'no barrier' '0.0000 0.0000' "$(value train_barrier) $(value test_height)"
+works 'under the first mask' lmc c.L02.safetensors c.L00.safetensors --points 3 --mask first
+is 'the first end' "$(column c.tsv 2 ticket train_loss)" "$(place 0.000000 2)"
+[ "$(place 1.000000 2)" != "$(column c.tsv 0 ticket train_loss)" ] && good || bad 'the second end' 'pruned' "$(place 1.000000 2)"
+works 'recompute without batch norm' lmc c.L00.safetensors c.L01.safetensors --points 4 --bn recompute
+grep -v '^#' out >recomputed
+works 'and on the average' lmc c.L00.safetensors c.L01.safetensors --points 4
+grep -v '^#' out >average
+same 'the same' recomputed average
+
+group 'distance, probe, curve'
+for what in angle cosine l2 l1 disagreement js; do
+  works "$what" distance c.L00.safetensors c.L01.safetensors c.L02.reinit.safetensors c.rewind.safetensors --what $what
+  is "$what is symmetrical" '' "$(awk -F '\t' '/^#|^network/ {next} {n++; for (i = 1; i <= 4; i++) m[n, i] = $(i + 1)}
+    END {if (n != 4) print n " rows"; for (i = 1; i <= 4; i++) for (k = 1; k <= 4; k++) if (m[i, k] != m[k, i]) print i, k, m[i, k], m[k, i]}' out)"
+done
+works 'one file' distance c.L00.safetensors
+works 'probe' probe c.L02.safetensors --batch 330
+is 'one batch is the whole set' '0.000000' "$(awk -F '\t' '$1 == "gradient" && $2 == "angle" {print $3}' out)"
+is 'weights' "$(column c.tsv 2 ticket weights)" "$(awk -F '\t' '$1 == "weights" {n += $3} END {print n}' out)"
+is 'histogram' "$(column c.tsv 2 ticket weights)" "$(awk -F '\t' '$1 == "histogram" {n += $3} END {print n}' out)"
+works 'curve' curve c.L02.safetensors c.L02.reinit.safetensors --steps 20ep --points 5
+is 'the ends' "$(column c.tsv 2 ticket train_loss) $(column c.tsv 2 reinit train_loss)" "$(place 0.000000 2) $(place 1.000000 2)"
+curved=$(value train_highest_loss)
+works 'straight' lmc c.L02.safetensors c.L02.reinit.safetensors --points 5
+[ "$(echo "$curved $(value train_highest_loss)" | awk '{print ($1 <= $2)}')" = 1 ] && good || bad 'highest loss of the curve' "at most $(value train_highest_loss)" "$curved"
+run probe c.L01.safetensors
+mv out first
+works 'again' probe c.L01.safetensors
+same 'the same bytes' first out
+
+group 'hostile input'
+works 'another model' train --model lenet-12-8 --train-size 330 --steps 1it --quiet --out m
+works 'other data' train --model lenet-12-9 --data synth-rgb --train-size 330 --steps 1it --quiet --out d
+works 'fewer images' train --model lenet-12-9 --train-size 329 --steps 1it --quiet --out f
+for command in lmc distance curve; do
+  refused 1 'm.L00.safetensors: its model is lenet-12-8, but lenet-12-9 in c.L00.safetensors' $command c.L00.safetensors m.L00.safetensors
+  refused 1 'd.L00.safetensors: its data is synth-rgb, but synth in' $command c.L00.safetensors d.L00.safetensors
+  refused 1 'f.L00.safetensors: its data-digest is' $command c.L00.safetensors f.L00.safetensors
+done
+refused 1 'd.L00.safetensors: was trained on synth-rgb, but this is synth; give its --data' probe d.L00.safetensors
+refused 1 'nowhere.safetensors' probe nowhere.safetensors
+head -c 5000 c.L00.safetensors >short.safetensors
+refused 1 'short.safetensors: ' lmc c.L00.safetensors short.safetensors
+cp c.L00.safetensors bit.safetensors
+printf '\1' | dd of=bit.safetensors bs=1 seek=$((8 + $(header_bytes bit.safetensors) + 100)) conv=notrunc 2>/dev/null
+refused 1 'bit.safetensors: its values have digest' distance bit.safetensors c.L00.safetensors
+sed 's/"model"/"mosel"/' c.L00.safetensors >anonymous.safetensors
+refused 1 'anonymous.safetensors: does not say its model' probe anonymous.safetensors
+sed 's/"model":"lenet-12-9"/"model":"lenet-12-8"/' c.L00.safetensors >false.safetensors
+refused 1 'false.safetensors: ' probe false.safetensors
+refused 2 'lmc takes two checkpoints, but 1 is given' lmc c.L00.safetensors
+refused 2 'but 3 are given' curve c.L00.safetensors c.L00.safetensors c.L00.safetensors
+refused 2 'probe takes one checkpoint' probe
+refused 2 'distance takes checkpoints' distance
+refused 2 "'c.L00.safetensors' is not an option of train" train c.L00.safetensors
+refused 2 '--points' lmc c.L00.safetensors c.L00.safetensors --points 1
+refused 2 '--what' distance c.L00.safetensors --what far
+refused 2 '--at 2ep,1ep: must ascend' stability $small --at 2ep,1ep
+refused 2 '--at 4ep' stability $small --at 4ep
+refused 2 '--children 0' stability $small --children 0
+refused 1 'm.L00.safetensors' stability $small --ticket m.L00.safetensors
+finish
