@@ -1293,7 +1293,8 @@ static int build_lenet(Net *net, const Model *model)
 }
 
 /* Convolutions 3x3 of so many channels with ReLU, M: max pool 2; from Frankle and Carbin 2019 (Conv-N, without batch norm,
- * then two dense layers) and OpenLTH (VGG, then an average pool). */
+ * then two dense layers) and OpenLTH (VGG, then an average pool). NAME-W: W channels in the first layer, not 64, and all
+ * others in proportion. */
 static int build_plain(Net *net, const Model *model)
 {
   static const struct {
@@ -1303,12 +1304,14 @@ static int build_plain(Net *net, const Model *model)
                {"vgg16", "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512"},
                {"vgg19", "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512"}};
   const int vgg = model->name[0] == 'v';
+  const size_t length = strcspn(model->name, "-");
   const char *at = NULL;
-  char name[NAME_SIZE];
+  char name[NAME_SIZE], *end = (char *)"";
+  const unsigned long width = model->name[length] ? strtoul(model->name + length + 1, &end, 10) : 64;
   int k, a = 0, number;
   for (k = 0; k < 7; k++)
-    if (!strcmp(model->name, plans[k].name)) at = plans[k].plan;
-  if (!at) return 0;
+    if (strlen(plans[k].name) == length && !strncmp(model->name, plans[k].name, length)) at = plans[k].plan;
+  if (!at || *end || width < 1 || width > 1024) return 0;
   for (number = 0; *at; number++, at += strspn(at, " ")) {
     if (*at == 'M') {
       a = add_max_pool(net, a, 2);
@@ -1316,7 +1319,7 @@ static int build_plain(Net *net, const Model *model)
       continue;
     }
     sprintf(name, "layers.%d.conv", number);
-    a = add_conv(net, a, name, strtoul(at, (char **)&at, 10), 3, 1, 1, 1);
+    a = add_conv(net, a, name, strtoul(at, (char **)&at, 10) * width / 64, 3, 1, 1, 1);
     sprintf(name, "layers.%d.bn", number);
     if (vgg) a = add_norm(net, a, name, model->affine);
     add_relu(net, a);
@@ -1325,7 +1328,7 @@ static int build_plain(Net *net, const Model *model)
   else
     for (k = 0; k < 2; k++) {
       sprintf(name, "fc_layers.%d", k);
-      a = add_relu(net, add_dense(net, a, name, 256));
+      a = add_relu(net, add_dense(net, a, name, 4 * width));
     }
   add_dense(net, a, "fc", net->classes);
   return 1;
@@ -1525,7 +1528,7 @@ void net_create(Net *net, const Model *model, const Dataset *data, size_t batch,
     built = !strncmp(model->name, models[k].prefix, strlen(models[k].prefix)) && models[k].build(net, model);
   if (strlen(model->name) >= NAME_SIZE || !built)
     fail_usage("--model %s: no such model; there are lenet-N1-N2-... (units up to %d), conv2, conv4, conv6, vgg11, vgg13, vgg16, vgg19, "
-               "resnet20, 32, 44, 56, 110 and resnetN-WIDTH", model->name, WIDEST);
+               "resnet20, 32, 44, 56, 110, and with other widths conv4-WIDTH, vgg16-WIDTH, resnet20-WIDTH", model->name, WIDEST);
   strcpy(net->model, model->name);
   net_close(net);
 }

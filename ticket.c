@@ -38,7 +38,8 @@ static const Option options[OPTIONS] = {
   [O_TRAIN_SIZE] = {"train-size", "N", "", INTEGER, RUNS | BATCHES | DATA, 1, 1, 1e9, "only the first N training images"},
   [O_AUGMENT] = {"augment", "none|crop-flip", "none", CHOICE, RUNS | BATCHES, 1, 0, 0,
                  "training images: cropped from a border of 4 black pixels and mirrored at random"},
-  [O_MODEL] = {"model", "NAME", "lenet-300-100", TEXT, RUNS | BENCH, 1, 0, 0, "lenet-N1-N2-...: dense layers of N1, N2, ... units; conv2, conv4, conv6; vgg11, 13, 16, 19; resnet20, 32, 44, 56, 110 or resnetN-WIDTH"},
+  [O_MODEL] = {"model", "NAME", "lenet-300-100", TEXT, RUNS | BENCH, 1, 0, 0, "lenet-N1-N2-...: dense layers of N1, N2, ... units; conv2, conv4, conv6; vgg11, 13, "
+              "16, 19; resnet20, 32, 44, 56, 110; with other widths conv4-WIDTH, vgg16-WIDTH, resnet20-WIDTH (channels of the first layer)"},
   [O_SHORTCUT] = {"shortcut", "conv|pad", "conv", CHOICE, RUNS | BENCH, 1, 0, 0,
                   "of a ResNet where shapes change: a 1x1 convolution, or subsample and pad with zeros (no weights)"},
   [O_AFFINE] = {"bn-affine", "on|off", "on", CHOICE, RUNS | BENCH, 1, 0, 0, "whether batch norm has weights gamma and beta"},
@@ -789,8 +790,8 @@ static int verify(void)
   verify_training("resnet8-4 sgd dense", &colour, "resnet8-4", 0, 40, KAIMING_NORMAL, &how, 0, 0x6dc25c88d6a778bbu);
   verify_training("resnet8-8 sgd 10%, shortcut pad, no affine", &colour, "resnet8-8", 1, 21, KAIMING_NORMAL, &how, 900000, 0xe1c579dde1db9f82u);
   how.steps = 2;
-  verify_training("conv2 sgd 70%", &colour, "conv2", 0, 18, GLOROT_NORMAL, &how, 300000, 0x816d15dbd719ed46u);
-  verify_training("vgg11 sgd 5%", &colour, "vgg11", 0, 6, KAIMING_NORMAL, &how, 950000, 0x2c2e24102f586327u);
+  verify_training("conv2-8 sgd 70%", &colour, "conv2-8", 0, 18, GLOROT_NORMAL, &how, 300000, 0x3cabbe599ecf3d1cu);
+  verify_training("vgg11-8 sgd 15%", &colour, "vgg11-8", 0, 18, KAIMING_NORMAL, &how, 850000, 0xd661c00b1ae0736cu);
   dataset_free(&grey);
   dataset_free(&colour);
   return wrong_digests > 0;
