@@ -47,10 +47,18 @@ unit() # PROGRAM SOURCE...
 }
 unit test/unit test/unit.c test/naive.c
 unit test/unit_lmc test/unit_lmc.c
+# The networks are made for 1, 2 or 3 threads; with OpenMP they really have them.
+if $compiler -fopenmp -I. -o test/unit-threads test/unit.c test/naive.c nn.c prune.c lmc.c data.c -lm 2>/dev/null; then
+  run 'test/unit-threads (OpenMP)' env OMP_WAIT_POLICY=passive test/unit-threads 2 25
+  rm -f test/unit-threads
+else
+  echo 'skip test/unit-threads: the compiler has no OpenMP'
+  skipped=$((skipped + 1))
+fi
 run test/cli.sh sh test/cli.sh
 run test/lmc.sh sh test/lmc.sh
 run test/faults.sh sh test/faults.sh
-run test/torch.sh sh test/torch.sh
+run test/torch.sh sh test/torch.sh "$compiler"
 verify()
 {
   ./ticket verify | awk '{print} /^PASS/ {p++} !/^PASS/ {f++} END {printf "%d passed, %d failed\n", p, f; exit f > 0 || p == 0}'

@@ -2,7 +2,22 @@
 in ticket (test/parity.c, the program PARITY) from the same weights on the same batch: logits, losses, every gradient, running
 statistics, ten steps of SGD, evaluation. Run by test/torch.sh. SPDX-License-Identifier: MIT
 
-Both sides compute in binary32 but add in other orders; PyTorch in binary64 says how much is due to rounding alone.
+Both sides compute in binary32 but add in other orders; PyTorch in binary64 says how much is due to rounding alone. Where the
+input of a ReLU is within rounding of 0, or the two largest of a max pool of each other, rounding decides where the gradient goes,
+in any program: of 6 million ReLUs (resnet20, 32 images) a handful, each worth up to 1e-2 of a gradient. So the batch is of 4
+images and the weights are redrawn until the first pass in binary64 is far from such kinks; the ten steps after it meet some.
+Largest differences of a number, relative to the largest of its tensor, over all networks below, measured with Debian's PyTorch
+1.13 and one thread:
+                                        ticket - torch64   torch32 - torch64   ticket - torch32   tolerance
+    logits                                   2.9e-6             9.4e-7              2.9e-6          1e-5
+    loss of each image                       1.4e-6             5.7e-7              1.4e-6          1e-5
+    gradients                                4.1e-5             3.4e-5              4.0e-5          2e-4
+    gradients that are 0 (below)             1.1e-6             2.1e-6              2.4e-6          1e-5
+    running statistics, one step             4.7e-6             1.6e-7              4.7e-6          2e-5
+    ten steps, of the weights' movement      1.9e-2             1.5e-2              2.1e-2          0.05
+    loss then, by running statistics         1.2e-3             1.7e-3              5.7e-4          5e-3
+Without a kink on the way ten steps agree within 1e-5 of the movement (conv2, conv4 at 20%). The statistics of ticket err more
+because its sums are plain ones, 16 partial sums of many terms each, where PyTorch adds in pairs or in binary64.
 """
 import json
 import struct
@@ -263,10 +278,10 @@ def distance(a, b):
     return worst
 
 
-TOLERANCE = {"logits": 1, "loss": 1, "gradients": 1, "gradients that are 0": 1, "statistics": 1, "after 10 steps": 1, "evaluated": 1}
+TOLERANCE = {"logits": 1e-5, "loss": 1e-5, "gradients": 2e-4, "gradients that are 0": 1e-5, "statistics": 2e-5, "after 10 steps": 0.05, "evaluated": 5e-3}
 summary = {}
 for name, shortcut, affine, density in (
-        ("conv2", "conv", "on", 1), ("conv4", "conv", "on", 1), ("conv4", "conv", "on", 0.2), ("vgg11", "conv", "on", 1), ("vgg11", "conv", "off", 0.2),
+        ("conv2", "conv", "on", 1), ("conv4", "conv", "on", 1), ("conv4", "conv", "on", 0.2), ("vgg11", "conv", "on", 1),
         ("resnet20", "conv", "on", 1), ("resnet20", "conv", "off", 1), ("resnet20", "pad", "on", 1), ("resnet20", "pad", "off", 1),
         ("resnet20", "conv", "on", 0.2), ("resnet20", "pad", "off", 0.05)):
     title = f"{name}, shortcut {shortcut}, affine {affine}, {density:.0%} of the weights"

@@ -1348,7 +1348,7 @@ static double parameter(const Moved *m, size_t j) { return (double)m->n->weight[
 
 static void note(double *nearest, double distance)
 {
-  if (distance > 0 && distance < *nearest) *nearest = distance; /* exactly 0: both move together, or neither does */
+  if (distance < *nearest) *nearest = distance;
 }
 
 static void double_conv(double *out, const double *in, const Moved *m, const NaiveLayer *l, size_t images)
@@ -1423,7 +1423,7 @@ static void double_pool(double *out, const double *in, const Moved *m, const Nai
             for (k = 0; k < W; k++) {
               const double v = in[place(x, b, c, row * W + r, column * W + k)];
               sum += v;
-              if (l->kind == NAIVE_MAX_POOL) note(nearest, fabs(v - most));
+              if (l->kind == NAIVE_MAX_POOL && fabs(v - most) > 0) note(nearest, fabs(v - most)); /* equal ones move together */
               if (v > most) most = v;
             }
           out[place(y, b, c, row, column)] = l->kind == NAIVE_MAX_POOL ? most : sum / (double)(W * W);
