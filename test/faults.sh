@@ -113,6 +113,46 @@ hostile 'more labels than images' $test_labels "3 labels, but idx/$test_images h
 hostile 'test images of another shape' $test_images 'but the training images have 2 x 2'
 refused 1 "good/$images/$images" data --data mnist:good/$images
 
+# ==== CIFAR ==================================================================================
+# 3 images in each of the files; CIFAR-100 has two labels, coarse and fine.
+
+group 'hostile CIFAR files'
+mkdir cifar
+for file in data_batch_1 data_batch_2 data_batch_3 data_batch_4 data_batch_5 test_batch; do
+  for label in '\0' '\4' '\11'; do printf "$label"; zeros 3072; done >cifar/$file.bin
+done
+for file in train test; do
+  for label in '\0\143' '\4\0' '\23\12'; do printf "$label"; zeros 3072; done >cifar/$file.bin
+done
+works 'CIFAR-10' data --data cifar10:cifar
+is 'CIFAR-10, images' 1 "$(grep -c '^train	15 images' "$room/out")"
+works 'CIFAR-100' data --data cifar100:cifar
+is 'CIFAR-100, classes' 1 "$(grep -c '^classes	100' "$room/out")"
+works 'CIFAR-100, coarse' data --data cifar100-coarse:cifar
+is 'CIFAR-100, coarse, classes' 1 "$(grep -c '^classes	20' "$room/out")"
+mv cifar kept
+wrong_cifar() # SET FILE WORDS: cifar/FILE is wrong, and the message says so
+{
+  refused 1 "cifar/$2: ...$3" data --data $1:cifar
+  rm -rf cifar
+}
+for set in 'cifar10 data_batch_1.bin 3073' 'cifar10 data_batch_5.bin 3073' 'cifar10 test_batch.bin 3073' 'cifar100 train.bin 3074' 'cifar100 test.bin 3074'; do
+  read -r name file record <<EOF
+$set
+EOF
+  rm -rf cifar
+  cp -r kept cifar; rm cifar/$file; wrong_cifar $name $file ''
+  cp -r kept cifar; : >cifar/$file; wrong_cifar $name $file empty
+  for n in 1 3072 $((3 * record - 1)); do cp -r kept cifar; head -c $n kept/$file >cifar/$file; wrong_cifar $name $file 'whole number'; done
+  cp -r kept cifar; zeros 1 >>cifar/$file; wrong_cifar $name $file 'whole number'
+  cp -r kept cifar; { head -c $record kept/$file; printf '\377\377'; tail -c +$((record + 3)) kept/$file; } >cifar/$file; wrong_cifar $name $file 'label of image 1 is 255'
+  cp -r kept cifar; printf '\37\213\10\0' >cifar/$file; wrong_cifar $name $file gzip
+  cp -r kept cifar; rm cifar/$file; mkdir cifar/$file; wrong_cifar $name $file ''
+done
+cp -r kept cifar; { printf '\12'; tail -c +2 kept/test_batch.bin; } >cifar/test_batch.bin; wrong_cifar cifar10 test_batch.bin 'label of image 0 is 10'
+cp -r kept cifar; { printf '\0\144'; tail -c +3 kept/train.bin; } >cifar/train.bin; wrong_cifar cifar100 train.bin 'label of image 0 is 100'
+cp -r kept cifar; { printf '\24'; tail -c +2 kept/train.bin; } >cifar/train.bin; wrong_cifar cifar100-coarse train.bin 'label of image 0 is 20'
+
 # ==== checkpoints ============================================================================
 # The network 4-3-10 of the set above: 3 x 4 + 3 + 10 x 3 + 10 = 55 floats and 12 + 30 mask values.
 
