@@ -566,19 +566,21 @@ static void pack(Net *net, const Layer *layer, const Taps *taps, size_t lists, s
   }
 }
 
-/* y[r][u][i] = sum over the taps of row r of w x[u][offset + i] for rows mine[0] <= r < mine[1] of `rows`, u < height, i < n:
- * a strip of one tile of images. `list` is the first row's list, or the one that all share. */
+/* y[r][u][i] = sum over the taps of row r of w x[u][offset + i], then + bias[r] and the ReLU if asked for, for rows
+ * mine[0] <= r < mine[1] of `rows`, u < height, i < n: a strip of one tile of images. `list` is the first row's list, or the
+ * one that all share. */
 static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows, const size_t mine[2], const float *x, size_t x_step,
-                     float *y, size_t y_plane, size_t height, size_t n)
+                     float *y, size_t y_plane, size_t height, size_t n, const float *bias, int relu)
 {
   float some[4 * COLUMNS];
   const size_t width = taps->step ? COLUMNS : 2 * COLUMNS;
-  size_t u, c, r, j;
-  for (u = 0; u < height; u++)
-    for (c = 0; c < n; c += width)
-      for (r = mine[0]; r < mine[1]; r += taps->step ? 4 : 1) {
-        const size_t first = taps->start[taps->step ? list : list + r], k = taps->start[(taps->step ? list : list + r) + 1] - first;
-        const size_t left = n - c, high = taps->step ? (rows - r < 4 ? rows - r : 4) : 1, wide = left < width ? left : width;
+  size_t u, c, r, j, i;
+  for (r = mine[0]; r < mine[1]; r += taps->step ? 4 : 1) {
+    const size_t first = taps->start[taps->step ? list : list + r], k = taps->start[(taps->step ? list : list + r) + 1] - first;
+    const size_t high = taps->step ? (rows - r < 4 ? rows - r : 4) : 1;
+    for (u = 0; u < height; u++)
+      for (c = 0; c < n; c += width) {
+        const size_t wide = n - c < width ? n - c : width;
         const int whole = wide == width && (high == 4 || !taps->step);
         const float *from = x + u * x_step + c;
         float *to = y + r * y_plane + u * n + c, *out = whole ? to : some;
@@ -586,6 +588,12 @@ static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows,
         else block_of_1(out, from, taps->offset + first, net->packed + first, k, wide > COLUMNS ? 2 : 1);
         for (j = 0; !whole && j < high; j++) memcpy(to + j * y_plane, some + j * COLUMNS, wide * sizeof(float));
       }
+    for (j = r; j < r + high; j++) {
+      float *to = y + j * y_plane;
+      for (i = 0; bias && i < height * n; i++) to[i] = to[i] + bias[j];
+      for (i = 0; relu && i < height * n; i++) to[i] = rectified(to[i]);
+    }
+  }
 }
 
 /* Of tiles x rows, in blocks of 4 rows, the rows of tile t that are this thread's part; 0 if there are none. */
@@ -611,18 +619,14 @@ static void conv_forward(Net *net, const Layer *layer, int part)
   const size_t x_size = layer->inputs * layer->height * layer->width * LANES, n = layer->columns * LANES, plane = layer->rows * n;
   const float *bias = layer->bias < 0 ? NULL : net->weight + net->tensor[layer->bias].offset;
   const size_t tiles = tiles_in_use(net, layer->out);
-  size_t t, u, o, i, mine[2];
+  size_t t, u, mine[2];
   for (t = 0; t < tiles; t++) {
     if (!rows_of_tile(net, tiles, t, layer->outputs, part, mine)) continue;
     for (u = 0; u < layer->rows; u += b.high) {
       const size_t high = layer->rows - u < b.high ? layer->rows - u : b.high;
       const float *x = bordered(&b, net->room + (size_t)part * net->room_size, net->activation[layer->in].value + t * x_size, layer->inputs, u);
       float *y = net->activation[layer->out].value + t * layer->outputs * plane + u * n;
-      convolve(net, &layer->forward, 0, layer->outputs, mine, x, layer->stride * b.row_size, y, plane, high, n);
-      for (o = mine[0]; o < mine[1]; o++) {
-        for (i = 0; bias && i < high * n; i++) y[o * plane + i] = y[o * plane + i] + bias[o];
-        for (i = 0; layer->relu && i < high * n; i++) y[o * plane + i] = rectified(y[o * plane + i]);
-      }
+      convolve(net, &layer->forward, 0, layer->outputs, mine, x, layer->stride * b.row_size, y, plane, high, n, bias, layer->relu);
     }
   }
 }
@@ -670,10 +674,10 @@ static void conv_input_gradient(Net *net, const Layer *layer, int part)
         const size_t n = (layer->width - w + s - 1) / s * LANES, list = layer->backward.step ? p : p * layer->inputs;
         if (h >= layer->height || w >= layer->width) continue;
         if (s == 1 && !layer->adds) {
-          convolve(net, &layer->backward, list, layer->inputs, mine, dy, b.row_size, dx + u * n, x_plane, high, n);
+          convolve(net, &layer->backward, list, layer->inputs, mine, dy, b.row_size, dx + u * n, x_plane, high, n, NULL, 0);
           continue;
         }
-        convolve(net, &layer->backward, list, layer->inputs, mine, dy, b.row_size, phase, high * n, high, n);
+        convolve(net, &layer->backward, list, layer->inputs, mine, dy, b.row_size, phase, high * n, high, n, NULL, 0);
         for (i = mine[0]; i < mine[1]; i++)
           for (v = 0; v < high; v++)
             for (j = 0; j < n / LANES; j++) {
