@@ -475,31 +475,56 @@ static void rectify_gradient(float *restrict dy, const float *restrict y, size_t
 
 /* ---- convolutions and dense layers ----------------------------------------------------------- */
 
-/* Channels of planes height x width (pixels of LANES numbers), `before` pixels of zeros above and to the left and as many as
- * are missing to rows x columns below and to the right; with a stride, every row as `stride` rows of every stride-th pixel:
- *     to[c][r][phase][j] = from[c][r - before][j stride + phase - before]
- * Where there is nothing to do it returns `from` itself. */
-static const float *bordered(float *to, const float *from, size_t channels, size_t height, size_t width, size_t before, size_t rows,
-                             size_t columns, size_t stride)
+enum { STRIP = 1 << 17 }; /* numbers of a strip: 512 KiB, half of a usual second-level cache */
+
+/* Planes height x width with a border of zeros, `before` pixels above and to the left, of which a strip is in memory at a time:
+ * so many rows as make `high` rows of what is computed from it. With a stride, every row is `phases` rows of every phases-th
+ * pixel. x for the output and dW, dy for dx. */
+typedef struct {
+  size_t channels, height, width, before, high, rows, columns, phases, row_size; /* row_size: one row with all its phases, in numbers */
+} Border;
+
+static Border border_of(const Layer *layer, int backward)
 {
-  const size_t each = (columns + stride - 1) / stride;
+  Border b;
+  size_t step, span; /* output row u needs rows u step ... u step + span - 1 */
+  b.channels = backward ? layer->outputs : layer->inputs;
+  b.height = backward ? layer->rows : layer->height;
+  b.width = backward ? layer->columns : layer->width;
+  b.phases = step = backward ? 1 : layer->stride;
+  b.before = backward ? (layer->kernel - 1 - layer->padding) / layer->stride : layer->padding;
+  span = backward ? (b.before * layer->stride + layer->stride - 1 + layer->padding) / layer->stride + 1 : layer->kernel;
+  b.columns = backward ? b.before + (layer->width - 1 + layer->padding) / layer->stride + 1 : layer->width + 2 * layer->padding;
+  b.row_size = (b.columns + b.phases - 1) / b.phases * b.phases * LANES;
+  b.high = backward ? (layer->height + layer->stride - 1) / layer->stride : layer->rows;
+  while (b.high > 2 && layer->kernel > 1 && ((b.high - 1) * step + span) * b.row_size * b.channels > STRIP) b.high = (b.high + 1) / 2;
+  b.rows = layer->kernel == 1 && step == 1 ? b.height : (b.high - 1) * step + span;
+  return b;
+}
+
+/* Channels from ... from + channels - 1 of the strip for output rows u ... u + high - 1:
+ *     to[c][r][phase][j] = x[c][first + r][j phases + phase] of the bordered planes, first = u phases
+ * Where there is nothing to do it returns x itself. */
+static const float *bordered(const Border *b, float *to, const float *x, size_t channels, size_t u)
+{
+  const size_t each = b->row_size / LANES / b->phases, stride = b->phases;
   size_t c, r, q, j;
   float *at = to;
-  if (before == 0 && stride == 1 && rows == height && columns == width) return from;
+  if (b->before == 0 && stride == 1 && b->rows == b->height && b->columns == b->width) return x;
   for (c = 0; c < channels; c++)
-    for (r = 0; r < rows; r++)
+    for (r = u * stride; r < u * stride + b->rows; r++)
       for (q = 0; q < stride; q++, at += each * LANES) {
-        const float *row = from + (c * height + r - before) * width * LANES;
-        const int inside = r >= before && r - before < height;
+        const float *row = x + (c * b->height + r - b->before) * b->width * LANES;
+        const int inside = r >= b->before && r - b->before < b->height;
         if (inside && stride == 1) {
-          memset(at, 0, before * LANES * sizeof(float));
-          memcpy(at + before * LANES, row, width * LANES * sizeof(float));
-          memset(at + (before + width) * LANES, 0, (each - before - width) * LANES * sizeof(float));
+          memset(at, 0, b->before * LANES * sizeof(float));
+          memcpy(at + b->before * LANES, row, b->width * LANES * sizeof(float));
+          memset(at + (b->before + b->width) * LANES, 0, (each - b->before - b->width) * LANES * sizeof(float));
           continue;
         }
         for (j = 0; j < each; j++) {
-          const size_t x = j * stride + q - before; /* to the left of the image it wraps to a large number */
-          if (inside && x < width) memcpy(at + j * LANES, row + x * LANES, LANES * sizeof(float));
+          const size_t i = j * stride + q - b->before; /* to the left of the image it wraps to a large number */
+          if (inside && i < b->width) memcpy(at + j * LANES, row + i * LANES, LANES * sizeof(float));
           else memset(at + j * LANES, 0, LANES * sizeof(float));
         }
       }
@@ -517,22 +542,6 @@ static size_t rows_at_once(const Layer *layer)
 {
   const size_t rows = (PIXELS + layer->columns - 1) / layer->columns;
   return rows < layer->rows ? rows : layer->rows;
-}
-
-/* Planes with a border that a layer's passes work on: x for the output and dW, dy for dx. */
-typedef struct {
-  size_t before, rows, columns, phases, row_size; /* row_size: of one row with all its phases, in numbers */
-} Border;
-
-static Border border_of(const Layer *layer, int backward)
-{
-  Border b;
-  b.phases = backward ? 1 : layer->stride;
-  b.before = backward ? (layer->kernel - 1 - layer->padding) / layer->stride : layer->padding;
-  b.rows = backward ? b.before + (layer->height - 1 + layer->padding) / layer->stride + 1 : layer->height + 2 * layer->padding;
-  b.columns = backward ? b.before + (layer->width - 1 + layer->padding) / layer->stride + 1 : layer->width + 2 * layer->padding;
-  b.row_size = (b.columns + b.phases - 1) / b.phases * b.phases * LANES;
-  return b;
 }
 
 /* The weights in the order of the taps: [block of 4 rows][tap][4] where rows share a list, else [tap]. */
@@ -557,19 +566,21 @@ static void pack(Net *net, const Layer *layer, const Taps *taps, size_t lists, s
   }
 }
 
-/* y[r][u][i] = sum over the taps of row r of w x[u][offset + i] for rows mine[0] <= r < mine[1] of `rows`, u < height, i < n:
- * one tile of images. `list` is the first row's list, or the one that all share. */
+/* y[r][u][i] = sum over the taps of row r of w x[u][offset + i], then + bias[r] and the ReLU if asked for, for rows
+ * mine[0] <= r < mine[1] of `rows`, u < height, i < n: a strip of one tile of images. `list` is the first row's list, or the
+ * one that all share. */
 static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows, const size_t mine[2], const float *x, size_t x_step,
-                     float *y, size_t y_plane, size_t height, size_t n)
+                     float *y, size_t y_plane, size_t height, size_t n, const float *bias, int relu)
 {
   float some[4 * COLUMNS];
   const size_t width = taps->step ? COLUMNS : 2 * COLUMNS;
-  size_t u, c, r, j;
-  for (u = 0; u < height; u++)
-    for (c = 0; c < n; c += width)
-      for (r = mine[0]; r < mine[1]; r += taps->step ? 4 : 1) {
-        const size_t first = taps->start[taps->step ? list : list + r], k = taps->start[(taps->step ? list : list + r) + 1] - first;
-        const size_t left = n - c, high = taps->step ? (rows - r < 4 ? rows - r : 4) : 1, wide = left < width ? left : width;
+  size_t u, c, r, j, i;
+  for (r = mine[0]; r < mine[1]; r += taps->step ? 4 : 1) {
+    const size_t first = taps->start[taps->step ? list : list + r], k = taps->start[(taps->step ? list : list + r) + 1] - first;
+    const size_t high = taps->step ? (rows - r < 4 ? rows - r : 4) : 1;
+    for (u = 0; u < height; u++)
+      for (c = 0; c < n; c += width) {
+        const size_t wide = n - c < width ? n - c : width;
         const int whole = wide == width && (high == 4 || !taps->step);
         const float *from = x + u * x_step + c;
         float *to = y + r * y_plane + u * n + c, *out = whole ? to : some;
@@ -577,6 +588,12 @@ static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows,
         else block_of_1(out, from, taps->offset + first, net->packed + first, k, wide > COLUMNS ? 2 : 1);
         for (j = 0; !whole && j < high; j++) memcpy(to + j * y_plane, some + j * COLUMNS, wide * sizeof(float));
       }
+    for (j = r; j < r + high; j++) {
+      float *to = y + j * y_plane;
+      for (i = 0; bias && i < height * n; i++) to[i] = to[i] + bias[j];
+      for (i = 0; relu && i < height * n; i++) to[i] = rectified(to[i]);
+    }
+  }
 }
 
 /* Of tiles x rows, in blocks of 4 rows, the rows of tile t that are this thread's part; 0 if there are none. */
@@ -602,16 +619,15 @@ static void conv_forward(Net *net, const Layer *layer, int part)
   const size_t x_size = layer->inputs * layer->height * layer->width * LANES, n = layer->columns * LANES, plane = layer->rows * n;
   const float *bias = layer->bias < 0 ? NULL : net->weight + net->tensor[layer->bias].offset;
   const size_t tiles = tiles_in_use(net, layer->out);
-  size_t t, o, i, mine[2];
+  size_t t, u, mine[2];
   for (t = 0; t < tiles; t++) {
     if (!rows_of_tile(net, tiles, t, layer->outputs, part, mine)) continue;
-    const float *x = bordered(net->room + (size_t)part * net->room_size, net->activation[layer->in].value + t * x_size, layer->inputs,
-                              layer->height, layer->width, b.before, b.rows, b.columns, b.phases);
-    float *y = net->activation[layer->out].value + t * layer->outputs * plane;
-    convolve(net, &layer->forward, 0, layer->outputs, mine, x, layer->stride * b.row_size, y, plane, layer->rows, n);
-    for (o = mine[0]; bias && o < mine[1]; o++)
-      for (i = 0; i < plane; i++) y[o * plane + i] = y[o * plane + i] + bias[o];
-    for (i = mine[0] * plane; layer->relu && i < mine[1] * plane; i++) y[i] = rectified(y[i]);
+    for (u = 0; u < layer->rows; u += b.high) {
+      const size_t high = layer->rows - u < b.high ? layer->rows - u : b.high;
+      const float *x = bordered(&b, net->room + (size_t)part * net->room_size, net->activation[layer->in].value + t * x_size, layer->inputs, u);
+      float *y = net->activation[layer->out].value + t * layer->outputs * plane + u * n;
+      convolve(net, &layer->forward, 0, layer->outputs, mine, x, layer->stride * b.row_size, y, plane, high, n, bias, layer->relu);
+    }
   }
 }
 
@@ -646,30 +662,30 @@ static void conv_input_gradient(Net *net, const Layer *layer, int part)
   const size_t s = layer->stride, x_plane = layer->height * layer->width * LANES, y_size = layer->outputs * layer->rows * layer->columns * LANES;
   const size_t tiles = tiles_in_use(net, layer->out);
   float *room = net->room + (size_t)part * net->room_size, *phase = room + layer->outputs * b.rows * b.row_size + 4 * COLUMNS;
-  size_t t, p, i, u, j, l, mine[2];
+  size_t t, p, i, u, v, j, l, mine[2];
   if (layer->in == 0) return;
   for (t = 0; t < tiles; t++) {
-    const float *dy;
     float *dx = net->activation[layer->in].gradient + t * layer->inputs * x_plane;
     if (!rows_of_tile(net, tiles, t, layer->inputs, part, mine)) continue;
-    dy = bordered(room, net->activation[layer->out].gradient + t * y_size, layer->outputs, layer->rows, layer->columns, b.before, b.rows,
-                  b.columns, 1);
-    for (p = 0; p < s * s; p++) {
-      const size_t h = p / s, w = p % s, height = (layer->height - h + s - 1) / s, n = (layer->width - w + s - 1) / s * LANES;
-      const size_t list = layer->backward.step ? p : p * layer->inputs;
-      if (h >= layer->height || w >= layer->width) continue;
-      if (s == 1 && !layer->adds) {
-        convolve(net, &layer->backward, list, layer->inputs, mine, dy, b.row_size, dx, x_plane, height, n);
-        continue;
+    for (u = 0; u * s < layer->height; u += b.high) {
+      const float *dy = bordered(&b, room, net->activation[layer->out].gradient + t * y_size, layer->outputs, u);
+      for (p = 0; p < s * s; p++) {
+        const size_t h = p / s + u * s, w = p % s, left = (layer->height - h + s - 1) / s, high = left < b.high ? left : b.high;
+        const size_t n = (layer->width - w + s - 1) / s * LANES, list = layer->backward.step ? p : p * layer->inputs;
+        if (h >= layer->height || w >= layer->width) continue;
+        if (s == 1 && !layer->adds) {
+          convolve(net, &layer->backward, list, layer->inputs, mine, dy, b.row_size, dx + u * n, x_plane, high, n, NULL, 0);
+          continue;
+        }
+        convolve(net, &layer->backward, list, layer->inputs, mine, dy, b.row_size, phase, high * n, high, n, NULL, 0);
+        for (i = mine[0]; i < mine[1]; i++)
+          for (v = 0; v < high; v++)
+            for (j = 0; j < n / LANES; j++) {
+              float *to = dx + i * x_plane + ((h + v * s) * layer->width + w + j * s) * LANES;
+              const float *from = phase + (i * high + v) * n + j * LANES;
+              for (l = 0; l < LANES; l++) to[l] = layer->adds ? to[l] + from[l] : from[l];
+            }
       }
-      convolve(net, &layer->backward, list, layer->inputs, mine, dy, b.row_size, phase, height * n, height, n);
-      for (i = mine[0]; i < mine[1]; i++)
-        for (u = 0; u < height; u++)
-          for (j = 0; j < n / LANES; j++) {
-            float *to = dx + i * x_plane + ((h + u * s) * layer->width + w + j * s) * LANES;
-            const float *from = phase + (i * height + u) * n + j * LANES;
-            for (l = 0; l < LANES; l++) to[l] = layer->adds ? to[l] + from[l] : from[l];
-          }
     }
   }
 }
@@ -695,7 +711,6 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
   while (channels > 1 && channels * layer->survivors / layer->inputs * LANES > SUMS / 2) channels--;
   for (o = mine[0]; o < mine[1]; o++) net->range[2 * o + 1] = taps->start[taps->step ? 0 : o];
   for (first = 0; first < layer->inputs; first = last) {
-    const float *x;
     float *sum = sums;
     last = first + channels < layer->inputs ? first + channels : layer->inputs;
     for (o = mine[0]; o < mine[1]; o++) { /* taps range[2 o] to range[2 o + 1] of output o belong to these channels */
@@ -706,16 +721,18 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
     }
     memset(sums, 0, (size_t)(sum - sums) * sizeof *sum);
     for (t = 0; t < tiles; t++) {
-      x = net->activation[layer->in].value + (t * layer->inputs + first) * plane;
-      x = bordered(room, x, last - first, layer->height, layer->width, b.before, b.rows, b.columns, b.phases);
-      x -= first * b.rows * b.row_size; /* offsets count from channel 0 */
-      for (u = 0; u < layer->rows; u++)
+      const float *strip = NULL;
+      for (u = 0; u < layer->rows; u++) {
+        const float *x;
+        if (u % b.high == 0) strip = bordered(&b, room, net->activation[layer->in].value + (t * layer->inputs + first) * plane, last - first, u);
+        x = strip + u % b.high * x_step - first * b.rows * b.row_size; /* offsets count from channel 0 */
         for (sum = sums, o = mine[0]; o < mine[1]; o++) {
           const float *dy = net->activation[layer->out].gradient + ((t * layer->outputs + o) * layer->rows + u) * n;
           for (j = net->range[2 * o]; j + 4 <= net->range[2 * o + 1]; j += 4, sum += 4 * LANES)
-            lanes_dot_4(sum, dy, x + u * x_step, taps->offset + j, layer->columns);
-          for (; j < net->range[2 * o + 1]; j++, sum += LANES) lanes_dot(sum, dy, x + u * x_step + taps->offset[j], layer->columns);
+            lanes_dot_4(sum, dy, x, taps->offset + j, layer->columns);
+          for (; j < net->range[2 * o + 1]; j++, sum += LANES) lanes_dot(sum, dy, x + taps->offset[j], layer->columns);
         }
+      }
     }
     for (sum = sums, o = mine[0]; o < mine[1]; o++)
       for (j = net->range[2 * o]; j < net->range[2 * o + 1]; j++, sum += LANES) to[(taps->step ? o * K : 0) + j] = lanes_sum(sum);
@@ -1434,7 +1451,7 @@ static size_t sums_size(const Layer *layer)
 static size_t border_size(const Layer *layer, int backward)
 {
   const Border b = border_of(layer, backward);
-  return (backward ? layer->outputs : layer->inputs) * b.rows * b.row_size + 4 * COLUMNS;
+  return b.channels * b.rows * b.row_size + 4 * COLUMNS;
 }
 
 /* *total += count each, refusing sizes that no memory has. */
