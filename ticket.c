@@ -36,7 +36,7 @@ static const Option options[OPTIONS] = {
               "synth, synth-rgb (built in), mnist:DIR, fashion:DIR, kmnist:DIR (folder with the four IDX files), cifar10:DIR, cifar100:DIR, "
               "cifar100-coarse:DIR (folder with the binary version's .bin files)"},
   [O_TRAIN_SIZE] = {"train-size", "N", "", INTEGER, RUNS | BATCHES | DATA, 1, 1, 1e9, "only the first N training images"},
-  [O_AUGMENT] = {"augment", "none|crop-flip", "none", CHOICE, RUNS | BATCHES, 1, 0, 0,
+  [O_AUGMENT] = {"augment", "none|crop-flip", "none", CHOICE, RUNS | CURVE | BATCHES, 1, 0, 0,
                  "training images: cropped from a border of 4 black pixels and mirrored at random"},
   [O_MODEL] = {"model", "NAME", "lenet-300-100", TEXT, RUNS | BENCH, 1, 0, 0, "lenet-N1-N2-...: dense layers of N1, N2, ... units; conv2, conv4, conv6; vgg11, 13, "
               "16, 19; resnet20, 32, 44, 56, 110; with other widths conv4-WIDTH, vgg16-WIDTH, resnet20-WIDTH (channels of the first layer)"},

@@ -106,6 +106,17 @@ mv out first
 works 'again' probe c.L01.safetensors
 same 'the same bytes' first out
 
+group 'batch norm'
+works 'a ResNet' imp --model resnet20-4 --data synth-rgb --train-size 96 --batch 48 --steps 3it --optimizer sgd --lr 0.05 --levels 2 --rate 0.5 --children 1 --points 3 --quiet --out b
+for bn in average recompute; do
+  works "lmc $bn" lmc --data synth-rgb b.L00.safetensors b.L01.safetensors --points 2 --batch 48 --bn $bn
+  grep -v '^#' out >$bn
+done
+is 'the ends, average' "$(column b.tsv 0 ticket train_loss) $(column b.tsv 1 ticket test_loss)" "$(awk -F '\t' '/^0/ {a = $2} /^1/ {print a, $4}' average)"
+if cmp -s average recompute; then bad 'recomputed' 'other numbers' 'the same'; else good; fi
+works 'probe' probe --data synth-rgb b.L01.safetensors --batch 48
+is 'layers with ReLU' 19 "$(grep -c '^dead' out)"
+
 group 'hostile input'
 works 'another model' train --model lenet-12-8 --train-size 330 --steps 1it --quiet --out m
 works 'other data' train --model lenet-12-9 --data synth-rgb --train-size 330 --steps 1it --quiet --out d
