@@ -531,7 +531,6 @@ static const float *bordered(const Border *b, float *to, const float *x, size_t 
   return to;
 }
 
-enum { CHUNK = 32 * LANES }; /* numbers of a channel that are worked on at a time */
 enum { CONV, NORM, MAX_POOL, AVERAGE_POOL, SUM, FLATTEN };
 enum { PIXELS = 256, SUMS = 1 << 17 }; /* numbers of partial sums that a weight gradient holds at a time: 512 KiB */
 
@@ -636,18 +635,14 @@ static void conv_forward(Net *net, const Layer *layer, int part)
 static void conv_bias_gradient(Net *net, const Layer *layer, int part)
 {
   const size_t tiles = tiles_in_use(net, layer->out), n = layer->rows * layer->columns * LANES;
-  size_t t, o, i, mine[2];
+  size_t t, o, mine[2];
   part_of(net, layer->outputs, part, mine);
   for (o = mine[0]; o < mine[1]; o++) {
     float sum[LANES] = {0};
     for (t = 0; t < tiles; t++) {
       float *dy = net->activation[layer->out].gradient + (t * layer->outputs + o) * n;
-      const float *y = net->activation[layer->out].value + (t * layer->outputs + o) * n;
-      for (i = 0; i < n; i += CHUNK) {
-        const size_t m = n - i < CHUNK ? n - i : CHUNK;
-        if (layer->relu) rectify_gradient(dy + i, y + i, m);
-        if (layer->bias >= 0) lanes_add(sum, dy + i, m / LANES);
-      }
+      if (layer->relu) rectify_gradient(dy, net->activation[layer->out].value + (t * layer->outputs + o) * n, n);
+      if (layer->bias >= 0) lanes_add(sum, dy, n / LANES);
     }
     if (layer->bias >= 0) net->gradient[net->tensor[layer->bias].rank + o] = lanes_sum(sum);
   }
@@ -816,6 +811,8 @@ static void weight_gradient(Net *net, const Layer *layer, int part)
 }
 
 /* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d; each thread takes some channels ----- */
+
+enum { CHUNK = 32 * LANES }; /* numbers of a channel that are worked on at a time */
 
 /* The lanes of tile t that hold no image get back what they were before. */
 static void keep_empty(const Net *net, size_t t, float sum[LANES], const float before[LANES])
