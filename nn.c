@@ -814,32 +814,58 @@ static void weight_gradient(Net *net, const Layer *layer, int part)
 
 enum { CHUNK = 32 * LANES }; /* numbers of a channel that are worked on at a time */
 
-/* sum[l] += sum over i of term(i) for the channel's pixels; empty slots of the last tile are left out. The term of element i is
- *     of = 0: x      1: (x - mean)^2      2: dy      3: dy (x - mean) inverse */
-static void channel_sum(const Net *net, const Layer *layer, size_t c, int of, float mean, float inverse, float sum[LANES])
+/* The lanes of tile t that hold no image get back what they were before. */
+static void keep_empty(const Net *net, size_t t, float sum[LANES], const float before[LANES])
+{
+  size_t l;
+  for (l = 0; l < LANES; l++)
+    if (t * LANES + l >= net->images) sum[l] = before[l];
+}
+
+/* sum[l] += sum of x, or of (x - mean)^2 if `squares`, over the channel's pixels; empty slots of the last tile are left out. */
+static void channel_sum(const Net *net, const Layer *layer, size_t c, int squares, float mean, float sum[LANES])
 {
   const size_t tiles = tiles_in_use(net, layer->in);
   size_t t, i, n, first;
-  int l;
   for (t = 0; t < tiles; t++) {
-    const float *x = plane_of(net, layer->in, 0, t, c, &n), *dy = of > 1 ? plane_of(net, layer->out, 1, t, c, &n) : x;
+    const float *x = plane_of(net, layer->in, 0, t, c, &n);
     float term[CHUNK], before[LANES];
     memcpy(before, sum, sizeof before);
     for (first = 0; first < n; first += CHUNK) {
       const size_t m = n - first < CHUNK ? n - first : CHUNK;
-      const float *restrict v = x + first, *restrict d = dy + first;
-      if (of == 1)
-        for (i = 0; i < m; i++) term[i] = v[i] - mean, term[i] = term[i] * term[i];
-      if (of == 3)
-        for (i = 0; i < m; i++) {
-          float normal = v[i] - mean;
-          normal = normal * inverse;
-          term[i] = d[i] * normal;
-        }
-      lanes_add(sum, of == 0 ? v : of == 2 ? d : term, m / LANES);
+      const float *restrict v = x + first;
+      for (i = 0; squares && i < m; i++) term[i] = v[i] - mean, term[i] = term[i] * term[i];
+      lanes_add(sum, squares ? term : v, m / LANES);
     }
-    for (l = 0; l < LANES; l++)
-      if (t * LANES + (size_t)l >= net->images) sum[l] = before[l];
+    keep_empty(net, t, sum, before);
+  }
+}
+
+/* dy backwards through the ReLU; then sum[l] += sum of dy, product[l] += sum of dy (x - mean) inverse, likewise. */
+static void channel_gradient(const Net *net, const Layer *layer, size_t c, float mean, float inverse, float sum[LANES], float product[LANES])
+{
+  const size_t tiles = tiles_in_use(net, layer->in);
+  size_t t, i, n, first;
+  for (t = 0; t < tiles; t++) {
+    const float *x = plane_of(net, layer->in, 0, t, c, &n), *y = plane_of(net, layer->out, 0, t, c, &n);
+    float *dy = plane_of(net, layer->out, 1, t, c, &n), term[CHUNK], before[2][LANES];
+    memcpy(before[0], sum, sizeof before[0]);
+    memcpy(before[1], product, sizeof before[1]);
+    for (first = 0; first < n; first += CHUNK) {
+      const size_t m = n - first < CHUNK ? n - first : CHUNK;
+      const float *restrict v = x + first;
+      float *restrict d = dy + first;
+      if (layer->relu) rectify_gradient(d, y + first, m);
+      for (i = 0; i < m; i++) {
+        float normal = v[i] - mean;
+        normal = normal * inverse;
+        term[i] = d[i] * normal;
+      }
+      lanes_add(sum, d, m / LANES);
+      lanes_add(product, term, m / LANES);
+    }
+    keep_empty(net, t, sum, before[0]);
+    keep_empty(net, t, product, before[1]);
   }
 }
 
@@ -850,6 +876,7 @@ static void norm_forward(Net *net, const Layer *layer, int part)
   static const float epsilon = 1e-5f;
   const Activation *a = &net->activation[layer->in];
   const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width;
+  const int relu = layer->relu;
   size_t t, c, i, n, mine[2];
   part_of(net, a->channels, part, mine);
   for (c = mine[0]; c < mine[1]; c++) {
@@ -859,9 +886,9 @@ static void norm_forward(Net *net, const Layer *layer, int part)
     if (net->training) {
       const float rest = 1.0f - net->momentum;
       float sum[LANES] = {0}, squares[LANES] = {0}, all, unbiased;
-      channel_sum(net, layer, c, 0, 0, 0, sum);
+      channel_sum(net, layer, c, 0, 0, sum);
       mean = lanes_sum(sum) / (float)pixels;
-      channel_sum(net, layer, c, 1, mean, 0, squares);
+      channel_sum(net, layer, c, 1, mean, squares);
       all = lanes_sum(squares);
       variance = all / (float)pixels;
       unbiased = all / (float)(pixels > 1 ? pixels - 1 : 1);
@@ -880,9 +907,9 @@ static void norm_forward(Net *net, const Layer *layer, int part)
         float normal = x[i] - mean;
         normal = normal * inverse;
         normal = normal * gamma;
-        y[i] = normal + beta;
+        normal = normal + beta;
+        y[i] = relu ? rectified(normal) : normal;
       }
-      for (i = 0; layer->relu && i < n; i++) y[i] = rectified(y[i]);
     }
   }
 }
@@ -893,18 +920,14 @@ static void norm_backward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->in];
   const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width;
-  size_t t, c, i, n, mine[2];
+  const int adds = layer->adds;
+  size_t t, c, i, n, first, mine[2];
   int l;
   part_of(net, a->channels, part, mine);
   for (c = mine[0]; c < mine[1]; c++) {
     const float mean = layer->moments[c], inverse = layer->moments[a->channels + c];
     float sum[LANES] = {0}, product[LANES] = {0}, dbeta, dgamma, slope = inverse;
-    for (t = 0; layer->relu && t < tiles; t++) {
-      float *dy = plane_of(net, layer->out, 1, t, c, &n);
-      rectify_gradient(dy, plane_of(net, layer->out, 0, t, c, &n), n);
-    }
-    channel_sum(net, layer, c, 2, mean, inverse, sum);
-    channel_sum(net, layer, c, 3, mean, inverse, product);
+    channel_gradient(net, layer, c, mean, inverse, sum, product);
     dbeta = lanes_sum(sum);
     dgamma = lanes_sum(product);
     if (layer->weight >= 0) {
@@ -917,13 +940,17 @@ static void norm_backward(Net *net, const Layer *layer, int part)
     for (t = 0; layer->in > 0 && t < tiles; t++) {
       const float *x = plane_of(net, layer->in, 0, t, c, &n), *dy = plane_of(net, layer->out, 1, t, c, &n);
       float *dx = plane_of(net, layer->in, 1, t, c, &n); /* may be dy */
-      for (i = 0; i < n; i++) {
-        float normal = x[i] - mean, d = dy[i] - dbeta;
-        normal = normal * inverse;
-        normal = normal * dgamma;
-        d = d - normal;
-        d = slope * d;
-        dx[i] = layer->adds ? dx[i] + d : d;
+      for (first = 0; first < n; first += CHUNK) { /* through d: a compiler need not find out whether dx is dy */
+        const size_t m = n - first < CHUNK ? n - first : CHUNK;
+        float d[CHUNK];
+        for (i = 0; i < m; i++) {
+          float normal = x[first + i] - mean, rest = dy[first + i] - dbeta;
+          normal = normal * inverse;
+          normal = normal * dgamma;
+          rest = rest - normal;
+          d[i] = slope * rest;
+        }
+        for (i = 0; i < m; i++) dx[first + i] = adds ? dx[first + i] + d[i] : d[i];
       }
       for (i = 0; (t + 1) * LANES > net->images && i < n; i += LANES) /* empty slots have no gradient */
         for (l = 0; l < LANES; l++)
@@ -945,6 +972,7 @@ static size_t in_window(const Layer *layer, size_t p, size_t q)
 static void pool_forward(Net *net, const Layer *layer, int part)
 {
   const size_t window = layer->kernel * layer->kernel, tiles = tiles_in_use(net, layer->in);
+  const int average = layer->kind == AVERAGE_POOL;
   size_t t, c, p, q, n, mine[2];
   int l;
   part_of(net, layer->inputs, part, mine);
@@ -956,12 +984,12 @@ static void pool_forward(Net *net, const Layer *layer, int part)
         float v[LANES] = {0};
         for (q = 0; q < window; q++) {
           const float *restrict from = x + in_window(layer, p, q);
-          if (layer->kind == AVERAGE_POOL)
+          if (average)
             for (l = 0; l < LANES; l++) v[l] = v[l] + from[l];
           else
             for (l = 0; l < LANES; l++) v[l] = q == 0 || from[l] > v[l] ? from[l] : v[l];
         }
-        for (l = 0; l < LANES; l++) y[p * LANES + (size_t)l] = layer->kind == AVERAGE_POOL ? v[l] / (float)window : v[l];
+        for (l = 0; l < LANES; l++) y[p * LANES + (size_t)l] = average ? v[l] / (float)window : v[l];
       }
     }
 }
@@ -970,6 +998,7 @@ static void pool_forward(Net *net, const Layer *layer, int part)
 static void pool_backward(Net *net, const Layer *layer, int part)
 {
   const size_t window = layer->kernel * layer->kernel, tiles = tiles_in_use(net, layer->in);
+  const int average = layer->kind == AVERAGE_POOL, adds = layer->adds;
   size_t t, c, p, q, n, m, mine[2];
   int l;
   if (layer->in == 0) return;
@@ -979,17 +1008,17 @@ static void pool_backward(Net *net, const Layer *layer, int part)
       const float *x = plane_of(net, layer->in, 0, t, c, &m), *y = plane_of(net, layer->out, 0, t, c, &n);
       const float *dy = plane_of(net, layer->out, 1, t, c, &n);
       float *dx = plane_of(net, layer->in, 1, t, c, &m);
-      if (!layer->adds) memset(dx, 0, m * sizeof *dx);
+      if (!adds && layer->rows * layer->columns * window * LANES < m) memset(dx, 0, m * sizeof *dx);
       for (p = 0; p < layer->rows * layer->columns; p++) {
         float d[LANES];
-        for (l = 0; l < LANES; l++) d[l] = layer->kind == AVERAGE_POOL ? dy[p * LANES + (size_t)l] / (float)window : dy[p * LANES + (size_t)l];
+        for (l = 0; l < LANES; l++) d[l] = average ? dy[p * LANES + (size_t)l] / (float)window : dy[p * LANES + (size_t)l];
         for (q = 0; q < window; q++) {
           const float *restrict from = x + in_window(layer, p, q), *restrict best = y + p * LANES;
           float *restrict to = dx + in_window(layer, p, q);
           for (l = 0; l < LANES; l++) {
-            const int here = layer->kind == AVERAGE_POOL || from[l] == best[l];
-            to[l] = here ? to[l] + d[l] : to[l];
-            d[l] = here && layer->kind == MAX_POOL ? 0 : d[l];
+            const float base = adds ? to[l] : 0, sum = base + d[l];
+            to[l] = average || from[l] == best[l] ? sum : base;
+            d[l] = !average && from[l] == best[l] ? 0 : d[l];
           }
         }
       }
@@ -1019,13 +1048,13 @@ static void sum_forward(Net *net, const Layer *layer, int part)
     for (c = mine[0]; c < mine[1]; c++) {
       const float *x = plane_of(net, layer->in, 0, t, c, &n), *from = NULL;
       float *y = plane_of(net, layer->out, 0, t, c, &n); /* may be x */
+      if (x != y) memcpy(y, x, n * sizeof *y);
       if (c >= shift && c - shift < s->channels) from = plane_of(net, layer->shortcut, 0, t, c - shift, &m);
-      if (!from && x != y) memcpy(y, x, n * sizeof *y);
       if (from && stride == 1)
-        for (i = 0; i < n; i++) y[i] = x[i] + from[i];
+        for (i = 0; i < n; i++) y[i] = y[i] + from[i];
       for (p = 0; from && stride > 1 && p < n / a->tile; p++) {
         const size_t at = (p / a->width * stride * s->width + p % a->width * stride) * LANES;
-        for (l = 0; l < LANES; l++) y[p * LANES + (size_t)l] = x[p * LANES + (size_t)l] + from[at + (size_t)l];
+        for (l = 0; l < LANES; l++) y[p * LANES + (size_t)l] = y[p * LANES + (size_t)l] + from[at + (size_t)l];
       }
       for (i = 0; layer->relu && i < n; i++) y[i] = rectified(y[i]);
     }
@@ -1047,6 +1076,8 @@ static void sum_backward(Net *net, const Layer *layer, int part)
       for (i = 0; dx != dy && i < n; i++) dx[i] = layer->adds ? dx[i] + dy[i] : dy[i];
       if (layer->shortcut == 0 || c < shift || c - shift >= s->channels) continue;
       to = plane_of(net, layer->shortcut, 1, t, c - shift, &m);
+      for (i = 0; stride == 1 && i < n; i++) to[i] = (layer->adds_shortcut ? to[i] : 0) + dy[i];
+      if (stride == 1) continue;
       if (!layer->adds_shortcut) memset(to, 0, m * sizeof *to);
       for (p = 0; p < n / a->tile; p++) {
         const size_t at = (p / a->width * stride * s->width + p % a->width * stride) * LANES;
