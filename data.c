@@ -754,6 +754,7 @@ static void synth_image(const Dataset *data, unsigned char *pixel, unsigned char
   static const float turn = 0.1f, small = 0.6f, lean = 0.3f, shift = 0.15f, thin = 0.5f, thick = 1.2f, faint = 0.7f;
   static const float wobble = 0.06f, three_quarters = 0.75f;
   float ink[MAX_PLANE];
+  uint32_t word = 0;
   Point p[MAX_POINTS];
   Draws d = {{0, RANDOM_DATA, 0, 0}, 0};
   const char *figure;
@@ -808,7 +809,9 @@ static void synth_image(const Dataset *data, unsigned char *pixel, unsigned char
     }
   for (c = 0; c < data->channels; c++)
     for (i = 0; i < plane; i++) {
-      uint32_t k = (uint32_t)(c * plane + i), noise = random_bits(d.stream, d.next + k / 4) >> 8 * (k % 4) & 255;
+      uint32_t k = (uint32_t)(c * plane + i), noise;
+      if (k % 4 == 0) word = random_bits(d.stream, d.next + k / 4); /* a byte of it for each pixel */
+      noise = word >> 8 * (k % 4) & 255;
       float part = strength * ink[i];
       int value = colour[c] + (int)(float)(part * (float)change[c]) + (int)(noise * 30 / 256);
       pixel[k] = (unsigned char)(value < 0 ? 0 : value > 255 ? 255 : value);
