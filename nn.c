@@ -762,46 +762,48 @@ static void dense_weight_gradient(Net *net, const Layer *layer, int part)
   float *to = layer->survivors < O * K ? net->packed : net->gradient + w->rank;
   float *x = net->room + (size_t)part * net->room_size, *dy = x + LANES * image + COLUMNS, *sums = dy + LANES * pixels * (O + 4);
   uint32_t *pixel = net->pixel + (size_t)part * pixels;
-  size_t first, t, u, r, c, j, p, q, l, o, mine[2], lane_size;
+  const int single = tiles == 1 && high == layer->rows; /* x and dy fit whole: then 4 o at a time, whose sums stay in the cache */
+  size_t first, g, t, u, r, c, j, p, q, l, o, mine[2], blocks, lane_size;
   part_of(net, (O + 3) / 4, part, mine);
-  lane_size = (mine[1] - mine[0]) * k * parts * 4 * COLUMNS; /* sums[lane][block of 4 o][kr][part of (kc, c)][4][COLUMNS] */
+  blocks = single ? 1 : mine[1] - mine[0];
+  lane_size = blocks * k * parts * 4 * COLUMNS; /* sums[lane][block of 4 o][kr][part of (kc, c)][4][COLUMNS] */
   for (p = 0; p < pixels; p++) pixel[p] = (uint32_t)((p / layer->columns * s * width + p % layer->columns * s) * most);
-  for (first = 0; first < layer->inputs; first += most) {
-    const size_t channels = layer->inputs - first < most ? layer->inputs - first : most;
-    memset(sums, 0, LANES * lane_size * sizeof *sums);
-    for (t = 0; t < tiles; t++)
-      for (u = 0; u < layer->rows; u += high) {
-        const size_t rows = layer->rows - u < high ? layer->rows - u : high;
-        for (r = 0; r < (rows - 1) * s + k; r++) /* x[lane][row][column][channel], with a border of zeros */
-          for (c = 0; c < width; c++) {
-            const size_t row = u * s + r - layer->padding, column = c - layer->padding;
-            const int inside = row < layer->height && column < layer->width;
-            const float *from = net->activation[layer->in].value + ((t * layer->inputs + first) * layer->height * layer->width + (inside ? row * layer->width + column : 0)) * LANES;
-            for (j = 0; j < channels; j++)
+  for (first = 0; first < layer->inputs; first += most)
+    for (g = mine[0]; g < mine[1]; g += blocks) {
+      const size_t channels = layer->inputs - first < most ? layer->inputs - first : most;
+      memset(sums, 0, LANES * lane_size * sizeof *sums);
+      for (t = 0; t < tiles; t++)
+        for (u = 0; u < layer->rows; u += high) {
+          const size_t rows = layer->rows - u < high ? layer->rows - u : high;
+          for (r = 0; r < (rows - 1) * s + k && (g == mine[0] || !single); r++) /* x[lane][row][column][channel], with a border of zeros */
+            for (c = 0; c < width; c++) {
+              const size_t row = u * s + r - layer->padding, column = c - layer->padding, plane = layer->height * layer->width * LANES;
+              const int inside = row < layer->height && column < layer->width;
+              const float *from = net->activation[layer->in].value + (t * layer->inputs + first) * plane + (inside ? (row * layer->width + column) * LANES : 0);
+              for (j = 0; j < channels; j++)
+                for (l = 0; l < LANES; l++) x[l * image + (r * width + c) * most + j] = inside ? from[j * plane + l] : 0;
+            }
+          for (o = 4 * mine[0]; o < 4 * mine[1] && ((first == 0 && g == mine[0]) || !single); o++) /* dy[lane][block of 4 o][pixel][4] */
+            for (p = 0; p < rows * layer->columns; p++)
               for (l = 0; l < LANES; l++)
-                x[l * image + (r * width + c) * most + j] = inside ? from[j * layer->height * layer->width * LANES + l] : 0;
-          }
-        for (o = 4 * mine[0]; o < 4 * mine[1] && (first == 0 || tiles > 1 || high < layer->rows); o++) /* dy[lane][block of 4 o][pixel][4] */
-          for (p = 0; p < rows * layer->columns; p++)
-            for (l = 0; l < LANES; l++)
-              dy[((l * (mine[1] - mine[0]) + o / 4 - mine[0]) * pixels + p) * 4 + o % 4] =
-                o < O ? net->activation[layer->out].gradient[((t * O + o) * layer->rows * layer->columns + u * layer->columns + p) * LANES + l] : 0;
-        for (l = 0; l < LANES; l++)
-          for (r = 0; r < k; r++)
-            for (q = 0; q < parts; q++)
-              for (o = 0; o < mine[1] - mine[0]; o++)
-                block_of_4(1, sums + l * lane_size + ((o * k + r) * parts + q) * 4 * COLUMNS, COLUMNS, x + l * image + r * width * most + q * COLUMNS,
-                           pixel, dy + (l * (mine[1] - mine[0]) + o) * pixels * 4, rows * layer->columns);
-      }
-    for (o = 4 * mine[0]; o < 4 * mine[1] && o < O; o++)
-      for (r = 0; r < k; r++) {
-        float *sum = x; /* made anew for the next channels: [kc][channel] */
-        for (q = 0; q < parts; q++)
-          lanes_sums(sum + q * COLUMNS, sums + (((o / 4 - mine[0]) * k + r) * parts + q) * 4 * COLUMNS + o % 4 * COLUMNS, lane_size, COLUMNS);
-        for (q = 0; q < k; q++)
-          for (j = 0; j < channels; j++) to[o * K + (first + j) * k * k + r * k + q] = sum[q * most + j];
-      }
-  }
+                dy[((l * (mine[1] - mine[0]) + o / 4 - mine[0]) * pixels + p) * 4 + o % 4] =
+                  o < O ? net->activation[layer->out].gradient[((t * O + o) * layer->rows * layer->columns + u * layer->columns + p) * LANES + l] : 0;
+          for (l = 0; l < LANES; l++)
+            for (r = 0; r < k; r++)
+              for (q = 0; q < parts; q++)
+                for (o = 0; o < blocks; o++)
+                  block_of_4(1, sums + l * lane_size + ((o * k + r) * parts + q) * 4 * COLUMNS, COLUMNS, x + l * image + r * width * most + q * COLUMNS,
+                             pixel, dy + (l * (mine[1] - mine[0]) + g - mine[0] + o) * pixels * 4, rows * layer->columns);
+        }
+      for (o = 4 * g; o < 4 * (g + blocks) && o < O; o++)
+        for (r = 0; r < k; r++) {
+          float *sum = sums + LANES * lane_size; /* [kc][channel] */
+          for (q = 0; q < parts; q++)
+            lanes_sums(sum + q * COLUMNS, sums + (((o / 4 - g) * k + r) * parts + q) * 4 * COLUMNS + o % 4 * COLUMNS, lane_size, COLUMNS);
+          for (q = 0; q < k; q++)
+            for (j = 0; j < channels; j++) to[o * K + (first + j) * k * k + r * k + q] = sum[q * most + j];
+        }
+    }
 }
 
 static void weight_gradient(Net *net, const Layer *layer, int part)
@@ -1514,7 +1516,7 @@ void net_close(Net *net)
       const size_t c = layer->inputs < COLUMNS ? layer->inputs : COLUMNS, high = rows_at_once(layer);
       const size_t blocks = LANES * ((high - 1) * layer->stride + layer->kernel) * (layer->width + 2 * layer->padding) * c + COLUMNS +
         LANES * high * layer->columns * (layer->outputs + 4) +
-        LANES * ((layer->outputs + 3) / 4) * layer->kernel * ((layer->kernel * c + COLUMNS - 1) / COLUMNS) * 4 * COLUMNS;
+        (LANES * ((layer->outputs + 3) / 4) * layer->kernel * 4 + 1) * ((layer->kernel * c + COLUMNS - 1) / COLUMNS) * COLUMNS;
       const size_t a = (layer->outputs + 3) / 4 * 4 * layer->inputs * area, b = (layer->inputs + 3) / 4 * 4 * layer->outputs * area;
       if (backward + phases > net->room_size) net->room_size = backward + phases;
       if (weights > net->room_size) net->room_size = weights;
