@@ -365,7 +365,7 @@ static void lanes_sums(float *restrict out, const float *restrict v, size_t step
 
 /* ==== self-check ============================================================================ */
 
-/* y = -y + a b + last, with other terms that are 0 around a b, through every kernel and every place in it. */
+/* y + a b + last, with other terms that are 0 around a b, through every kernel and every place in it. */
 static int kernels_give(float y, float a, float b, float last, float expected)
 {
   enum { K = 9, N = 2 * COLUMNS }; /* terms: y 1, then 7 of which one is a b, then last 1; 9 = 4 + 4 + 1 for the lanes */
@@ -690,9 +690,15 @@ static void conv_input_gradient(Net *net, const Layer *layer, int part)
   }
 }
 
+/* Room for the sums of conv_weight_gradient: SUMS, but at least those of one input channel. */
+static size_t sums_size(const Layer *layer)
+{
+  const size_t all = layer->kernel * layer->kernel * layer->outputs * LANES;
+  return all > SUMS ? all : SUMS;
+}
+
 /* dW[o][i][kr][kc] = sum over images and pixels of dy[o][r][c] x[i][r stride + kr - padding][c stride + kc - padding], by
- * lanes; for this thread's outputs. So many input channels at a time that their rows stay in the first-level cache and
- * the sums in the second. */
+ * lanes; for this thread's outputs. So many input channels at a time that most weights come in fours and their sums fit. */
 static void conv_weight_gradient(Net *net, const Layer *layer, int part)
 {
   const Border b = border_of(layer, 0);
@@ -702,22 +708,23 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
   const size_t plane = layer->height * layer->width * LANES, n = layer->columns * LANES, x_step = b.row_size * layer->stride;
   const int masked = layer->survivors < layer->outputs * K;
   float *to = taps->step && masked ? net->packed : net->gradient + w->rank; /* dense but masked: `compact` picks the survivors */
-  float *sums = net->room + (size_t)part * net->room_size, *room = sums + SUMS;
-  size_t first, last, channels, t, o, u, j, mine[2];
+  float *sums = net->room + (size_t)part * net->room_size, *room = sums + sums_size(layer);
+  size_t first, last, channels, some, t, o, u, j, mine[2];
   part_of(net, layer->outputs, part, mine);
   if (mine[0] == mine[1]) return;
   for (channels = 4; channels < layer->inputs && channels * layer->survivors < 16 * layer->inputs * layer->outputs; channels *= 2)
     continue; /* about 16 taps of each output at least */
-  while (channels > 1 && channels * layer->survivors / layer->inputs * LANES > SUMS / 2) channels--;
-  for (o = mine[0]; o < mine[1]; o++) net->range[2 * o + 1] = taps->start[taps->step ? 0 : o];
+  for (o = mine[0]; o < mine[1]; o++) net->range[2 * o] = taps->start[taps->step ? 0 : o];
   for (first = 0; first < layer->inputs; first = last) {
-    float *sum = sums;
-    last = first + channels < layer->inputs ? first + channels : layer->inputs;
-    for (o = mine[0]; o < mine[1]; o++) { /* taps range[2 o] to range[2 o + 1] of output o belong to these channels */
-      const size_t end = taps->start[taps->step ? 1 : o + 1];
-      net->range[2 * o] = net->range[2 * o + 1];
-      for (j = net->range[2 * o]; j < end && taps->index[j] - (taps->step ? 0 : o * K) < last * area; j++) sum += LANES;
-      net->range[2 * o + 1] = (uint32_t)j;
+    float *sum;
+    for (some = channels;; some = (some + 1) / 2) { /* fewer where more of them survive than on average */
+      last = first + some < layer->inputs ? first + some : layer->inputs;
+      for (sum = sums, o = mine[0]; o < mine[1]; o++) { /* taps range[2 o] to range[2 o + 1] of output o belong to these channels */
+        const size_t end = taps->start[taps->step ? 1 : o + 1];
+        for (j = net->range[2 * o]; j < end && taps->index[j] - (taps->step ? 0 : o * K) < last * area; j++) sum += LANES;
+        net->range[2 * o + 1] = (uint32_t)j;
+      }
+      if ((size_t)(sum - sums) <= sums_size(layer)) break;
     }
     memset(sums, 0, (size_t)(sum - sums) * sizeof *sum);
     for (t = 0; t < tiles; t++) {
@@ -736,6 +743,7 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
     }
     for (sum = sums, o = mine[0]; o < mine[1]; o++)
       for (j = net->range[2 * o]; j < net->range[2 * o + 1]; j++, sum += LANES) to[(taps->step ? o * K : 0) + j] = lanes_sum(sum);
+    for (o = mine[0]; o < mine[1]; o++) net->range[2 * o] = net->range[2 * o + 1];
   }
 }
 
@@ -1472,13 +1480,6 @@ static int plan_gradients(const Net *net, int *room_of, size_t *size)
   }
   free(taken);
   return rooms;
-}
-
-/* Numbers of room that a thread needs for the passes of a CONV: see them. */
-static size_t sums_size(const Layer *layer)
-{
-  const size_t all = layer->kernel * layer->kernel * layer->outputs * LANES;
-  return all > SUMS ? all : SUMS;
 }
 
 static size_t border_size(const Layer *layer, int backward)
