@@ -1238,6 +1238,53 @@ static void compare_stack(Case *c, uint32_t number, const char *what, int steps)
   optimizer_free(&o);
 }
 
+/* Masks that keep few input channels whole and none of the others: many sums of a weight gradient come together. */
+static void test_crowded_masks(uint64_t seed)
+{
+  size_t k, j, batch = 20;
+  begin("crowded masks");
+  for (k = 0; k < 3; k++) { /* a third of a million partial sums: 128 x 128 3x3, 784 inputs, very many outputs */
+    Case c;
+    Stack s;
+    Pair at = {0, 0};
+    const Tensor *t;
+    int net_of[NAIVE_LAYERS + 1];
+    dice_for(seed, 70000 + (uint32_t)k);
+    memset(&c, 0, sizeof c);
+    memset(&s, 0, sizeof s);
+    s.c = &c;
+    random_data(&c.data, k == 1 ? 1 : 3, k == 1 ? 28 : 4, k == 1 ? 28 : 4, 5, 30, 5);
+    net_open(&c.net, &c.data, batch, 1);
+    naive_open(&c.naive, &c.data);
+    c.net_of[0] = 0;
+    if (k == 0) at = stack_conv(&s, stack_relu(&s, stack_conv(&s, at, 128, 1, 1, 0, 1)), 128, 3, 1, 1, 0);
+    if (k == 1) at = stack_dense(&s, at, 300);
+    if (k == 2) at = stack_conv(&s, stack_conv(&s, at, 9, 1, 1, 0, 0), 1500, 3, 2, 1, 0);
+    stack_dense(&s, stack_relu(&s, at), c.net.classes);
+    net_close(&c.net);
+    naive_close(&c.naive);
+    memcpy(net_of, c.net_of, sizeof net_of);
+    make_room(&c);
+    memcpy(c.net_of, net_of, sizeof net_of);
+    t = &c.net.tensor[k == 0 ? 2 : k == 1 ? 0 : 1];
+    memset(c.mask, 1, c.net.size);
+    for (j = 0; j < t->size; j++) { /* whole input channels: 32 of 128, 340 of 784, 3 of 9 */
+      const size_t channel = j % t->fan_in / (t->fan_in / t->shape[1]);
+      c.mask[t->offset + j] = k == 0 ? channel < 32 : k == 1 ? channel >= 220 && channel < 560 : channel < 3;
+    }
+    set_masks(&c);
+    net_init(&c.net, KAIMING_NORMAL, 1, 0);
+    naive_init(&c.naive, KAIMING_NORMAL, 1, 0);
+    set_masks(&c);
+    in_case("%lu", (unsigned long)k);
+    check_true("the layer is sparse", c.net.layer[k == 1 ? 0 : 1].forward.step == 0);
+    for (j = 0; j < batch; j++) c.index[j] = roll((uint32_t)c.data.train.n);
+    compare_batch(&c, c.index, 0, batch);
+    free_case(&c);
+  }
+  end();
+}
+
 static void test_stacks(uint64_t seed, uint32_t cases)
 {
   static const double affordable[] = {2e5, 1e6, 3e6, 1e7, 3e7}; /* multiplications of a forward pass */
@@ -2473,6 +2520,7 @@ int main(int count, char **argument_of)
   test_layout();
   test_networks(seed, cases);
   test_sparse_is_dense(seed);
+  test_crowded_masks(seed);
   test_stacks(seed, cases);
   if (cases >= 100) test_models(seed);
   test_threads(seed);
