@@ -532,12 +532,9 @@ static const float *bordered(const Border *b, float *to, const float *x, size_t 
 }
 
 enum { CONV, NORM, MAX_POOL, AVERAGE_POOL, SUM, FLATTEN };
-enum { PIXELS = 256, SUMS = 1 << 17 }; /* numbers of partial sums that a weight gradient holds at a time: 512 KiB */
+enum { PIXELS = 256, SUMS = 1 << 17 }; /* pixels and partial sums that a weight gradient works on at a time */
 
-/* Whether enough of a block of the dense weight gradient is of use: not for the three channels of an image. */
-static int in_blocks(const Layer *layer) { return layer->forward.step && layer->inputs >= 64; }
-
-/* So many rows of pixels does it take at once: about 64 pixels. */
+/* So many rows of pixels does the dense weight gradient take at once. */
 static size_t rows_at_once(const Layer *layer)
 {
   const size_t rows = (PIXELS + layer->columns - 1) / layer->columns;
@@ -757,66 +754,63 @@ static void compact(Net *net, const Layer *layer, int part)
     net->gradient[w->rank + j] = net->packed[net->survivor[w->rank + j] - w->offset];
 }
 
-/* The same where few weights are masked, image by image, as blocks: the pixels of an image with their channels side by side
- * are rows x[pixel][channel], and dW[o][channel] of four o is a sum over pixels of dy[o][pixel] times such a row; the
- * columns kc of the kernel lie side by side too. For every lane, for some channels and some rows of pixels at a time. */
+/* The same where few weights are masked and there are COLUMNS input channels or more, image by image, as blocks: the pixels of
+ * an image with COLUMNS channels side by side are rows x[pixel][channel], and dW[o][channel] of four o is a sum over pixels
+ * of dy[o][pixel] times such a row. For every lane, for some channels and some rows of pixels at a time. */
 static void dense_weight_gradient(Net *net, const Layer *layer, int part)
 {
   const Tensor *w = &net->tensor[layer->weight];
   const size_t k = layer->kernel, K = layer->inputs * k * k, O = layer->outputs, s = layer->stride, tiles = tiles_in_use(net, layer->out);
-  const size_t most = layer->inputs < COLUMNS ? layer->inputs : COLUMNS, parts = (k * most + COLUMNS - 1) / COLUMNS;
   const size_t high = rows_at_once(layer), width = layer->width + 2 * layer->padding, pixels = high * layer->columns;
-  const size_t image = ((high - 1) * s + k) * width * most;
-  float *to = layer->survivors < O * K ? net->packed : net->gradient + w->rank;
-  float *x = net->room + (size_t)part * net->room_size, *dy = x + LANES * image + COLUMNS, *sums = dy + LANES * pixels * (O + 4);
-  uint32_t *pixel = net->pixel + (size_t)part * pixels;
+  const size_t image = ((high - 1) * s + k) * width * COLUMNS, plane = layer->height * layer->width * LANES;
   const int single = tiles == 1 && high == layer->rows; /* x and dy fit whole: then 4 o at a time, whose sums stay in the cache */
-  size_t first, g, t, u, r, c, j, p, q, l, o, mine[2], blocks, lane_size;
+  float *to = layer->survivors < O * K ? net->packed : net->gradient + w->rank;
+  float *x = net->room + (size_t)part * net->room_size, *dy = x + LANES * image, *sums = dy + LANES * pixels * (O + 4);
+  uint32_t *pixel = net->pixel + (size_t)part * pixels;
+  size_t first, g, t, u, r, c, j, p, q, l, o, mine[2], blocks, all, lane_size;
   part_of(net, (O + 3) / 4, part, mine);
-  blocks = single ? 1 : mine[1] - mine[0];
-  lane_size = blocks * k * parts * 4 * COLUMNS; /* sums[lane][block of 4 o][kr][part of (kc, c)][4][COLUMNS] */
-  for (p = 0; p < pixels; p++) pixel[p] = (uint32_t)((p / layer->columns * s * width + p % layer->columns * s) * most);
-  for (first = 0; first < layer->inputs; first += most)
+  all = mine[1] - mine[0];
+  blocks = single ? 1 : all;
+  lane_size = blocks * k * k * 4 * COLUMNS; /* sums[lane][block of 4 o][kr kc][4][COLUMNS] */
+  for (p = 0; p < pixels; p++) pixel[p] = (uint32_t)((p / layer->columns * s * width + p % layer->columns * s) * COLUMNS);
+  for (first = 0; first < layer->inputs; first += COLUMNS)
     for (g = mine[0]; g < mine[1]; g += blocks) {
-      const size_t channels = layer->inputs - first < most ? layer->inputs - first : most;
+      const size_t channels = layer->inputs - first < COLUMNS ? layer->inputs - first : COLUMNS;
       memset(sums, 0, LANES * lane_size * sizeof *sums);
       for (t = 0; t < tiles; t++)
         for (u = 0; u < layer->rows; u += high) {
           const size_t rows = layer->rows - u < high ? layer->rows - u : high;
           for (r = 0; r < (rows - 1) * s + k && (g == mine[0] || !single); r++) /* x[lane][row][column][channel], with a border of zeros */
             for (c = 0; c < width; c++) {
-              const size_t row = u * s + r - layer->padding, column = c - layer->padding, plane = layer->height * layer->width * LANES;
+              const size_t row = u * s + r - layer->padding, column = c - layer->padding;
               const int inside = row < layer->height && column < layer->width;
               const float *from = net->activation[layer->in].value + (t * layer->inputs + first) * plane + (inside ? (row * layer->width + column) * LANES : 0);
               for (j = 0; j < channels; j++)
-                for (l = 0; l < LANES; l++) x[l * image + (r * width + c) * most + j] = inside ? from[j * plane + l] : 0;
+                for (l = 0; l < LANES; l++) x[l * image + (r * width + c) * COLUMNS + j] = inside ? from[j * plane + l] : 0;
             }
           for (o = 4 * mine[0]; o < 4 * mine[1] && ((first == 0 && g == mine[0]) || !single); o++) /* dy[lane][block of 4 o][pixel][4] */
             for (p = 0; p < rows * layer->columns; p++)
               for (l = 0; l < LANES; l++)
-                dy[((l * (mine[1] - mine[0]) + o / 4 - mine[0]) * pixels + p) * 4 + o % 4] =
+                dy[((l * all + o / 4 - mine[0]) * pixels + p) * 4 + o % 4] =
                   o < O ? net->activation[layer->out].gradient[((t * O + o) * layer->rows * layer->columns + u * layer->columns + p) * LANES + l] : 0;
           for (l = 0; l < LANES; l++)
-            for (r = 0; r < k; r++)
-              for (q = 0; q < parts; q++)
-                for (o = 0; o < blocks; o++)
-                  block_of_4(1, sums + l * lane_size + ((o * k + r) * parts + q) * 4 * COLUMNS, COLUMNS, x + l * image + r * width * most + q * COLUMNS,
-                             pixel, dy + (l * (mine[1] - mine[0]) + g - mine[0] + o) * pixels * 4, rows * layer->columns);
+            for (q = 0; q < k * k; q++)
+              for (o = 0; o < blocks; o++)
+                block_of_4(1, sums + l * lane_size + (o * k * k + q) * 4 * COLUMNS, COLUMNS, x + l * image + (q / k * width + q % k) * COLUMNS, pixel,
+                           dy + (l * all + g - mine[0] + o) * pixels * 4, rows * layer->columns);
         }
       for (o = 4 * g; o < 4 * (g + blocks) && o < O; o++)
-        for (r = 0; r < k; r++) {
-          float *sum = sums + LANES * lane_size; /* [kc][channel] */
-          for (q = 0; q < parts; q++)
-            lanes_sums(sum + q * COLUMNS, sums + (((o / 4 - g) * k + r) * parts + q) * 4 * COLUMNS + o % 4 * COLUMNS, lane_size, COLUMNS);
-          for (q = 0; q < k; q++)
-            for (j = 0; j < channels; j++) to[o * K + (first + j) * k * k + r * k + q] = sum[q * most + j];
+        for (q = 0; q < k * k; q++) {
+          float sum[COLUMNS];
+          lanes_sums(sum, sums + (((o / 4 - g) * k * k + q) * 4 + o % 4) * COLUMNS, lane_size, COLUMNS);
+          for (j = 0; j < channels; j++) to[o * K + (first + j) * k * k + q] = sum[j];
         }
     }
 }
 
 static void weight_gradient(Net *net, const Layer *layer, int part)
 {
-  if (in_blocks(layer)) dense_weight_gradient(net, layer, part);
+  if (layer->forward.step && layer->inputs >= COLUMNS) dense_weight_gradient(net, layer, part);
   else conv_weight_gradient(net, layer, part);
 }
 
@@ -1514,14 +1508,12 @@ void net_close(Net *net)
     if (layer->kind == CONV) {
       const size_t area = layer->kernel * layer->kernel, forward = border_size(layer, 0), backward = border_size(layer, 1);
       const size_t phases = layer->inputs * layer->height * layer->width * LANES + 4 * COLUMNS, weights = sums_size(layer) + forward;
-      const size_t c = layer->inputs < COLUMNS ? layer->inputs : COLUMNS, high = rows_at_once(layer);
-      const size_t blocks = LANES * ((high - 1) * layer->stride + layer->kernel) * (layer->width + 2 * layer->padding) * c + COLUMNS +
-        LANES * high * layer->columns * (layer->outputs + 4) +
-        (LANES * ((layer->outputs + 3) / 4) * layer->kernel * 4 + 1) * ((layer->kernel * c + COLUMNS - 1) / COLUMNS) * COLUMNS;
+      const size_t high = rows_at_once(layer), blocks = LANES * COLUMNS * (((high - 1) * layer->stride + layer->kernel) * (layer->width + 2 * layer->padding) +
+        (layer->outputs + 3) / 4 * area * 4) + LANES * high * layer->columns * (layer->outputs + 4); /* x, sums, dy */
       const size_t a = (layer->outputs + 3) / 4 * 4 * layer->inputs * area, b = (layer->inputs + 3) / 4 * 4 * layer->outputs * area;
       if (backward + phases > net->room_size) net->room_size = backward + phases;
       if (weights > net->room_size) net->room_size = weights;
-      if (blocks > net->room_size) net->room_size = blocks;
+      if (layer->inputs >= COLUMNS && blocks > net->room_size) net->room_size = blocks;
       pixels = high * layer->columns > pixels ? high * layer->columns : pixels;
       packed = a > packed ? a : packed;
       packed = b > packed ? b : packed;
