@@ -399,11 +399,10 @@ static void probe_dead(Net *net, const Dataset *data)
     net_forward(net, 0);
     for (k = 0; k < net->layers; k++) {
       const Activation *a = &net->activation[net->layer[k].out];
-      const size_t area = a->height * a->width, L = a->tile;
+      const size_t plane = a->height * a->width, L = a->tile;
       for (b = 0; b < net->images && net->layer[k].relu; b++)
         for (c = 0; c < a->channels; c++)
-          for (i = 0; i < area && !alive[k][c]; i++)
-            alive[k][c] = a->value[(b / L * a->channels + c) * a->plane + i / a->width * a->pitch + i % a->width * L + b % L] != 0;
+          for (i = 0; i < plane && !alive[k][c]; i++) alive[k][c] = a->value[((b / L * a->channels + c) * plane + i) * L + b % L] != 0;
     }
   }
   for (k = 0; k < net->layers; k++) {

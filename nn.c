@@ -241,26 +241,26 @@ void random_order(uint32_t *order, size_t n, Stream s)
 /* ==== kernels ===============================================================================
  *
  * Activations lie as [tile][channel][row][column][image of the tile], so that 16 or more neighbouring numbers are the same
- * pixel of different images and independent of each other: the innermost loops run over them. Around every plane lies a
- * border of zeros, so that what a kernel's window holds outside the image is read like any other pixel; a term that is 0
- * changes no bit of a sum that began at +0. A dense layer is a 1x1 convolution whose plane is one row of L / 16 "pixels" of
- * 16 images. Each pass of a layer is one of two sums:
+ * pixel of different images and independent of each other: the innermost loops run over them. A dense layer is a 1x1
+ * convolution whose plane is one row of L / 16 "pixels" of 16 images. Each pass of a layer is one of two sums:
  *
  *     pass                                sum over taps, ascending       in blocks of
- *     output  y[o][p]                     w[o][i][k]   x[i][p + k]       4 rows o (few survivors: 1) x 4 pixels
- *     gradient of the input dx[i][p]      w[o][i][k]  dy[o][p - k]       4 rows i (few survivors: 2 times 4 pixels of 1)
- *     gradient of a weight dW[o][i][k]    dy[o][p] x[i][p + k]           4 weights of one o x 16 lanes, over pixels p */
+ *     output  y[o][p]                     w[o][i][k]   x[i][p + k]       4 rows o (few survivors: 1) x 64 numbers
+ *     gradient of the input dx[i][p]      w[o][i][k]  dy[o][p - k]       4 rows i (few survivors: 1) x 64 numbers
+ *     gradient of a weight dW[o][i][k]    dy[o][p] x[i][p + k]           4 weights of one o x 16 lanes, over pixels p
+ *
+ * x and dy are first copied into planes with a border of zeros (`bordered`), where a tap is an offset (ticket.h, Taps).
+ * A term that is 0 because it lies outside the image changes no bit of a sum that began at +0. */
 
-enum { COLUMNS = 4 * LANES }; /* of a block: 4 pixels; 4 rows of it fill the registers that most machines have */
+enum { COLUMNS = 64 }; /* of a block: 4 rows of it fill the registers that most machines have */
 
-/* y[r][l] = (more ? y[r][l] : +0) + sum over k ascending of w[k wk + r wr] x[offset[k] + r xr + l] for r < rows, l < COLUMNS,
- * where x is read in pixels that lie `apart` numbers from each other. The sums stay in registers when `rows` and `apart` are
- * constants, so it is called by the names below only. */
+/* y[r][l] = (more ? y[r][l] : +0) + sum over k ascending of w[k wk + r wr] x[offset[k] + r xr + l] for r < rows, l < COLUMNS.
+ * The sums stay in registers when `rows` is a constant, so it is called by the names below only. */
 static inline void block(const size_t rows, const int more, float *restrict y, size_t y_step, const float *restrict x, size_t xr,
-                         const size_t apart, const uint32_t *restrict offset, const float *restrict w, size_t wk, size_t wr, size_t taps)
+                         const uint32_t *restrict offset, const float *restrict w, size_t wk, size_t wr, size_t taps)
 {
   float sum[4][COLUMNS];
-  size_t r, k, q;
+  size_t r, k;
   int l;
   for (r = 0; r < rows; r++)
     for (l = 0; l < COLUMNS; l++) sum[r][l] = more ? y[r * y_step + (size_t)l] : 0;
@@ -268,78 +268,58 @@ static inline void block(const size_t rows, const int more, float *restrict y, s
     for (r = 0; r < rows; r++) {
       const float *restrict p = x + offset[k] + r * xr;
       const float v = w[k * wk + r * wr];
-      if (apart == LANES)
-        for (l = 0; l < COLUMNS; l++) sum[r][l] = sum[r][l] + (float)(v * p[l]);
-      else
-        for (q = 0; q < 4; q++)
-          for (l = 0; l < LANES; l++) sum[r][q * LANES + (size_t)l] = sum[r][q * LANES + (size_t)l] + (float)(v * p[q * apart + (size_t)l]);
+      for (l = 0; l < COLUMNS; l++) sum[r][l] = sum[r][l] + (float)(v * p[l]);
     }
   for (r = 0; r < rows; r++)
     for (l = 0; l < COLUMNS; l++) y[r * y_step + (size_t)l] = sum[r][l];
 }
 
 /* 4 rows that have the same taps, each with its own weights, w[k][4]: every x that is loaded serves four rows. */
-static void block_of_4(int more, float *y, size_t y_step, const float *x, size_t apart, const uint32_t *offset, const float *w, size_t taps)
+static void block_of_4(int more, float *y, size_t y_step, const float *x, const uint32_t *offset, const float *w, size_t taps)
 {
-  if (apart == LANES) block(4, more, y, y_step, x, 0, LANES, offset, w, 4, 1, taps);
-  else block(4, more, y, y_step, x, 0, apart, offset, w, 4, 1, taps);
+  block(4, more, y, y_step, x, 0, offset, w, 4, 1, taps);
 }
 
 /* 1 row with its own taps, over 1 or 2 x COLUMNS numbers. */
-static void block_of_1(float *y, const float *x, size_t apart, const uint32_t *offset, const float *w, size_t taps, size_t columns)
+static void block_of_1(float *y, const float *x, const uint32_t *offset, const float *w, size_t taps, size_t columns)
 {
-  if (columns == 1) block(1, 0, y, COLUMNS, x, 0, apart, offset, w, 1, 0, taps);
-  else if (apart == LANES) block(2, 0, y, COLUMNS, x, COLUMNS, LANES, offset, w, 1, 0, taps);
-  else block(2, 0, y, COLUMNS, x, 4 * apart, apart, offset, w, 1, 0, taps);
+  if (columns == 2) block(2, 0, y, COLUMNS, x, COLUMNS, offset, w, 1, 0, taps);
+  else block(1, 0, y, COLUMNS, x, 0, offset, w, 1, 0, taps);
 }
 
-/* A rectangle of pixels: from one row to the next `pitch` numbers, from one pixel to the next `apart`. */
-typedef struct {
-  const float *at;
-  size_t pitch, apart;
-} Pixels;
-
-/* sum[l] += sum over rows and columns ascending of dy[row][column][l] x[row][column][offset + l]: one weight's gradient by lanes. */
-static void lanes_dot(float *restrict sum, Pixels dy, Pixels x, size_t offset, size_t rows, size_t columns)
+/* sum[l] += sum over pixels ascending of dy[16 p + l] x[16 p + l]: one weight's gradient by lanes. */
+static void lanes_dot(float *restrict sum, const float *restrict dy, const float *restrict x, size_t pixels)
 {
-  float a[LANES];
-  size_t row, column;
   int l;
-  for (l = 0; l < LANES; l++) a[l] = sum[l];
-  for (row = 0; row < rows; row++) {
-    const float *restrict d = dy.at + row * dy.pitch, *restrict v = x.at + row * x.pitch + offset;
-    for (column = 0; column < columns; column++, d += LANES, v += x.apart)
-      for (l = 0; l < LANES; l++) a[l] = a[l] + (float)(d[l] * v[l]);
-  }
-  for (l = 0; l < LANES; l++) sum[l] = a[l];
+  for (; pixels >= 4; pixels -= 4, dy += 4 * LANES, x += 4 * LANES)
+    for (l = 0; l < LANES; l++) {
+      float t = sum[l];
+      t = t + (float)(dy[l] * x[l]), t = t + (float)(dy[l + 16] * x[l + 16]);
+      t = t + (float)(dy[l + 32] * x[l + 32]), t = t + (float)(dy[l + 48] * x[l + 48]);
+      sum[l] = t;
+    }
+  for (; pixels > 0; pixels--, dy += LANES, x += LANES)
+    for (l = 0; l < LANES; l++) sum[l] = sum[l] + (float)(dy[l] * x[l]);
 }
 
 /* The same for four weights of one output at once, sum[4][16], x at four offsets; each dy that is loaded serves all. */
-static void lanes_dot_4(float *restrict sum, Pixels dy, Pixels x, const uint32_t *offset, size_t rows, size_t columns)
+static void lanes_dot_4(float *restrict sum, const float *restrict dy, const float *restrict x, const uint32_t *restrict offset,
+                        size_t pixels)
 {
-  const size_t apart = x.apart, two = 2 * apart, three = 3 * apart;
-  size_t row, left;
+  const float *restrict x0 = x + offset[0], *restrict x1 = x + offset[1], *restrict x2 = x + offset[2], *restrict x3 = x + offset[3];
   int l;
-  for (row = 0; row < rows; row++) {
-    const float *restrict d = dy.at + row * dy.pitch, *at = x.at + row * x.pitch;
-    const float *restrict x0 = at + offset[0], *restrict x1 = at + offset[1], *restrict x2 = at + offset[2], *restrict x3 = at + offset[3];
-    for (left = columns; left >= 4; left -= 4, d += 4 * LANES, x0 += 4 * apart, x1 += 4 * apart, x2 += 4 * apart, x3 += 4 * apart)
-      for (l = 0; l < LANES; l++) {
-        const float *restrict y0 = x0 + l, *restrict y1 = x1 + l, *restrict y2 = x2 + l, *restrict y3 = x3 + l;
-        const float d0 = d[l], d1 = d[l + 16], d2 = d[l + 32], d3 = d[l + 48];
-        float s0 = sum[l], s1 = sum[l + 16], s2 = sum[l + 32], s3 = sum[l + 48];
-        s0 = s0 + (float)(d0 * *y0), s1 = s1 + (float)(d0 * *y1), s2 = s2 + (float)(d0 * *y2), s3 = s3 + (float)(d0 * *y3);
-        s0 = s0 + (float)(d1 * y0[apart]), s1 = s1 + (float)(d1 * y1[apart]), s2 = s2 + (float)(d1 * y2[apart]), s3 = s3 + (float)(d1 * y3[apart]);
-        s0 = s0 + (float)(d2 * y0[two]), s1 = s1 + (float)(d2 * y1[two]), s2 = s2 + (float)(d2 * y2[two]), s3 = s3 + (float)(d2 * y3[two]);
-        s0 = s0 + (float)(d3 * y0[three]), s1 = s1 + (float)(d3 * y1[three]), s2 = s2 + (float)(d3 * y2[three]), s3 = s3 + (float)(d3 * y3[three]);
-        sum[l] = s0, sum[l + 16] = s1, sum[l + 32] = s2, sum[l + 48] = s3;
-      }
-    for (; left > 0; left--, d += LANES, x0 += apart, x1 += apart, x2 += apart, x3 += apart)
-      for (l = 0; l < LANES; l++) {
-        sum[l] = sum[l] + (float)(d[l] * x0[l]), sum[l + 16] = sum[l + 16] + (float)(d[l] * x1[l]);
-        sum[l + 32] = sum[l + 32] + (float)(d[l] * x2[l]), sum[l + 48] = sum[l + 48] + (float)(d[l] * x3[l]);
-      }
-  }
+  for (; pixels >= 4; pixels -= 4, dy += 64, x0 += 64, x1 += 64, x2 += 64, x3 += 64)
+    for (l = 0; l < LANES; l++) {
+      const float d0 = dy[l], d1 = dy[l + 16], d2 = dy[l + 32], d3 = dy[l + 48];
+      float a = sum[l], b = sum[l + 16], c = sum[l + 32], d = sum[l + 48];
+      a = a + (float)(d0 * x0[l]), b = b + (float)(d0 * x1[l]), c = c + (float)(d0 * x2[l]), d = d + (float)(d0 * x3[l]);
+      a = a + (float)(d1 * x0[l + 16]), b = b + (float)(d1 * x1[l + 16]), c = c + (float)(d1 * x2[l + 16]), d = d + (float)(d1 * x3[l + 16]);
+      a = a + (float)(d2 * x0[l + 32]), b = b + (float)(d2 * x1[l + 32]), c = c + (float)(d2 * x2[l + 32]), d = d + (float)(d2 * x3[l + 32]);
+      a = a + (float)(d3 * x0[l + 48]), b = b + (float)(d3 * x1[l + 48]), c = c + (float)(d3 * x2[l + 48]), d = d + (float)(d3 * x3[l + 48]);
+      sum[l] = a, sum[l + 16] = b, sum[l + 32] = c, sum[l + 48] = d;
+    }
+  if (pixels == 0) return;
+  lanes_dot(sum, dy, x0, pixels), lanes_dot(sum + 16, dy, x1, pixels), lanes_dot(sum + 32, dy, x2, pixels), lanes_dot(sum + 48, dy, x3, pixels);
 }
 
 /* sum[l] += sum over pixels ascending of x[16 p + l] */
@@ -401,22 +381,17 @@ static int kernels_give(float y, float a, float b, float last, float expected)
       for (i = 0; i < LANES; i++) wide[k * LANES + i] = w[k];
     }
     for (n = 1; n <= 3; n++) {
-      if (n < 3) block_of_1(out, x, LANES, offset, w, K, n);
-      else block_of_4(0, out, COLUMNS, x, LANES, offset, w4, K);
+      if (n < 3) block_of_1(out, x, offset, w, K, n);
+      else block_of_4(0, out, COLUMNS, x, offset, w4, K);
       for (i = 0; i < COLUMNS * (n == 3 ? 4 : n); i++)
         if (bits_of(out[i]) != bits_of(expected)) return 0;
     }
     for (k = 0; k < K; k++) /* the rows of x again, LANES apart */
       for (i = 0; i < LANES; i++) x[k * LANES + i] = k == 0 ? y : k + 1 == K ? last : b;
-    for (n = 1; n <= 4; n += 3) {
-      Pixels dy, v;
-      dy.at = wide, v.at = x, dy.pitch = v.pitch = 0, dy.apart = v.apart = LANES;
-      for (i = 0; i < n * LANES; i++) out[i] = 0;
-      if (n == 1) lanes_dot(out, dy, v, 0, 1, K);
-      else lanes_dot_4(out, dy, v, same, 1, K);
-      for (i = 0; i < n * LANES; i++)
-        if (bits_of(out[i]) != bits_of(expected)) return 0;
-    }
+    for (i = 0; i < 4 * LANES; i++) out[i] = 0;
+    lanes_dot_4(out, wide, x, same, K);
+    for (i = 0; i < 4 * LANES; i++)
+      if (bits_of(out[i]) != bits_of(expected)) return 0;
   }
   return 1;
 }
@@ -480,11 +455,12 @@ static void part_of(const Net *net, size_t n, int part, size_t first[2])
   first[1] = n * (size_t)(part + 1) / (size_t)net->threads;
 }
 
-/* Row r of channel c of tile t of an activation, width x L values (gradients if `gradient`). */
-static float *row_of(const Net *net, int activation, int gradient, size_t t, size_t c, size_t r)
+/* Values (gradients if `gradient`) of channel c of tile t of an activation, and how many there are. */
+static float *plane_of(const Net *net, int activation, int gradient, size_t t, size_t c, size_t *n)
 {
   const Activation *a = &net->activation[activation];
-  return (gradient ? a->gradient : a->value) + (t * a->channels + c) * a->plane + r * a->pitch;
+  *n = a->height * a->width * a->tile;
+  return (gradient ? a->gradient : a->value) + (t * a->channels + c) * *n;
 }
 
 /* y = max(x, 0); NaN stays NaN, so that a diverged network shows. */
@@ -499,44 +475,64 @@ static void rectify_gradient(float *restrict dy, const float *restrict y, size_t
 
 /* ---- convolutions and dense layers ----------------------------------------------------------- */
 
+enum { STRIP = 1 << 17 }; /* numbers of a strip: 512 KiB, half of a usual second-level cache */
+
+/* Planes height x width with a border of zeros, `before` pixels above and to the left, of which a strip is in memory at a time:
+ * so many rows as make `high` rows of what is computed from it. With a stride, every row is `phases` rows of every phases-th
+ * pixel. x for the output and dW, dy for dx. */
+typedef struct {
+  size_t channels, height, width, before, high, rows, columns, phases, row_size; /* row_size: one row with all its phases, in numbers */
+} Border;
+
+static Border border_of(const Layer *layer, int backward)
+{
+  Border b;
+  size_t step, span; /* output row u needs rows u step ... u step + span - 1 */
+  b.channels = backward ? layer->outputs : layer->inputs;
+  b.height = backward ? layer->rows : layer->height;
+  b.width = backward ? layer->columns : layer->width;
+  b.phases = step = backward ? 1 : layer->stride;
+  b.before = backward ? (layer->kernel - 1 - layer->padding) / layer->stride : layer->padding;
+  span = backward ? (b.before * layer->stride + layer->stride - 1 + layer->padding) / layer->stride + 1 : layer->kernel;
+  b.columns = backward ? b.before + (layer->width - 1 + layer->padding) / layer->stride + 1 : layer->width + 2 * layer->padding;
+  b.row_size = (b.columns + b.phases - 1) / b.phases * b.phases * LANES;
+  b.high = backward ? (layer->height + layer->stride - 1) / layer->stride : layer->rows;
+  while (b.high > 2 && layer->kernel > 1 && ((b.high - 1) * step + span) * b.row_size * b.channels > STRIP) b.high = (b.high + 1) / 2;
+  b.rows = layer->kernel == 1 && step == 1 ? b.height : (b.high - 1) * step + span;
+  return b;
+}
+
+/* Channels from ... from + channels - 1 of the strip for output rows u ... u + high - 1:
+ *     to[c][r][phase][j] = x[c][first + r][j phases + phase] of the bordered planes, first = u phases
+ * Where there is nothing to do it returns x itself. */
+static const float *bordered(const Border *b, float *to, const float *x, size_t channels, size_t u)
+{
+  const size_t each = b->row_size / LANES / b->phases, stride = b->phases;
+  size_t c, r, q, j;
+  float *at = to;
+  if (b->before == 0 && stride == 1 && b->rows == b->height && b->columns == b->width) return x;
+  for (c = 0; c < channels; c++)
+    for (r = u * stride; r < u * stride + b->rows; r++)
+      for (q = 0; q < stride; q++, at += each * LANES) {
+        const float *row = x + (c * b->height + r - b->before) * b->width * LANES;
+        const int inside = r >= b->before && r - b->before < b->height;
+        if (inside && stride == 1) {
+          memset(at, 0, b->before * LANES * sizeof(float));
+          memcpy(at + b->before * LANES, row, b->width * LANES * sizeof(float));
+          memset(at + (b->before + b->width) * LANES, 0, (each - b->before - b->width) * LANES * sizeof(float));
+          continue;
+        }
+        for (j = 0; j < each; j++) {
+          const size_t i = j * stride + q - b->before; /* to the left of the image it wraps to a large number */
+          if (inside && i < b->width) memcpy(at + j * LANES, row + i * LANES, LANES * sizeof(float));
+          else memset(at + j * LANES, 0, LANES * sizeof(float));
+        }
+      }
+  return to;
+}
+
 enum { CONV, NORM, MAX_POOL, AVERAGE_POOL, SUM, FLATTEN };
-enum { STRIP = 1 << 17 };             /* numbers of an activation that are worked on at a time: 512 KiB, half of a usual second-level cache */
 enum { PIXELS = 256, SUMS = 1 << 17 }; /* pixels and partial sums that a weight gradient works on at a time */
-
-/* Rows and columns of dy before the first that the input's gradient needs; and those of dy that it needs after the last. */
-static size_t out_before(const Layer *layer) { return layer->padding < layer->kernel ? (layer->kernel - 1 - layer->padding) / layer->stride : 0; }
-static size_t out_after(const Layer *layer) { return (layer->height - 1 + layer->padding) / layer->stride - (layer->rows - 1); }
-
-/* Numbers from one input of the layer to the next: a plane of an image, or a dense layer's L. */
-static size_t input_plane(const Net *net, const Layer *layer)
-{
-  const Activation *in = &net->activation[layer->in];
-  return in->channels * in->plane / layer->inputs;
-}
-
-/* So many rows of the output (of its gradient: `backward`) at a time that what they are computed from fits a strip. */
-static size_t rows_of_strip(const Net *net, const Layer *layer, int backward)
-{
-  const size_t step = backward ? 1 : layer->stride, span = backward ? (layer->kernel + layer->stride - 1) / layer->stride : layer->kernel;
-  const Activation *a = &net->activation[backward ? layer->out : layer->in];
-  size_t high = backward ? (layer->height + layer->stride - 1) / layer->stride : layer->rows;
-  while (high > 2 && ((high - 1) * step + span) * a->pitch * a->channels > STRIP) high = (high + 1) / 2;
-  return high;
-}
-
-/* Zeros around the planes of channel c of the gradient, where another activation's gradient may have been. */
-static void clear_border(const Net *net, int activation, size_t tiles, size_t c)
-{
-  const Activation *a = &net->activation[activation];
-  const size_t n = a->width * a->tile, before = a->border * (a->pitch + a->tile);
-  size_t t, r;
-  if (a->border == 0) return;
-  if (c == 0) memset(a->gradient - before, 0, before * sizeof(float));
-  for (t = 0; t < tiles; t++) {
-    for (r = 0; r < a->height; r++) memset(row_of(net, activation, 1, t, c, r) + n, 0, (a->pitch - n) * sizeof(float));
-    memset(row_of(net, activation, 1, t, c, a->height), 0, a->border * a->pitch * sizeof(float));
-  }
-}
 
 /* So many rows of pixels does the dense weight gradient take at once. */
 static size_t rows_at_once(const Layer *layer)
@@ -567,44 +563,33 @@ static void pack(Net *net, const Layer *layer, const Taps *taps, size_t lists, s
   }
 }
 
-/* What a sum becomes at last. */
-typedef struct {
-  const float *bias; /* is added, [row], unless NULL */
-  int relu, adds;    /* negative numbers become 0; it is added to what is there */
-} Finish;
-
-/* y[r][u][j] = sum over the taps of row r of w x[u][offset + j], then what `finish` says, for rows mine[0] <= r < mine[1] of
- * `rows`, u < height, j < width: a strip of one tile of images. `list` is the first row's list, or the one that all share. */
-static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows, const size_t mine[2], Pixels x, float *y, size_t y_plane,
-                     size_t y_pitch, size_t y_apart, size_t height, size_t width, Finish finish)
+/* y[r][u][i] = sum over the taps of row r of w x[u][offset + i], then + bias[r] and the ReLU if asked for, for rows
+ * mine[0] <= r < mine[1] of `rows`, u < height, i < n: a strip of one tile of images. `list` is the first row's list, or the
+ * one that all share. */
+static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows, const size_t mine[2], const float *x, size_t x_step,
+                     float *y, size_t y_plane, size_t height, size_t n, const float *bias, int relu)
 {
-  const size_t most = taps->step ? 4 : 8, plain = !finish.bias && !finish.relu && !finish.adds && y_apart == LANES;
-  size_t r, u, c, i, j, l;
+  float some[4 * COLUMNS];
+  const size_t width = taps->step ? COLUMNS : 2 * COLUMNS;
+  size_t u, c, r, j, i;
   for (r = mine[0]; r < mine[1]; r += taps->step ? 4 : 1) {
     const size_t first = taps->start[taps->step ? list : list + r], k = taps->start[(taps->step ? list : list + r) + 1] - first;
     const size_t high = taps->step ? (rows - r < 4 ? rows - r : 4) : 1;
     for (u = 0; u < height; u++)
-      for (c = 0; c < width; c += most) {
-        float some[4 * COLUMNS], *to = y + r * y_plane + u * y_pitch + c * y_apart;
-        const size_t wide = width - c < most ? width - c : most;
-        const int whole = plain && wide == most && (high == 4 || !taps->step);
-        const float *from = x.at + u * x.pitch + c * x.apart;
-        if (taps->step)
-          block_of_4(0, whole ? to : some, whole ? y_plane : COLUMNS, from, x.apart, taps->offset + first,
-                     net->packed + 4 * (first * ((rows + 3) / 4) + r / 4 * k), k);
-        else block_of_1(whole ? to : some, from, x.apart, taps->offset + first, net->packed + first, k, wide > 4 ? 2 : 1);
-        for (i = 0; !whole && i < high; i++)
-          for (j = 0; j < wide; j++) {
-            const float *sum = some + i * COLUMNS + j * LANES;
-            float *out = to + i * y_plane + j * y_apart;
-            for (l = 0; l < LANES; l++) {
-              float v = sum[l];
-              if (finish.bias) v = v + finish.bias[r + i];
-              if (finish.relu) v = rectified(v);
-              out[l] = finish.adds ? out[l] + v : v;
-            }
-          }
+      for (c = 0; c < n; c += width) {
+        const size_t wide = n - c < width ? n - c : width;
+        const int whole = wide == width && (high == 4 || !taps->step);
+        const float *from = x + u * x_step + c;
+        float *to = y + r * y_plane + u * n + c, *out = whole ? to : some;
+        if (taps->step) block_of_4(0, out, whole ? y_plane : COLUMNS, from, taps->offset + first, net->packed + 4 * (first * ((rows + 3) / 4) + r / 4 * k), k);
+        else block_of_1(out, from, taps->offset + first, net->packed + first, k, wide > COLUMNS ? 2 : 1);
+        for (j = 0; !whole && j < high; j++) memcpy(to + j * y_plane, some + j * COLUMNS, wide * sizeof(float));
       }
+    for (j = r; j < r + high; j++) {
+      float *to = y + j * y_plane;
+      for (i = 0; bias && i < height * n; i++) to[i] = to[i] + bias[j];
+      for (i = 0; relu && i < height * n; i++) to[i] = rectified(to[i]);
+    }
   }
 }
 
@@ -627,20 +612,18 @@ static void pack_forward(Net *net, const Layer *layer, int part)
 /* y[o][r][c] = sum over (i, kr, kc) of w[o][i][kr][kc] x[i][r stride + kr - padding][c stride + kc - padding], plus b[o] */
 static void conv_forward(Net *net, const Layer *layer, int part)
 {
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t tiles = tiles_in_use(net, layer->out), most = rows_of_strip(net, layer, 0), s = layer->stride;
+  const Border b = border_of(layer, 0);
+  const size_t x_size = layer->inputs * layer->height * layer->width * LANES, n = layer->columns * LANES, plane = layer->rows * n;
+  const float *bias = layer->bias < 0 ? NULL : net->weight + net->tensor[layer->bias].offset;
+  const size_t tiles = tiles_in_use(net, layer->out);
   size_t t, u, mine[2];
-  Finish finish;
-  finish.bias = layer->bias < 0 ? NULL : net->weight + net->tensor[layer->bias].offset;
-  finish.relu = layer->relu, finish.adds = 0;
   for (t = 0; t < tiles; t++) {
     if (!rows_of_tile(net, tiles, t, layer->outputs, part, mine)) continue;
-    for (u = 0; u < layer->rows; u += most) {
-      Pixels x;
-      x.at = in->value + t * in->channels * in->plane + u * s * in->pitch - layer->padding * (in->pitch + LANES);
-      x.pitch = s * in->pitch, x.apart = s * LANES;
-      convolve(net, &layer->forward, 0, layer->outputs, mine, x, row_of(net, layer->out, 0, t, 0, u), out->plane, out->pitch, LANES,
-               layer->rows - u < most ? layer->rows - u : most, layer->columns, finish);
+    for (u = 0; u < layer->rows; u += b.high) {
+      const size_t high = layer->rows - u < b.high ? layer->rows - u : b.high;
+      const float *x = bordered(&b, net->room + (size_t)part * net->room_size, net->activation[layer->in].value + t * x_size, layer->inputs, u);
+      float *y = net->activation[layer->out].value + t * layer->outputs * plane + u * n;
+      convolve(net, &layer->forward, 0, layer->outputs, mine, x, layer->stride * b.row_size, y, plane, high, n, bias, layer->relu);
     }
   }
 }
@@ -648,19 +631,17 @@ static void conv_forward(Net *net, const Layer *layer, int part)
 /* db[o] = sum over images and pixels of dy[o], by lanes; dy first goes backwards through the ReLU. */
 static void conv_bias_gradient(Net *net, const Layer *layer, int part)
 {
-  const size_t tiles = tiles_in_use(net, layer->out), n = layer->columns * LANES;
-  size_t t, o, r, mine[2];
+  const size_t tiles = tiles_in_use(net, layer->out), n = layer->rows * layer->columns * LANES;
+  size_t t, o, mine[2];
   part_of(net, layer->outputs, part, mine);
   for (o = mine[0]; o < mine[1]; o++) {
     float sum[LANES] = {0};
-    for (t = 0; (layer->relu || layer->bias >= 0) && t < tiles; t++)
-      for (r = 0; r < layer->rows; r++) {
-        float *dy = row_of(net, layer->out, 1, t, o, r);
-        if (layer->relu) rectify_gradient(dy, row_of(net, layer->out, 0, t, o, r), n);
-        if (layer->bias >= 0) lanes_add(sum, dy, layer->columns);
-      }
+    for (t = 0; t < tiles; t++) {
+      float *dy = net->activation[layer->out].gradient + (t * layer->outputs + o) * n;
+      if (layer->relu) rectify_gradient(dy, net->activation[layer->out].value + (t * layer->outputs + o) * n, n);
+      if (layer->bias >= 0) lanes_add(sum, dy, n / LANES);
+    }
     if (layer->bias >= 0) net->gradient[net->tensor[layer->bias].rank + o] = lanes_sum(sum);
-    clear_border(net, layer->out, tiles, o);
   }
 }
 
@@ -674,25 +655,35 @@ static void pack_backward(Net *net, const Layer *layer, int part)
  * pixels of dx of one phase (h mod stride, w mod stride) use the same taps: each phase is a convolution of stride 1. */
 static void conv_input_gradient(Net *net, const Layer *layer, int part)
 {
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t tiles = tiles_in_use(net, layer->out), most = rows_of_strip(net, layer, 1), s = layer->stride, before = out_before(layer);
-  size_t t, u, p, mine[2];
-  Finish finish;
-  finish.bias = NULL, finish.relu = 0, finish.adds = layer->adds;
+  const Border b = border_of(layer, 1);
+  const size_t s = layer->stride, x_plane = layer->height * layer->width * LANES, y_size = layer->outputs * layer->rows * layer->columns * LANES;
+  const size_t tiles = tiles_in_use(net, layer->out);
+  float *room = net->room + (size_t)part * net->room_size, *phase = room + layer->outputs * b.rows * b.row_size + 4 * COLUMNS;
+  size_t t, p, i, u, v, j, l, mine[2];
   if (layer->in == 0) return;
   for (t = 0; t < tiles; t++) {
+    float *dx = net->activation[layer->in].gradient + t * layer->inputs * x_plane;
     if (!rows_of_tile(net, tiles, t, layer->inputs, part, mine)) continue;
-    for (u = 0; u * s < layer->height; u += most)
+    for (u = 0; u * s < layer->height; u += b.high) {
+      const float *dy = bordered(&b, room, net->activation[layer->out].gradient + t * y_size, layer->outputs, u);
       for (p = 0; p < s * s; p++) {
-        const size_t h = p / s + u * s, w = p % s, left = h < layer->height ? (layer->height - h + s - 1) / s : 0;
-        Pixels dy;
-        dy.at = out->gradient + t * out->channels * out->plane + u * out->pitch - before * (out->pitch + LANES);
-        dy.pitch = out->pitch, dy.apart = LANES;
-        if (w < layer->width)
-          convolve(net, &layer->backward, layer->backward.step ? p : p * layer->inputs, layer->inputs, mine, dy,
-                   row_of(net, layer->in, 1, t, 0, h) + w * LANES, in->plane, s * in->pitch, s * LANES, left < most ? left : most,
-                   (layer->width - w + s - 1) / s, finish);
+        const size_t h = p / s + u * s, w = p % s, left = (layer->height - h + s - 1) / s, high = left < b.high ? left : b.high;
+        const size_t n = (layer->width - w + s - 1) / s * LANES, list = layer->backward.step ? p : p * layer->inputs;
+        if (h >= layer->height || w >= layer->width) continue;
+        if (s == 1 && !layer->adds) {
+          convolve(net, &layer->backward, list, layer->inputs, mine, dy, b.row_size, dx + u * n, x_plane, high, n, NULL, 0);
+          continue;
+        }
+        convolve(net, &layer->backward, list, layer->inputs, mine, dy, b.row_size, phase, high * n, high, n, NULL, 0);
+        for (i = mine[0]; i < mine[1]; i++)
+          for (v = 0; v < high; v++)
+            for (j = 0; j < n / LANES; j++) {
+              float *to = dx + i * x_plane + ((h + v * s) * layer->width + w + j * s) * LANES;
+              const float *from = phase + (i * high + v) * n + j * LANES;
+              for (l = 0; l < LANES; l++) to[l] = layer->adds ? to[l] + from[l] : from[l];
+            }
       }
+    }
   }
 }
 
@@ -707,14 +698,14 @@ static size_t sums_size(const Layer *layer)
  * lanes; for this thread's outputs. So many input channels at a time that most weights come in fours and their sums fit. */
 static void conv_weight_gradient(Net *net, const Layer *layer, int part)
 {
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
+  const Border b = border_of(layer, 0);
   const Taps *taps = &layer->forward;
   const Tensor *w = &net->tensor[layer->weight];
   const size_t area = layer->kernel * layer->kernel, K = layer->inputs * area, tiles = tiles_in_use(net, layer->out);
-  const size_t most = rows_of_strip(net, layer, 0);
+  const size_t plane = layer->height * layer->width * LANES, n = layer->columns * LANES, x_step = b.row_size * layer->stride;
   const int masked = layer->survivors < layer->outputs * K;
   float *to = taps->step && masked ? net->packed : net->gradient + w->rank; /* dense but masked: `compact` picks the survivors */
-  float *sums = net->room + (size_t)part * net->room_size;
+  float *sums = net->room + (size_t)part * net->room_size, *room = sums + sums_size(layer);
   size_t first, last, channels, some, t, o, u, j, mine[2];
   part_of(net, layer->outputs, part, mine);
   if (mine[0] == mine[1]) return;
@@ -733,20 +724,20 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
       if ((size_t)(sum - sums) <= sums_size(layer)) break;
     }
     memset(sums, 0, (size_t)(sum - sums) * sizeof *sum);
-    for (t = 0; t < tiles; t++)
-      for (u = 0; u < layer->rows; u += most) {
-        const size_t rows = layer->rows - u < most ? layer->rows - u : most;
-        Pixels x, dy;
-        x.at = in->value + t * in->channels * in->plane + u * layer->stride * in->pitch - layer->padding * (in->pitch + LANES);
-        x.pitch = layer->stride * in->pitch, x.apart = layer->stride * LANES;
-        dy.pitch = out->pitch, dy.apart = LANES;
+    for (t = 0; t < tiles; t++) {
+      const float *strip = NULL;
+      for (u = 0; u < layer->rows; u++) {
+        const float *x;
+        if (u % b.high == 0) strip = bordered(&b, room, net->activation[layer->in].value + (t * layer->inputs + first) * plane, last - first, u);
+        x = strip + u % b.high * x_step - first * b.rows * b.row_size; /* offsets count from channel 0 */
         for (sum = sums, o = mine[0]; o < mine[1]; o++) {
-          dy.at = row_of(net, layer->out, 1, t, o, u);
+          const float *dy = net->activation[layer->out].gradient + ((t * layer->outputs + o) * layer->rows + u) * n;
           for (j = net->range[2 * o]; j + 4 <= net->range[2 * o + 1]; j += 4, sum += 4 * LANES)
-            lanes_dot_4(sum, dy, x, taps->offset + j, rows, layer->columns);
-          for (; j < net->range[2 * o + 1]; j++, sum += LANES) lanes_dot(sum, dy, x, taps->offset[j], rows, layer->columns);
+            lanes_dot_4(sum, dy, x, taps->offset + j, layer->columns);
+          for (; j < net->range[2 * o + 1]; j++, sum += LANES) lanes_dot(sum, dy, x + taps->offset[j], layer->columns);
         }
       }
+    }
     for (sum = sums, o = mine[0]; o < mine[1]; o++)
       for (j = net->range[2 * o]; j < net->range[2 * o + 1]; j++, sum += LANES) to[(taps->step ? o * K : 0) + j] = lanes_sum(sum);
     for (o = mine[0]; o < mine[1]; o++) net->range[2 * o] = net->range[2 * o + 1];
@@ -771,8 +762,7 @@ static void dense_weight_gradient(Net *net, const Layer *layer, int part)
   const Tensor *w = &net->tensor[layer->weight];
   const size_t k = layer->kernel, K = layer->inputs * k * k, O = layer->outputs, s = layer->stride, tiles = tiles_in_use(net, layer->out);
   const size_t high = rows_at_once(layer), width = layer->width + 2 * layer->padding, pixels = high * layer->columns;
-  const size_t image = ((high - 1) * s + k) * width * COLUMNS, plane = input_plane(net, layer);
-  const Activation *in = &net->activation[layer->in];
+  const size_t image = ((high - 1) * s + k) * width * COLUMNS, plane = layer->height * layer->width * LANES;
   const int single = tiles == 1 && high == layer->rows; /* x and dy fit whole: then 4 o at a time, whose sums stay in the cache */
   float *to = layer->survivors < O * K ? net->packed : net->gradient + w->rank;
   float *x = net->room + (size_t)part * net->room_size, *dy = x + LANES * image, *sums = dy + LANES * pixels * (O + 4);
@@ -790,21 +780,23 @@ static void dense_weight_gradient(Net *net, const Layer *layer, int part)
       for (t = 0; t < tiles; t++)
         for (u = 0; u < layer->rows; u += high) {
           const size_t rows = layer->rows - u < high ? layer->rows - u : high;
-          for (r = 0; r < (rows - 1) * s + k && (g == mine[0] || !single); r++) /* x[lane][row][column][channel], the border too */
+          for (r = 0; r < (rows - 1) * s + k && (g == mine[0] || !single); r++) /* x[lane][row][column][channel], with a border of zeros */
             for (c = 0; c < width; c++) {
-              const float *from = in->value + (t * layer->inputs + first) * plane + (u * s + r) * in->pitch + c * LANES - layer->padding * (in->pitch + LANES);
+              const size_t row = u * s + r - layer->padding, column = c - layer->padding;
+              const int inside = row < layer->height && column < layer->width;
+              const float *from = net->activation[layer->in].value + (t * layer->inputs + first) * plane + (inside ? (row * layer->width + column) * LANES : 0);
               for (j = 0; j < channels; j++)
-                for (l = 0; l < LANES; l++) x[l * image + (r * width + c) * COLUMNS + j] = from[j * plane + l];
+                for (l = 0; l < LANES; l++) x[l * image + (r * width + c) * COLUMNS + j] = inside ? from[j * plane + l] : 0;
             }
           for (o = 4 * mine[0]; o < 4 * mine[1] && ((first == 0 && g == mine[0]) || !single); o++) /* dy[lane][block of 4 o][pixel][4] */
             for (p = 0; p < rows * layer->columns; p++)
               for (l = 0; l < LANES; l++)
                 dy[((l * all + o / 4 - mine[0]) * pixels + p) * 4 + o % 4] =
-                  o < O ? row_of(net, layer->out, 1, t, o, u + p / layer->columns)[p % layer->columns * LANES + l] : 0;
+                  o < O ? net->activation[layer->out].gradient[((t * O + o) * layer->rows * layer->columns + u * layer->columns + p) * LANES + l] : 0;
           for (l = 0; l < LANES; l++)
             for (q = 0; q < k * k; q++)
               for (o = 0; o < blocks; o++)
-                block_of_4(1, sums + l * lane_size + (o * k * k + q) * 4 * COLUMNS, COLUMNS, x + l * image + (q / k * width + q % k) * COLUMNS, LANES, pixel,
+                block_of_4(1, sums + l * lane_size + (o * k * k + q) * 4 * COLUMNS, COLUMNS, x + l * image + (q / k * width + q % k) * COLUMNS, pixel,
                            dy + (l * all + g - mine[0] + o) * pixels * 4, rows * layer->columns);
         }
       for (o = 4 * g; o < 4 * (g + blocks) && o < O; o++)
@@ -824,7 +816,7 @@ static void weight_gradient(Net *net, const Layer *layer, int part)
 
 /* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d; each thread takes some channels ----- */
 
-enum { CHUNK = 8 * LANES }; /* numbers that are worked on at a time */
+enum { CHUNK = 32 * LANES }; /* numbers of a channel that are worked on at a time */
 
 /* The lanes of tile t that hold no image get back what they were before. */
 static void keep_empty(const Net *net, size_t t, float sum[LANES], const float before[LANES])
@@ -838,57 +830,46 @@ static void keep_empty(const Net *net, size_t t, float sum[LANES], const float b
 static void channel_sum(const Net *net, const Layer *layer, size_t c, int squares, float mean, float sum[LANES])
 {
   const size_t tiles = tiles_in_use(net, layer->in);
-  size_t t, r, k;
-  int l;
+  size_t t, i, n, first;
   for (t = 0; t < tiles; t++) {
-    float some[LANES];
-    memcpy(some, sum, sizeof some);
-    for (r = 0; r < layer->height; r++) {
-      const float *restrict x = row_of(net, layer->in, 0, t, c, r);
-      for (k = 0; k < layer->width; k++, x += LANES)
-        for (l = 0; l < LANES; l++) {
-          float term = x[l];
-          if (squares) term = term - mean, term = term * term;
-          some[l] = some[l] + term;
-        }
+    const float *x = plane_of(net, layer->in, 0, t, c, &n);
+    float term[CHUNK], before[LANES];
+    memcpy(before, sum, sizeof before);
+    for (first = 0; first < n; first += CHUNK) {
+      const size_t m = n - first < CHUNK ? n - first : CHUNK;
+      const float *restrict v = x + first;
+      for (i = 0; squares && i < m; i++) term[i] = v[i] - mean, term[i] = term[i] * term[i];
+      lanes_add(sum, squares ? term : v, m / LANES);
     }
-    keep_empty(net, t, some, sum);
-    memcpy(sum, some, sizeof some);
+    keep_empty(net, t, sum, before);
   }
 }
 
-/* What the backward pass computes again of a number rather than keep it: normal = (x - mean) inverse, and whether dy passes the
- * ReLU, whose input is gamma normal + beta > least; least is 0, or -infinity where there is no ReLU. */
-typedef struct {
-  float mean, inverse, gamma, beta, least;
-} Norm;
-
-/* sum[l] += sum of d, product[l] += sum of d normal, over the channel's pixels but for the empty slots of the last tile. */
-static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm n, float sum[LANES], float product[LANES])
+/* dy backwards through the ReLU; then sum[l] += sum of dy, product[l] += sum of dy (x - mean) inverse, likewise. */
+static void channel_gradient(const Net *net, const Layer *layer, size_t c, float mean, float inverse, float sum[LANES], float product[LANES])
 {
   const size_t tiles = tiles_in_use(net, layer->in);
-  size_t t, r, k;
-  int l;
+  size_t t, i, n, first;
   for (t = 0; t < tiles; t++) {
-    float some[2][LANES];
-    memcpy(some[0], sum, sizeof some[0]);
-    memcpy(some[1], product, sizeof some[1]);
-    for (r = 0; r < layer->height; r++) {
-      const float *restrict x = row_of(net, layer->in, 0, t, c, r), *restrict dy = row_of(net, layer->out, 1, t, c, r);
-      for (k = 0; k < layer->width; k++, x += LANES, dy += LANES)
-        for (l = 0; l < LANES; l++) {
-          float normal = x[l] - n.mean, y, d;
-          normal = normal * n.inverse;
-          y = normal * n.gamma;
-          y = y + n.beta;
-          d = y > n.least ? dy[l] : 0;
-          some[0][l] = some[0][l] + d, some[1][l] = some[1][l] + (float)(d * normal);
-        }
+    const float *x = plane_of(net, layer->in, 0, t, c, &n), *y = plane_of(net, layer->out, 0, t, c, &n);
+    float *dy = plane_of(net, layer->out, 1, t, c, &n), term[CHUNK], before[2][LANES];
+    memcpy(before[0], sum, sizeof before[0]);
+    memcpy(before[1], product, sizeof before[1]);
+    for (first = 0; first < n; first += CHUNK) {
+      const size_t m = n - first < CHUNK ? n - first : CHUNK;
+      const float *restrict v = x + first;
+      float *restrict d = dy + first;
+      if (layer->relu) rectify_gradient(d, y + first, m);
+      for (i = 0; i < m; i++) {
+        float normal = v[i] - mean;
+        normal = normal * inverse;
+        term[i] = d[i] * normal;
+      }
+      lanes_add(sum, d, m / LANES);
+      lanes_add(product, term, m / LANES);
     }
-    keep_empty(net, t, some[0], sum);
-    keep_empty(net, t, some[1], product);
-    memcpy(sum, some[0], sizeof some[0]);
-    memcpy(product, some[1], sizeof some[1]);
+    keep_empty(net, t, sum, before[0]);
+    keep_empty(net, t, product, before[1]);
   }
 }
 
@@ -900,7 +881,7 @@ static void norm_forward(Net *net, const Layer *layer, int part)
   const Activation *a = &net->activation[layer->in];
   const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width;
   const int relu = layer->relu;
-  size_t t, c, r, i, mine[2];
+  size_t t, c, i, n, mine[2];
   part_of(net, a->channels, part, mine);
   for (c = mine[0]; c < mine[1]; c++) {
     float *running_mean = net->weight + net->tensor[layer->mean].offset + c;
@@ -923,18 +904,17 @@ static void norm_forward(Net *net, const Layer *layer, int part)
     layer->moments[c] = mean;
     layer->moments[a->channels + c] = inverse;
     if (layer->weight >= 0) gamma = net->weight[net->tensor[layer->weight].offset + c], beta = net->weight[net->tensor[layer->bias].offset + c];
-    for (t = 0; t < tiles; t++)
-      for (r = 0; r < a->height; r++) {
-        const float *restrict x = row_of(net, layer->in, 0, t, c, r);
-        float *restrict y = row_of(net, layer->out, 0, t, c, r);
-        for (i = 0; i < a->width * LANES; i++) {
-          float normal = x[i] - mean;
-          normal = normal * inverse;
-          normal = normal * gamma;
-          normal = normal + beta;
-          y[i] = relu ? rectified(normal) : normal;
-        }
+    for (t = 0; t < tiles; t++) {
+      const float *restrict x = plane_of(net, layer->in, 0, t, c, &n);
+      float *restrict y = plane_of(net, layer->out, 0, t, c, &n);
+      for (i = 0; i < n; i++) {
+        float normal = x[i] - mean;
+        normal = normal * inverse;
+        normal = normal * gamma;
+        normal = normal + beta;
+        y[i] = relu ? rectified(normal) : normal;
       }
+    }
   }
 }
 
@@ -943,107 +923,106 @@ static void norm_forward(Net *net, const Layer *layer, int part)
 static void norm_backward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width, n = a->width * LANES;
-  const float infinity = float_of(0x7f800000u);
+  const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width;
   const int adds = layer->adds;
-  size_t t, c, r, i, first, mine[2];
+  size_t t, c, i, n, first, mine[2];
+  int l;
   part_of(net, a->channels, part, mine);
   for (c = mine[0]; c < mine[1]; c++) {
-    float sum[LANES] = {0}, product[LANES] = {0}, dbeta, dgamma, slope;
-    Norm norm;
-    norm.mean = layer->moments[c], norm.inverse = layer->moments[a->channels + c], norm.least = layer->relu ? 0 : -infinity;
-    norm.gamma = layer->weight < 0 ? 1 : net->weight[net->tensor[layer->weight].offset + c];
-    norm.beta = layer->weight < 0 ? 0 : net->weight[net->tensor[layer->bias].offset + c];
-    slope = norm.gamma * norm.inverse;
-    channel_gradient(net, layer, c, norm, sum, product);
+    const float mean = layer->moments[c], inverse = layer->moments[a->channels + c];
+    float sum[LANES] = {0}, product[LANES] = {0}, dbeta, dgamma, slope = inverse;
+    channel_gradient(net, layer, c, mean, inverse, sum, product);
     dbeta = lanes_sum(sum);
     dgamma = lanes_sum(product);
     if (layer->weight >= 0) {
+      slope = net->weight[net->tensor[layer->weight].offset + c] * inverse;
       net->gradient[net->tensor[layer->weight].rank + c] = dgamma;
       net->gradient[net->tensor[layer->bias].rank + c] = dbeta;
     }
     dbeta = dbeta / (float)pixels;
     dgamma = dgamma / (float)pixels;
-    for (t = 0; layer->in > 0 && t < tiles; t++)
-      for (r = 0; r < a->height; r++) {
-        const float *x = row_of(net, layer->in, 0, t, c, r), *dy = row_of(net, layer->out, 1, t, c, r);
-        float *dx = row_of(net, layer->in, 1, t, c, r); /* may be dy */
-        for (first = 0; first < n; first += CHUNK) { /* through d: a compiler need not find out whether dx is dy */
-          const size_t m = n - first < CHUNK ? n - first : CHUNK;
-          float d[CHUNK];
-          for (i = 0; i < m; i++) {
-            float normal = x[first + i] - norm.mean, rest;
-            normal = normal * norm.inverse;
-            rest = normal * norm.gamma;
-            rest = rest + norm.beta;
-            rest = rest > norm.least ? dy[first + i] : 0;
-            rest = rest - dbeta;
-            normal = normal * dgamma;
-            rest = rest - normal;
-            d[i] = slope * rest;
-          }
-          for (i = 0; i < m; i++) dx[first + i] = adds ? dx[first + i] + d[i] : d[i];
+    for (t = 0; layer->in > 0 && t < tiles; t++) {
+      const float *x = plane_of(net, layer->in, 0, t, c, &n), *dy = plane_of(net, layer->out, 1, t, c, &n);
+      float *dx = plane_of(net, layer->in, 1, t, c, &n); /* may be dy */
+      for (first = 0; first < n; first += CHUNK) { /* through d: a compiler need not find out whether dx is dy */
+        const size_t m = n - first < CHUNK ? n - first : CHUNK;
+        float d[CHUNK];
+        for (i = 0; i < m; i++) {
+          float normal = x[first + i] - mean, rest = dy[first + i] - dbeta;
+          normal = normal * inverse;
+          normal = normal * dgamma;
+          rest = rest - normal;
+          d[i] = slope * rest;
         }
-        for (i = 0; (t + 1) * LANES > net->images && i < n; i++) /* empty slots have no gradient */
-          if (t * LANES + i % LANES >= net->images) dx[i] = 0;
+        for (i = 0; i < m; i++) dx[first + i] = adds ? dx[first + i] + d[i] : d[i];
       }
+      for (i = 0; (t + 1) * LANES > net->images && i < n; i += LANES) /* empty slots have no gradient */
+        for (l = 0; l < LANES; l++)
+          if (t * LANES + (size_t)l >= net->images) dx[i + (size_t)l] = 0;
+    }
   }
 }
 
 /* ---- pools: y[r][c] of window x window pixels, without overlap ------------------------------- */
 
+/* Pixel q of the window of output pixel p, in a plane of width w. */
+static size_t in_window(const Layer *layer, size_t p, size_t q)
+{
+  const size_t r = p / layer->columns * layer->kernel + q / layer->kernel, c = p % layer->columns * layer->kernel + q % layer->kernel;
+  return (r * layer->width + c) * LANES;
+}
+
 /* MAX_POOL: y = max of x. AVERAGE_POOL: y = sum of x / window^2, rows then columns ascending. */
 static void pool_forward(Net *net, const Layer *layer, int part)
 {
-  const size_t window = layer->kernel, tiles = tiles_in_use(net, layer->in);
+  const size_t window = layer->kernel * layer->kernel, tiles = tiles_in_use(net, layer->in);
   const int average = layer->kind == AVERAGE_POOL;
-  size_t t, c, r, k, q, mine[2];
+  size_t t, c, p, q, n, mine[2];
   int l;
   part_of(net, layer->inputs, part, mine);
   for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++)
-      for (r = 0; r < layer->rows; r++) {
-        float *y = row_of(net, layer->out, 0, t, c, r);
-        for (k = 0; k < layer->columns; k++, y += LANES) {
-          float v[LANES] = {0};
-          for (q = 0; q < window * window; q++) {
-            const float *restrict x = row_of(net, layer->in, 0, t, c, r * window + q / window) + (k * window + q % window) * LANES;
-            if (average)
-              for (l = 0; l < LANES; l++) v[l] = v[l] + x[l];
-            else
-              for (l = 0; l < LANES; l++) v[l] = q == 0 || x[l] > v[l] ? x[l] : v[l];
-          }
-          for (l = 0; l < LANES; l++) y[l] = average ? v[l] / (float)(window * window) : v[l];
+    for (c = mine[0]; c < mine[1]; c++) {
+      const float *x = plane_of(net, layer->in, 0, t, c, &n);
+      float *y = plane_of(net, layer->out, 0, t, c, &n);
+      for (p = 0; p < layer->rows * layer->columns; p++) {
+        float v[LANES] = {0};
+        for (q = 0; q < window; q++) {
+          const float *restrict from = x + in_window(layer, p, q);
+          if (average)
+            for (l = 0; l < LANES; l++) v[l] = v[l] + from[l];
+          else
+            for (l = 0; l < LANES; l++) v[l] = q == 0 || from[l] > v[l] ? from[l] : v[l];
         }
+        for (l = 0; l < LANES; l++) y[p * LANES + (size_t)l] = average ? v[l] / (float)window : v[l];
       }
+    }
 }
 
 /* MAX_POOL: dx = dy at the first x that equals y. AVERAGE_POOL: dx = dy / window^2. Elsewhere 0. */
 static void pool_backward(Net *net, const Layer *layer, int part)
 {
-  const size_t window = layer->kernel, tiles = tiles_in_use(net, layer->in);
+  const size_t window = layer->kernel * layer->kernel, tiles = tiles_in_use(net, layer->in);
   const int average = layer->kind == AVERAGE_POOL, adds = layer->adds;
-  size_t t, c, r, k, q, mine[2];
+  size_t t, c, p, q, n, m, mine[2];
   int l;
   if (layer->in == 0) return;
   part_of(net, layer->inputs, part, mine);
   for (t = 0; t < tiles; t++)
     for (c = mine[0]; c < mine[1]; c++) {
-      for (r = 0; !adds && r < layer->height; r++) memset(row_of(net, layer->in, 1, t, c, r), 0, layer->width * LANES * sizeof(float));
-      for (r = 0; r < layer->rows; r++) {
-        const float *y = row_of(net, layer->out, 0, t, c, r), *dy = row_of(net, layer->out, 1, t, c, r);
-        for (k = 0; k < layer->columns; k++, y += LANES, dy += LANES) {
-          float d[LANES];
-          for (l = 0; l < LANES; l++) d[l] = average ? dy[l] / (float)(window * window) : dy[l];
-          for (q = 0; q < window * window; q++) {
-            const size_t row = r * window + q / window, column = (k * window + q % window) * LANES;
-            const float *restrict x = row_of(net, layer->in, 0, t, c, row) + column, *restrict best = y;
-            float *restrict dx = row_of(net, layer->in, 1, t, c, row) + column;
-            for (l = 0; l < LANES; l++) {
-              const int first = average || x[l] == best[l];
-              dx[l] = first ? dx[l] + d[l] : dx[l];
-              d[l] = !average && first ? 0 : d[l];
-            }
+      const float *x = plane_of(net, layer->in, 0, t, c, &m), *y = plane_of(net, layer->out, 0, t, c, &n);
+      const float *dy = plane_of(net, layer->out, 1, t, c, &n);
+      float *dx = plane_of(net, layer->in, 1, t, c, &m);
+      if (!adds && layer->rows * layer->columns * window * LANES < m) memset(dx, 0, m * sizeof *dx);
+      for (p = 0; p < layer->rows * layer->columns; p++) {
+        float d[LANES];
+        for (l = 0; l < LANES; l++) d[l] = average ? dy[p * LANES + (size_t)l] / (float)window : dy[p * LANES + (size_t)l];
+        for (q = 0; q < window; q++) {
+          const float *restrict from = x + in_window(layer, p, q), *restrict best = y + p * LANES;
+          float *restrict to = dx + in_window(layer, p, q);
+          for (l = 0; l < LANES; l++) {
+            const float base = adds ? to[l] : 0, sum = base + d[l];
+            to[l] = average || from[l] == best[l] ? sum : base;
+            d[l] = !average && from[l] == best[l] ? 0 : d[l];
           }
         }
       }
@@ -1052,77 +1031,76 @@ static void pool_backward(Net *net, const Layer *layer, int part)
 
 /* ---- sums and flattening --------------------------------------------------------------------- */
 
-/* Row r of channel c of SUM's output takes from this row of the shortcut, at every stride-th pixel: channel c - shift, where
- * shift centres the shortcut's channels; NULL if it has none there. */
-static float *shortcut_row(const Net *net, const Layer *layer, int gradient, size_t t, size_t c, size_t r, size_t *stride)
+/* Where SUM takes the shortcut from: channel c + shift of the output is channel c of the shortcut at every s-th row and column. */
+static void shortcut_of(const Net *net, const Layer *layer, size_t *stride, size_t *shift)
 {
   const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
-  const size_t shift = (a->channels - s->channels) / 2;
   *stride = (s->height + a->height - 1) / a->height;
-  if (c < shift || c - shift >= s->channels || (gradient && layer->shortcut == 0)) return NULL;
-  return row_of(net, layer->shortcut, gradient, t, c - shift, r * *stride);
-}
-
-/* y[k] += x[k stride] for the pixels of a row */
-static void add_row(float *restrict y, const float *restrict x, size_t stride, size_t width)
-{
-  size_t k, l;
-  for (k = 0; k < width; k++)
-    for (l = 0; l < LANES; l++) y[k * LANES + l] = y[k * LANES + l] + x[k * stride * LANES + l];
+  *shift = (a->channels - s->channels) / 2;
 }
 
 /* y[c + shift][r][k] = in[c + shift][r][k] + shortcut[c][r stride][k stride]; other channels y = in */
 static void sum_forward(Net *net, const Layer *layer, int part)
 {
-  const Activation *a = &net->activation[layer->out];
-  const size_t tiles = tiles_in_use(net, layer->out), n = a->width * a->tile;
-  size_t t, c, r, i, stride, mine[2];
+  const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
+  const size_t tiles = tiles_in_use(net, layer->out);
+  size_t t, c, i, p, n, m, mine[2], stride, shift;
+  int l;
+  shortcut_of(net, layer, &stride, &shift);
   part_of(net, a->channels, part, mine);
   for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++)
-      for (r = 0; r < a->height; r++) {
-        const float *x = row_of(net, layer->in, 0, t, c, r), *from = shortcut_row(net, layer, 0, t, c, r, &stride);
-        float *y = row_of(net, layer->out, 0, t, c, r); /* may be x */
-        if (x != y) memcpy(y, x, n * sizeof *y);
-        if (from) add_row(y, from, stride, n / LANES);
-        for (i = 0; layer->relu && i < n; i++) y[i] = rectified(y[i]);
+    for (c = mine[0]; c < mine[1]; c++) {
+      const float *x = plane_of(net, layer->in, 0, t, c, &n), *from = NULL;
+      float *y = plane_of(net, layer->out, 0, t, c, &n); /* may be x */
+      if (x != y) memcpy(y, x, n * sizeof *y);
+      if (c >= shift && c - shift < s->channels) from = plane_of(net, layer->shortcut, 0, t, c - shift, &m);
+      if (from && stride == 1)
+        for (i = 0; i < n; i++) y[i] = y[i] + from[i];
+      for (p = 0; from && stride > 1 && p < n / a->tile; p++) {
+        const size_t at = (p / a->width * stride * s->width + p % a->width * stride) * LANES;
+        for (l = 0; l < LANES; l++) y[p * LANES + (size_t)l] = y[p * LANES + (size_t)l] + from[at + (size_t)l];
       }
+      for (i = 0; layer->relu && i < n; i++) y[i] = rectified(y[i]);
+    }
 }
 
 /* d in = dy, d shortcut[c][r stride][k stride] = dy[c + shift][r][k], elsewhere 0 */
 static void sum_backward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
-  const size_t tiles = tiles_in_use(net, layer->out), n = a->width * a->tile;
-  size_t t, c, r, u, k, stride, mine[2];
+  const size_t tiles = tiles_in_use(net, layer->out);
+  size_t t, c, i, p, n, m, mine[2], stride, shift;
   int l;
+  shortcut_of(net, layer, &stride, &shift);
   part_of(net, a->channels, part, mine);
   for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++)
-      for (r = 0; r < a->height; r++) {
-        float *dy = row_of(net, layer->out, 1, t, c, r), *dx = row_of(net, layer->in, 1, t, c, r);
-        float *to = shortcut_row(net, layer, 1, t, c, r, &stride);
-        if (layer->relu) rectify_gradient(dy, row_of(net, layer->out, 0, t, c, r), n);
-        if (dx != dy && layer->adds) add_row(dx, dy, 1, n / LANES);
-        else if (dx != dy) memcpy(dx, dy, n * sizeof *dx);
-        for (u = r * stride; to && !layer->adds_shortcut && u < (r + 1) * stride && u < s->height; u++)
-          memset(to + (u - r * stride) * s->pitch, 0, s->width * s->tile * sizeof *to);
-        for (k = 0; to && k < n / LANES; k++, to += stride * LANES)
-          for (l = 0; l < LANES; l++) to[l] = to[l] + dy[k * LANES + (size_t)l];
+    for (c = mine[0]; c < mine[1]; c++) {
+      float *dy = plane_of(net, layer->out, 1, t, c, &n), *dx = plane_of(net, layer->in, 1, t, c, &n), *to;
+      if (layer->relu) rectify_gradient(dy, plane_of(net, layer->out, 0, t, c, &n), n);
+      for (i = 0; dx != dy && i < n; i++) dx[i] = layer->adds ? dx[i] + dy[i] : dy[i];
+      if (layer->shortcut == 0 || c < shift || c - shift >= s->channels) continue;
+      to = plane_of(net, layer->shortcut, 1, t, c - shift, &m);
+      for (i = 0; stride == 1 && i < n; i++) to[i] = (layer->adds_shortcut ? to[i] : 0) + dy[i];
+      if (stride == 1) continue;
+      if (!layer->adds_shortcut) memset(to, 0, m * sizeof *to);
+      for (p = 0; p < n / a->tile; p++) {
+        const size_t at = (p / a->width * stride * s->width + p % a->width * stride) * LANES;
+        for (l = 0; l < LANES; l++) to[at + (size_t)l] = to[at + (size_t)l] + dy[p * LANES + (size_t)l];
       }
+    }
 }
 
 /* [T][C][H][W][LANES] to [T][C H W][L] or back: images of several tiles side by side for the dense layers. */
 static void flatten(const Net *net, const Layer *layer, int part, int back)
 {
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t I = out->channels, L = out->tile, slots = tiles_in_use(net, layer->out) * L, area = in->height * in->width;
+  const size_t I = out->channels, L = out->tile, slots = tiles_in_use(net, layer->out) * L;
   size_t b, i, mine[2];
   part_of(net, I, part, mine);
   for (b = 0; b < slots; b += LANES)
     for (i = mine[0]; i < mine[1]; i++) {
       float *flat = (back ? out->gradient : out->value) + (b / L * I + i) * L + b % L;
-      float *image = row_of(net, layer->in, back, b / LANES, i / area, i % area / in->width) + i % in->width * LANES;
+      float *image = (back ? in->gradient : in->value) + (b / LANES * I + i) * LANES;
       int l;
       if (!back && b >= net->images) memset(flat, 0, LANES * sizeof *flat);
       else if (!back) memcpy(flat, image, LANES * sizeof *flat);
@@ -1234,15 +1212,14 @@ static int add_tensor(Net *net, const char *name, const char *suffix, int dims, 
   return net->tensors++;
 }
 
-static int add_activation(Net *net, size_t channels, size_t height, size_t width, int flat)
+static int add_activation(Net *net, size_t channels, size_t height, size_t width, size_t tile)
 {
   Activation *a = &net->activation[net->activations];
   if (height < 1 || width < 1 || height > WIDEST || width > WIDEST) fail_usage("--model: these images are too small for this model");
   a->channels = channels;
   a->height = height;
   a->width = width;
-  a->flat = flat;
-  a->tile = flat ? net->tile : LANES;
+  a->tile = tile;
   return net->activations++;
 }
 
@@ -1279,17 +1256,17 @@ int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, 
   layer->columns = (layer->width + 2 * padding - kernel) / stride + 1;
   layer->weight = add_tensor(net, name, "weight", 4, outputs, layer->inputs, kernel);
   if (bias) layer->bias = add_tensor(net, name, "bias", 1, outputs, layer->inputs, kernel);
-  return layer->out = add_activation(net, outputs, layer->rows, layer->columns, 0);
+  return layer->out = add_activation(net, outputs, layer->rows, layer->columns, LANES);
 }
 
 int add_dense(Net *net, int in, const char *name, size_t outputs)
 {
   const Activation *a = &net->activation[in];
   Layer *layer;
-  if (in == 0 && net->layers == 0) net->activation[0].flat = 1, net->activation[0].tile = net->tile;
-  if (!a->flat) {
+  if (in == 0 && net->layers == 0) net->activation[0].tile = net->tile;
+  if (a->tile != net->tile) {
     layer = add_layer(net, FLATTEN, in, "");
-    in = layer->out = add_activation(net, activation_size(a), 1, 1, 1);
+    in = layer->out = add_activation(net, activation_size(a), 1, 1, net->tile);
   }
   layer = add_layer(net, CONV, in, name);
   layer->inputs = activation_size(&net->activation[in]);
@@ -1298,21 +1275,21 @@ int add_dense(Net *net, int in, const char *name, size_t outputs)
   layer->width = layer->columns = net->tile / LANES;
   layer->weight = add_tensor(net, name, "weight", 2, outputs, layer->inputs, 1);
   layer->bias = add_tensor(net, name, "bias", 1, outputs, layer->inputs, 1);
-  return layer->out = add_activation(net, outputs, 1, 1, 1);
+  return layer->out = add_activation(net, outputs, 1, 1, net->tile);
 }
 
 int add_norm(Net *net, int in, const char *name, int affine)
 {
   Layer *layer = add_layer(net, NORM, in, name);
   const size_t C = layer->inputs;
-  if (net->activation[in].flat) fail("add_norm: of a dense layer's outputs is not provided");
+  if (net->activation[in].tile != LANES) fail("add_norm: of a dense layer's outputs is not provided");
   if (affine) {
     layer->weight = add_tensor(net, name, "weight", 1, C, 1, 1);
     layer->bias = add_tensor(net, name, "bias", 1, C, 1, 1);
     net->tensor[layer->weight].norm = net->tensor[layer->bias].norm = 1;
   }
   layer->moments = allocate(2 * C, sizeof(float), "batch norm");
-  return layer->out = add_activation(net, C, layer->height, layer->width, 0);
+  return layer->out = add_activation(net, C, layer->height, layer->width, LANES);
 }
 
 int add_relu(Net *net, int in)
@@ -1329,7 +1306,7 @@ static int add_pool(Net *net, int kind, int in, size_t window)
   layer->kernel = layer->stride = window;
   layer->rows = layer->height / window;
   layer->columns = layer->width / window;
-  return layer->out = add_activation(net, layer->inputs, layer->rows, layer->columns, 0);
+  return layer->out = add_activation(net, layer->inputs, layer->rows, layer->columns, LANES);
 }
 
 int add_max_pool(Net *net, int in, size_t window) { return add_pool(net, MAX_POOL, in, window); }
@@ -1344,7 +1321,7 @@ int add_sum(Net *net, int in, int shortcut)
   for (k = 0; k + 1 < net->layers; k++)
     if (net->layer[k].in == shortcut) net->layer[k].adds = 1;
   layer->shortcut = shortcut;
-  return layer->out = in_place ? in : add_activation(net, layer->inputs, layer->height, layer->width, net->activation[in].flat);
+  return layer->out = in_place ? in : add_activation(net, layer->inputs, layer->height, layer->width, net->activation[in].tile);
 }
 
 /* ---- models: names and shapes as OpenLTH's -------------------------------------------------- */
@@ -1455,19 +1432,13 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
   net->tensor = allocate(5 * MOST_LAYERS, sizeof *net->tensor, "tensors");
   net->layer = allocate(MOST_LAYERS, sizeof *net->layer, "layers");
   net->activation = allocate(2 * MOST_LAYERS, sizeof *net->activation, "activations");
-  add_activation(net, (size_t)data->channels, (size_t)data->height, (size_t)data->width, 0);
+  add_activation(net, (size_t)data->channels, (size_t)data->height, (size_t)data->width, LANES);
   for (c = 0; c < (size_t)data->channels; c++)
     for (p = 0; p < 256; p++) {
       float pixel = (float)p / 255.0f;
       pixel = pixel - data->mean[c];
       net->value[c][p] = pixel / data->deviation[c];
     }
-}
-
-/* Room for an activation, with the border before its first plane. */
-static size_t numbers_of(const Net *net, const Activation *a)
-{
-  return net->slots / a->tile * a->channels * a->plane + a->border * (a->pitch + a->tile);
 }
 
 /* Gradients share rooms: one is taken when the backward pass first writes it and given back when its layer has passed it on.
@@ -1496,13 +1467,19 @@ static int plan_gradients(const Net *net, int *room_of, size_t *size)
       if (room == rooms) size[rooms++] = 0;
       taken[room] = 1;
       room_of[a] = room;
-      need = numbers_of(net, &net->activation[a]);
+      need = activation_size(&net->activation[a]) * net->slots;
       if (need > size[room]) size[room] = need;
     }
     if (k < net->layers && layer->in != layer->out && room_of[layer->in] != room_of[layer->out]) taken[room_of[layer->out]] = 0;
   }
   free(taken);
   return rooms;
+}
+
+static size_t border_size(const Layer *layer, int backward)
+{
+  const Border b = border_of(layer, backward);
+  return b.channels * b.rows * b.row_size + 4 * COLUMNS;
 }
 
 /* *total += count each, refusing sizes that no memory has. */
@@ -1519,7 +1496,7 @@ void net_close(Net *net)
 {
   int *room_of = allocate((size_t)net->activations, sizeof *room_of, "the plan of gradients"), rooms, k;
   size_t *rooms_size = allocate((size_t)net->activations, sizeof *rooms_size, "the plan of gradients");
-  size_t all = 0, packed = 0, widest = 0, pixels = 0, border = 0, past = 2 * COLUMNS, *at;
+  size_t all = 0, packed = 0, widest = 0, pixels = 0, *at;
   float *memory;
   net->parameters = net->size;
   for (k = 0; k < net->layers; k++) {
@@ -1529,32 +1506,19 @@ void net_close(Net *net)
       layer->variance = add_tensor(net, layer->name, "running_var", 1, layer->inputs, 1, 1);
     }
     if (layer->kind == CONV) {
-      const size_t area = layer->kernel * layer->kernel, high = rows_at_once(layer);
-      const size_t blocks = LANES * COLUMNS * (((high - 1) * layer->stride + layer->kernel) * (layer->width + 2 * layer->padding) +
+      const size_t area = layer->kernel * layer->kernel, forward = border_size(layer, 0), backward = border_size(layer, 1);
+      const size_t phases = layer->inputs * layer->height * layer->width * LANES + 4 * COLUMNS, weights = sums_size(layer) + forward;
+      const size_t high = rows_at_once(layer), blocks = LANES * COLUMNS * (((high - 1) * layer->stride + layer->kernel) * (layer->width + 2 * layer->padding) +
         (layer->outputs + 3) / 4 * area * 4) + LANES * high * layer->columns * (layer->outputs + 4); /* x, sums, dy */
       const size_t a = (layer->outputs + 3) / 4 * 4 * layer->inputs * area, b = (layer->inputs + 3) / 4 * 4 * layer->outputs * area;
-      if (sums_size(layer) > net->room_size) net->room_size = sums_size(layer);
+      if (backward + phases > net->room_size) net->room_size = backward + phases;
+      if (weights > net->room_size) net->room_size = weights;
       if (layer->inputs >= COLUMNS && blocks > net->room_size) net->room_size = blocks;
       pixels = high * layer->columns > pixels ? high * layer->columns : pixels;
       packed = a > packed ? a : packed;
       packed = b > packed ? b : packed;
       widest = layer->outputs > widest ? layer->outputs : widest;
     }
-  }
-  for (k = 0; k < net->layers; k++) {
-    const Layer *layer = &net->layer[k];
-    if (layer->kind != CONV || net->activation[layer->in].flat) continue;
-    border = layer->padding > border ? layer->padding : border;
-    border = out_before(layer) > border ? out_before(layer) : border;
-    border = out_after(layer) > border ? out_after(layer) : border;
-    past = 2 * COLUMNS * layer->stride > past ? 2 * COLUMNS * layer->stride : past;
-  }
-  for (k = 0; k < net->activations; k++) {
-    Activation *a = &net->activation[k];
-    a->border = a->flat ? 0 : border;
-    a->pitch = (a->width + a->border) * a->tile;
-    a->plane = (a->height + a->border) * a->pitch;
-    if (a->channels > SIZE_MAX / 32 / net->slots / a->plane) more(&all, SIZE_MAX, 1, net->batch);
   }
   net->tensor[net->layer[net->layers - 1].weight].output = net->tensor[net->layer[net->layers - 1].bias].output = 1;
   net->room_size = (net->room_size + LANES - 1) / LANES * LANES;
@@ -1563,13 +1527,12 @@ void net_close(Net *net)
   rooms = plan_gradients(net, room_of, rooms_size);
   at = allocate((size_t)(net->activations + rooms) + 2, sizeof *at, "the plan of activations");
   for (k = 0; k < net->activations; k++) {
-    const Activation *a = &net->activation[k];
-    at[k] = more(&all, 1, numbers_of(net, a), net->batch) + a->border * (a->pitch + a->tile);
-    more(&all, 1, past, net->batch); /* a block reads, but does not use, pixels past the end of the last row */
+    at[k] = more(&all, net->slots, activation_size(&net->activation[k]), net->batch);
+    more(&all, 1, 4 * COLUMNS, net->batch); /* a block reads, but does not use, numbers past the end of the last row */
   }
   for (k = 0; k < rooms; k++) {
     at[net->activations + k] = more(&all, 1, rooms_size[k], net->batch);
-    more(&all, 1, past, net->batch);
+    more(&all, 1, 4 * COLUMNS, net->batch);
   }
   at[net->activations + rooms] = more(&all, 1, packed + 4 * COLUMNS, net->batch);
   at[net->activations + rooms + 1] = more(&all, (size_t)net->threads, net->room_size, net->batch);
@@ -1578,8 +1541,7 @@ void net_close(Net *net)
   while ((uintptr_t)memory % (LANES * sizeof(float)) != 0) memory++; /* a vector that straddles two cache lines costs two loads */
   for (k = 0; k < net->activations; k++) {
     net->activation[k].value = memory + at[k];
-    if (room_of[k] >= 0)
-      net->activation[k].gradient = memory + at[net->activations + room_of[k]] + net->activation[k].border * (net->activation[k].pitch + net->activation[k].tile);
+    if (room_of[k] >= 0) net->activation[k].gradient = memory + at[net->activations + room_of[k]];
   }
   net->packed = memory + at[net->activations + rooms];
   net->room = memory + at[net->activations + rooms + 1];
@@ -1650,9 +1612,8 @@ void net_free(Net *net)
 static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backward, int sparse)
 {
   const unsigned char *mask = net->mask + net->tensor[layer->weight].offset;
-  const Activation *a = &net->activation[backward ? layer->out : layer->in];
-  const size_t k = layer->kernel, area = k * k, s = layer->stride, p = layer->padding, I = layer->inputs, before = out_before(layer);
-  const size_t plane = backward ? a->plane : input_plane(net, layer);
+  const Border b = border_of(layer, backward);
+  const size_t k = layer->kernel, area = k * k, s = layer->stride, p = layer->padding, I = layer->inputs;
   const size_t rows = sparse ? backward ? I : layer->outputs : 1, phases = backward ? s * s : 1, sums = backward ? layer->outputs : I;
   size_t n = 0, phase, r, c, q, list = 0;
   taps->step = sparse ? 0 : backward ? area : I * area;
@@ -1668,8 +1629,9 @@ static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backwa
           if (sparse && !mask[index]) continue;
           if (backward && ((phase / s + p + s * k - kr) % s != 0 || (phase % s + p + s * k - kc) % s != 0)) continue;
           taps->index[n] = (uint32_t)index;
-          taps->offset[n++] = (uint32_t)(c * plane + (backward ? (before * s + phase / s + p - kr) / s : kr) * a->pitch +
-                                         (backward ? (before * s + phase % s + p - kc) / s : kc) * LANES);
+          taps->offset[n++] = (uint32_t)(c * b.rows * b.row_size +
+            (backward ? ((b.before * s + phase / s + p - kr) / s) * b.row_size + ((b.before * s + phase % s + p - kc) / s) * LANES
+                      : kr * b.row_size + (kc % s) * (b.row_size / s) + kc / s * LANES));
         }
       taps->start[++list] = (uint32_t)n;
     }
@@ -1775,6 +1737,7 @@ void net_load_augmented(Net *net, const Split *split, const uint32_t *index, siz
   net->images = n;
   for (b = 0; b < tiles_in_use(net, 0) * L; b++) {
     const size_t which = b < n ? (index ? index[b] : first + b) : 0;
+    float *x = input->value + b / L * I * L + b % L;
     uint32_t crop[3] = {CROP, CROP, 0};
     net->label[b] = split->label[which];
     if (augment) crop_flip(*augment, (uint32_t)which, crop);
@@ -1782,7 +1745,6 @@ void net_load_augmented(Net *net, const Split *split, const uint32_t *index, siz
       for (h = 0; h < H; h++) {
         const size_t row = h + crop[0] - CROP; /* above the image it wraps to a large number */
         const unsigned char *from = split->pixel + which * I + (c * H + (row < H ? row : 0)) * W;
-        float *x = row_of(net, 0, 0, b / L, c, h) + b % L;
         for (w = 0; w < W; w++, x += L) {
           const size_t column = (crop[2] ? W - 1 - w : w) + crop[1] - CROP;
           *x = b >= n ? 0 : net->value[c][row < H && column < W ? from[column] : 0];

@@ -157,13 +157,10 @@ typedef struct {
 } Tensor;
 
 /* What a layer reads or writes, for a whole batch: [T][C][H][W][L], image b at tile b / L, place b % L.
- * The innermost loop of every kernel runs over L contiguous independent numbers. Rows and planes have `border` pixels of zeros
- * between them and around, so image b, channel c, row r, column k is at (b / L C + c) plane + r pitch + k L + b % L. */
+ * The innermost loop of every kernel runs over L contiguous independent numbers. */
 typedef struct {
   size_t channels, height, width;
-  int flat;    /* H = W = 1 as dense layers have it, or the images if the first layer is dense: no border */
-  size_t tile; /* L: LANES where images have rows and columns, up to TILE where they are flat */
-  size_t border, pitch, plane; /* pixels; numbers from row to row and from channel to channel */
+  size_t tile;             /* L: LANES where images have rows and columns, up to TILE where they are flat */
   float *value;
   float *gradient; /* d loss / d value while the backward pass needs it; the room is shared. NULL for the images */
 } Activation;

@@ -665,9 +665,8 @@ static void poison(Net *net)
   int k;
   for (k = 0; k < net->activations; k++) {
     Activation *a = &net->activation[k];
-    const size_t all = net->slots / a->tile * a->channels * a->plane, n = a->width * a->tile;
-    for (j = 0; j < all; j++) { /* the borders of values are zeros that no pass writes; those of gradients are cleared */
-      if (j % a->pitch < n && j % a->plane / a->pitch < a->height) a->value[j] = nan;
+    for (j = 0; j < a->channels * a->height * a->width * net->slots; j++) {
+      a->value[j] = nan;
       if (a->gradient) a->gradient[j] = nan;
     }
   }
@@ -688,8 +687,7 @@ static void check_survivors(const char *what, const float *expected, const float
 /* Number i of image b of an activation. */
 static float number_of(const Activation *a, size_t b, size_t i)
 {
-  const size_t area = a->height * a->width;
-  return a->value[(b / a->tile * a->channels + i / area) * a->plane + i % area / a->width * a->pitch + i % a->width * a->tile + b % a->tile];
+  return a->value[(b / a->tile * a->channels * a->height * a->width + i) * a->tile + b % a->tile];
 }
 
 /* Of every activation that both hold, the numbers of the images. What is in unused slots is nobody's business. */
