@@ -287,39 +287,32 @@ static void block_of_1(float *y, const float *x, const uint32_t *offset, const f
   else block(1, 0, y, COLUMNS, x, 0, offset, w, 1, 0, taps);
 }
 
-/* sum[l] += sum over pixels ascending of dy[16 p + l] x[16 p + l]: one weight's gradient by lanes. */
-static void lanes_dot(float *restrict sum, const float *restrict dy, const float *restrict x, size_t pixels)
+/* sum[w][l] += sum over rows and pixels ascending of dy[16 p + l] x[offset[w] + 16 p + l]: the gradients of four weights of one
+ * output by lanes, sum[4][16]; each dy that is loaded serves all. From one row to the next dy is d_step and x x_step further on. */
+static void lanes_dot(float *restrict sum, const float *restrict dy, size_t d_step, const float *restrict x, size_t x_step,
+                      const uint32_t *restrict offset, size_t rows, size_t pixels)
 {
+  size_t r, left;
   int l;
-  for (; pixels >= 4; pixels -= 4, dy += 4 * LANES, x += 4 * LANES)
-    for (l = 0; l < LANES; l++) {
-      float t = sum[l];
-      t = t + (float)(dy[l] * x[l]), t = t + (float)(dy[l + 16] * x[l + 16]);
-      t = t + (float)(dy[l + 32] * x[l + 32]), t = t + (float)(dy[l + 48] * x[l + 48]);
-      sum[l] = t;
-    }
-  for (; pixels > 0; pixels--, dy += LANES, x += LANES)
-    for (l = 0; l < LANES; l++) sum[l] = sum[l] + (float)(dy[l] * x[l]);
-}
-
-/* The same for four weights of one output at once, sum[4][16], x at four offsets; each dy that is loaded serves all. */
-static void lanes_dot_4(float *restrict sum, const float *restrict dy, const float *restrict x, const uint32_t *restrict offset,
-                        size_t pixels)
-{
-  const float *restrict x0 = x + offset[0], *restrict x1 = x + offset[1], *restrict x2 = x + offset[2], *restrict x3 = x + offset[3];
-  int l;
-  for (; pixels >= 4; pixels -= 4, dy += 64, x0 += 64, x1 += 64, x2 += 64, x3 += 64)
-    for (l = 0; l < LANES; l++) {
-      const float d0 = dy[l], d1 = dy[l + 16], d2 = dy[l + 32], d3 = dy[l + 48];
-      float a = sum[l], b = sum[l + 16], c = sum[l + 32], d = sum[l + 48];
-      a = a + (float)(d0 * x0[l]), b = b + (float)(d0 * x1[l]), c = c + (float)(d0 * x2[l]), d = d + (float)(d0 * x3[l]);
-      a = a + (float)(d1 * x0[l + 16]), b = b + (float)(d1 * x1[l + 16]), c = c + (float)(d1 * x2[l + 16]), d = d + (float)(d1 * x3[l + 16]);
-      a = a + (float)(d2 * x0[l + 32]), b = b + (float)(d2 * x1[l + 32]), c = c + (float)(d2 * x2[l + 32]), d = d + (float)(d2 * x3[l + 32]);
-      a = a + (float)(d3 * x0[l + 48]), b = b + (float)(d3 * x1[l + 48]), c = c + (float)(d3 * x2[l + 48]), d = d + (float)(d3 * x3[l + 48]);
-      sum[l] = a, sum[l + 16] = b, sum[l + 32] = c, sum[l + 48] = d;
-    }
-  if (pixels == 0) return;
-  lanes_dot(sum, dy, x0, pixels), lanes_dot(sum + 16, dy, x1, pixels), lanes_dot(sum + 32, dy, x2, pixels), lanes_dot(sum + 48, dy, x3, pixels);
+  for (r = 0; r < rows; r++) {
+    const float *restrict d = dy + r * d_step, *restrict x0 = x + r * x_step + offset[0], *restrict x1 = x + r * x_step + offset[1];
+    const float *restrict x2 = x + r * x_step + offset[2], *restrict x3 = x + r * x_step + offset[3];
+    for (left = pixels; left >= 4; left -= 4, d += 64, x0 += 64, x1 += 64, x2 += 64, x3 += 64)
+      for (l = 0; l < LANES; l++) {
+        const float d0 = d[l], d1 = d[l + 16], d2 = d[l + 32], d3 = d[l + 48];
+        float s0 = sum[l], s1 = sum[l + 16], s2 = sum[l + 32], s3 = sum[l + 48];
+        s0 = s0 + (float)(d0 * x0[l]), s1 = s1 + (float)(d0 * x1[l]), s2 = s2 + (float)(d0 * x2[l]), s3 = s3 + (float)(d0 * x3[l]);
+        s0 = s0 + (float)(d1 * x0[l + 16]), s1 = s1 + (float)(d1 * x1[l + 16]), s2 = s2 + (float)(d1 * x2[l + 16]), s3 = s3 + (float)(d1 * x3[l + 16]);
+        s0 = s0 + (float)(d2 * x0[l + 32]), s1 = s1 + (float)(d2 * x1[l + 32]), s2 = s2 + (float)(d2 * x2[l + 32]), s3 = s3 + (float)(d2 * x3[l + 32]);
+        s0 = s0 + (float)(d3 * x0[l + 48]), s1 = s1 + (float)(d3 * x1[l + 48]), s2 = s2 + (float)(d3 * x2[l + 48]), s3 = s3 + (float)(d3 * x3[l + 48]);
+        sum[l] = s0, sum[l + 16] = s1, sum[l + 32] = s2, sum[l + 48] = s3;
+      }
+    for (; left > 0; left--, d += LANES, x0 += LANES, x1 += LANES, x2 += LANES, x3 += LANES)
+      for (l = 0; l < LANES; l++) {
+        sum[l] = sum[l] + (float)(d[l] * x0[l]), sum[l + 16] = sum[l + 16] + (float)(d[l] * x1[l]);
+        sum[l + 32] = sum[l + 32] + (float)(d[l] * x2[l]), sum[l + 48] = sum[l + 48] + (float)(d[l] * x3[l]);
+      }
+  }
 }
 
 /* sum[l] += sum over pixels ascending of x[16 p + l] */
@@ -389,7 +382,7 @@ static int kernels_give(float y, float a, float b, float last, float expected)
     for (k = 0; k < K; k++) /* the rows of x again, LANES apart */
       for (i = 0; i < LANES; i++) x[k * LANES + i] = k == 0 ? y : k + 1 == K ? last : b;
     for (i = 0; i < 4 * LANES; i++) out[i] = 0;
-    lanes_dot_4(out, wide, x, same, K);
+    lanes_dot(out, wide, 0, x, 0, same, 1, K);
     for (i = 0; i < 4 * LANES; i++)
       if (bits_of(out[i]) != bits_of(expected)) return 0;
   }
@@ -690,7 +683,7 @@ static void conv_input_gradient(Net *net, const Layer *layer, int part)
 /* Room for the sums of conv_weight_gradient: SUMS, but at least those of one input channel. */
 static size_t sums_size(const Layer *layer)
 {
-  const size_t all = layer->kernel * layer->kernel * layer->outputs * LANES;
+  const size_t all = (layer->kernel * layer->kernel + 3) / 4 * 4 * layer->outputs * LANES;
   return all > SUMS ? all : SUMS;
 }
 
@@ -706,7 +699,7 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
   const int masked = layer->survivors < layer->outputs * K;
   float *to = taps->step && masked ? net->packed : net->gradient + w->rank; /* dense but masked: `compact` picks the survivors */
   float *sums = net->room + (size_t)part * net->room_size, *room = sums + sums_size(layer);
-  size_t first, last, channels, some, t, o, u, j, mine[2];
+  size_t first, last, channels, some, t, o, u, j, q, mine[2];
   part_of(net, layer->outputs, part, mine);
   if (mine[0] == mine[1]) return;
   for (channels = 4; channels < layer->inputs && channels * layer->survivors < 16 * layer->inputs * layer->outputs; channels *= 2)
@@ -718,29 +711,33 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
       last = first + some < layer->inputs ? first + some : layer->inputs;
       for (sum = sums, o = mine[0]; o < mine[1]; o++) { /* taps range[2 o] to range[2 o + 1] of output o belong to these channels */
         const size_t end = taps->start[taps->step ? 1 : o + 1];
-        for (j = net->range[2 * o]; j < end && taps->index[j] - (taps->step ? 0 : o * K) < last * area; j++) sum += LANES;
+        for (j = net->range[2 * o]; j < end && taps->index[j] - (taps->step ? 0 : o * K) < last * area; j++) continue;
         net->range[2 * o + 1] = (uint32_t)j;
+        sum += (j - net->range[2 * o] + 3) / 4 * 4 * LANES;
       }
       if ((size_t)(sum - sums) <= sums_size(layer)) break;
     }
     memset(sums, 0, (size_t)(sum - sums) * sizeof *sum);
-    for (t = 0; t < tiles; t++) {
-      const float *strip = NULL;
-      for (u = 0; u < layer->rows; u++) {
-        const float *x;
-        if (u % b.high == 0) strip = bordered(&b, room, net->activation[layer->in].value + (t * layer->inputs + first) * plane, last - first, u);
-        x = strip + u % b.high * x_step - first * b.rows * b.row_size; /* offsets count from channel 0 */
+    for (t = 0; t < tiles; t++)
+      for (u = 0; u < layer->rows; u += b.high) {
+        const size_t high = layer->rows - u < b.high ? layer->rows - u : b.high;
+        const float *x = bordered(&b, room, net->activation[layer->in].value + (t * layer->inputs + first) * plane, last - first, u) -
+          first * b.rows * b.row_size; /* offsets count from channel 0 */
         for (sum = sums, o = mine[0]; o < mine[1]; o++) {
           const float *dy = net->activation[layer->out].gradient + ((t * layer->outputs + o) * layer->rows + u) * n;
-          for (j = net->range[2 * o]; j + 4 <= net->range[2 * o + 1]; j += 4, sum += 4 * LANES)
-            lanes_dot_4(sum, dy, x, taps->offset + j, layer->columns);
-          for (; j < net->range[2 * o + 1]; j++, sum += LANES) lanes_dot(sum, dy, x + taps->offset[j], layer->columns);
+          for (j = net->range[2 * o]; j < net->range[2 * o + 1]; j += 4, sum += 4 * LANES) {
+            uint32_t offset[4]; /* the last weights of an output may be fewer than 4: then some are computed for nothing */
+            for (q = 0; q < 4; q++) offset[q] = taps->offset[j + q < net->range[2 * o + 1] ? j + q : j];
+            lanes_dot(sum, dy, n, x, x_step, offset, high, layer->columns);
+          }
         }
       }
+    for (sum = sums, o = mine[0]; o < mine[1]; o++) {
+      const size_t begin = net->range[2 * o], end = net->range[2 * o + 1];
+      for (j = begin; j < end; j++) to[(taps->step ? o * K : 0) + j] = lanes_sum(sum + (j - begin) * LANES);
+      sum += (end - begin + 3) / 4 * 4 * LANES;
+      net->range[2 * o] = (uint32_t)end;
     }
-    for (sum = sums, o = mine[0]; o < mine[1]; o++)
-      for (j = net->range[2 * o]; j < net->range[2 * o + 1]; j++, sum += LANES) to[(taps->step ? o * K : 0) + j] = lanes_sum(sum);
-    for (o = mine[0]; o < mine[1]; o++) net->range[2 * o] = net->range[2 * o + 1];
   }
 }
 
@@ -845,31 +842,36 @@ static void channel_sum(const Net *net, const Layer *layer, size_t c, int square
   }
 }
 
-/* dy backwards through the ReLU; then sum[l] += sum of dy, product[l] += sum of dy (x - mean) inverse, likewise. */
-static void channel_gradient(const Net *net, const Layer *layer, size_t c, float mean, float inverse, float sum[LANES], float product[LANES])
+/* What the backward pass computes again of a number rather than read it: normal = (x - mean) inverse, and d, which is dy where
+ * gamma normal + beta passes the ReLU, that is, is more than `least`: 0, or -infinity without one. */
+typedef struct {
+  float mean, inverse, gamma, beta, least;
+} Norm;
+
+/* sum[l] += sum of d, product[l] += sum of d normal, over the channel's pixels but for the empty slots of the last tile. */
+static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm norm, float sum[LANES], float product[LANES])
 {
   const size_t tiles = tiles_in_use(net, layer->in);
-  size_t t, i, n, first;
+  size_t t, i, n;
+  int l;
   for (t = 0; t < tiles; t++) {
-    const float *x = plane_of(net, layer->in, 0, t, c, &n), *y = plane_of(net, layer->out, 0, t, c, &n);
-    float *dy = plane_of(net, layer->out, 1, t, c, &n), term[CHUNK], before[2][LANES];
-    memcpy(before[0], sum, sizeof before[0]);
-    memcpy(before[1], product, sizeof before[1]);
-    for (first = 0; first < n; first += CHUNK) {
-      const size_t m = n - first < CHUNK ? n - first : CHUNK;
-      const float *restrict v = x + first;
-      float *restrict d = dy + first;
-      if (layer->relu) rectify_gradient(d, y + first, m);
-      for (i = 0; i < m; i++) {
-        float normal = v[i] - mean;
-        normal = normal * inverse;
-        term[i] = d[i] * normal;
+    const float *restrict x = plane_of(net, layer->in, 0, t, c, &n), *restrict dy = plane_of(net, layer->out, 1, t, c, &n);
+    float some[2][LANES];
+    memcpy(some[0], sum, sizeof some[0]);
+    memcpy(some[1], product, sizeof some[1]);
+    for (i = 0; i < n; i += LANES, x += LANES, dy += LANES)
+      for (l = 0; l < LANES; l++) {
+        float normal = x[l] - norm.mean, y, d;
+        normal = normal * norm.inverse;
+        y = normal * norm.gamma;
+        y = y + norm.beta;
+        d = y > norm.least ? dy[l] : 0;
+        some[0][l] = some[0][l] + d, some[1][l] = some[1][l] + (float)(d * normal);
       }
-      lanes_add(sum, d, m / LANES);
-      lanes_add(product, term, m / LANES);
-    }
-    keep_empty(net, t, sum, before[0]);
-    keep_empty(net, t, product, before[1]);
+    keep_empty(net, t, some[0], sum);
+    keep_empty(net, t, some[1], product);
+    memcpy(sum, some[0], sizeof some[0]);
+    memcpy(product, some[1], sizeof some[1]);
   }
 }
 
@@ -924,18 +926,22 @@ static void norm_backward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->in];
   const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width;
+  const float infinity = float_of(0x7f800000u);
   const int adds = layer->adds;
   size_t t, c, i, n, first, mine[2];
   int l;
   part_of(net, a->channels, part, mine);
   for (c = mine[0]; c < mine[1]; c++) {
-    const float mean = layer->moments[c], inverse = layer->moments[a->channels + c];
-    float sum[LANES] = {0}, product[LANES] = {0}, dbeta, dgamma, slope = inverse;
-    channel_gradient(net, layer, c, mean, inverse, sum, product);
+    float sum[LANES] = {0}, product[LANES] = {0}, dbeta, dgamma, slope;
+    Norm norm;
+    norm.mean = layer->moments[c], norm.inverse = layer->moments[a->channels + c], norm.least = layer->relu ? 0 : -infinity;
+    norm.gamma = layer->weight < 0 ? 1 : net->weight[net->tensor[layer->weight].offset + c];
+    norm.beta = layer->weight < 0 ? 0 : net->weight[net->tensor[layer->bias].offset + c];
+    slope = norm.gamma * norm.inverse;
+    channel_gradient(net, layer, c, norm, sum, product);
     dbeta = lanes_sum(sum);
     dgamma = lanes_sum(product);
     if (layer->weight >= 0) {
-      slope = net->weight[net->tensor[layer->weight].offset + c] * inverse;
       net->gradient[net->tensor[layer->weight].rank + c] = dgamma;
       net->gradient[net->tensor[layer->bias].rank + c] = dbeta;
     }
@@ -948,8 +954,12 @@ static void norm_backward(Net *net, const Layer *layer, int part)
         const size_t m = n - first < CHUNK ? n - first : CHUNK;
         float d[CHUNK];
         for (i = 0; i < m; i++) {
-          float normal = x[first + i] - mean, rest = dy[first + i] - dbeta;
-          normal = normal * inverse;
+          float normal = x[first + i] - norm.mean, rest;
+          normal = normal * norm.inverse;
+          rest = normal * norm.gamma;
+          rest = rest + norm.beta;
+          rest = rest > norm.least ? dy[first + i] : 0;
+          rest = rest - dbeta;
           normal = normal * dgamma;
           rest = rest - normal;
           d[i] = slope * rest;
