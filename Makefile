@@ -1,6 +1,8 @@
-# make, make run, make test, make verify, make bench, make install, make clean; CC= and CFLAGS= may be given.
+# make, make run, make test, make verify, make bench, make install, make uninstall, make clean; CC= and CFLAGS= may be given.
 # Any flags give the same bits: ticket checks itself at every start and refuses to run if they do not.
 PREFIX = /usr/local
+MAN = share/man/man1
+COMPLETIONS = share/bash-completion/completions
 CC = cc
 # What this compiler takes of: use the machine fully, do not fuse multiply-add, sqrtf without errno.
 FLAGS = -O3 -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math -mprefer-vector-width=512
@@ -27,10 +29,15 @@ bench: ticket
 	./ticket bench --batch 128
 
 install: ticket
-	mkdir -p "$(DESTDIR)$(PREFIX)/bin"
+	mkdir -p "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/$(MAN)" "$(DESTDIR)$(PREFIX)/$(COMPLETIONS)"
 	cp ticket "$(DESTDIR)$(PREFIX)/bin/ticket"
+	./ticket help --man >"$(DESTDIR)$(PREFIX)/$(MAN)/ticket.1"
+	./ticket help --completion >"$(DESTDIR)$(PREFIX)/$(COMPLETIONS)/ticket"
+
+uninstall:
+	cd "$(DESTDIR)$(PREFIX)" && rm -f bin/ticket $(MAN)/ticket.1 $(COMPLETIONS)/ticket
 
 clean:
 	rm -f ticket test/unit test/unit_lmc run.tsv run.*.safetensors
 
-.PHONY: run test verify bench install clean
+.PHONY: run test verify bench install uninstall clean
