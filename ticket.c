@@ -639,27 +639,11 @@ static int by_time(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
-/* Masks each prunable weight with probability 1 - percent/100. */
-static void random_mask(Net *net, unsigned percent)
-{
-  unsigned char *mask = allocate(net->size, 1, "the mask");
-  Stream s = {0, RANDOM_BENCH, 0, 0};
-  size_t j;
-  int k;
-  memset(mask, 1, net->size);
-  for (k = 0; k < net->tensors; k++)
-    for (j = net->tensor[k].offset; net->tensor[k].prunable && j < net->tensor[k].offset + net->tensor[k].size; j++) {
-      uint64_t index = j;
-      mask[j] = random_below(s, &index, 100) < percent;
-    }
-  net_set_mask(net, mask);
-  free(mask);
-}
-
 static void bench(void)
 {
   enum { MOST = 1000 };
-  static const unsigned density[] = {100, 50, 20, 10, 5, 2};
+  static const int density[] = {100, 50, 20, 10, 5, 2};
+  Pruning pruning = {LAYER, 0, -1, -1, -1};
   const size_t batch = (size_t)number(O_BATCH);
   const Model model = model_of();
   const int threads = (int)number(O_THREADS);
@@ -679,8 +663,10 @@ static void bench(void)
     int n = 0;
     net_create(&net, &model, &data, batch, threads);
     optimizer_create(&o, &net);
-    random_mask(&net, density[k]);
+    pruning.density = 10000 * density[k];
     net_init(&net, KAIMING_NORMAL, seed_of(O_SEED), 0);
+    prune_magnitude(&net, net.mask, &pruning); /* of random weights: a random mask */
+    net_set_mask(&net, net.mask);
     if (k == 0) printf("# activations, their gradients and workspace: %lu bytes an image\ndensity\tms\timages_per_s\tgflops\tbytes\n", (unsigned long)(net.bytes / batch));
     for (start = time(NULL); threads > 1 && time(NULL) == start;) continue;
     start = time(NULL);
@@ -698,7 +684,7 @@ static void bench(void)
     }
     qsort(took, (size_t)n, sizeof *took, by_time);
     ms = threads > 1 ? 1000 * difftime(time(NULL), start) / n : took[n / 2]; /* clock() counts all threads: five seconds by the clock on the wall */
-    printf("%u\t%.3f\t%.0f\t%.1f\t%lu\n", density[k], ms, (double)batch / ms * 1000, net_operations(&net) / ms / 1e6, (unsigned long)net.bytes);
+    printf("%d\t%.3f\t%.0f\t%.1f\t%lu\n", density[k], ms, (double)batch / ms * 1000, net_operations(&net) / ms / 1e6, (unsigned long)net.bytes);
     fflush(stdout);
     optimizer_free(&o);
     net_free(&net);

@@ -126,7 +126,6 @@ enum { /* purpose           a        b         what is drawn */
   RANDOM_AUGMENT = 3, /*    level    epoch     crops and flips; for children likewise */
   RANDOM_MASK = 4,    /*    level    tensor    mask shuffled within a tensor (branch shuffle), over all: tensor = 2^32-1 */
   RANDOM_DATA = 5,    /*    image    set       synthetic images: set = 0 train, 1 test, + 2 for synth-rgb */
-  RANDOM_BENCH = 6,   /*    -        -         the masks that bench times */
   RANDOM_CURVE = 7    /*    -        -         index = step: where on the curve that is being trained a batch is evaluated */
 };
 enum { CHILD = 65536 };

@@ -412,7 +412,7 @@ if [ -c /dev/full ]; then
     is "c2.$file: left behind" '' "$(ls run | grep tmp)"
     unchanged run "c2.$file on a full disk"
   done
-  for command in "data" "batches --steps 1ep" "imp $tiny --steps 1ep --levels 2 --rate 0.5 --quiet --out c2" 'verify' 'help' 'help imp' '--version'; do
+  for command in "data" "batches --steps 1ep" "imp $tiny --steps 1ep --levels 2 --rate 0.5 --quiet --out c2" 'verify' 'help' 'help imp' 'help --man' 'help --completion' '--version'; do
     status=0
     "$ticket" $command >/dev/full 2>err || status=$?
     said "$command, stdout full" 1 'standard output'

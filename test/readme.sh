@@ -128,7 +128,11 @@ group 'make install and the Python function'
   bad 'make install' 'a program and a manual' "$(find "$DESTDIR" -type f)"
 sed -n '/^```python/,/^```/p' README.md | grep -v '^```' >load.py
 echo "print(*load('run.L01.safetensors'))" >>load.py
-if python3 -c 'import numpy' 2>/dev/null; then
-  is 'what it reads' "$(header_of run.L01.safetensors | grep -o '"[a-z_0-9.]*":{"dtype"' | cut -d '"' -f 2)" "$(python3 load.py 2>&1 | tr ' ' '\n')"
-else skip 'the Python function: there is no numpy'; fi
+for python in "$PYTHON" /usr/bin/python3 python3; do
+  [ "$python" ] && "$python" -c 'import numpy' >/dev/null 2>&1 && break
+  python=
+done
+if [ "$python" ]; then
+  is 'what it reads' "$(header_of run.L01.safetensors | grep -o '"[a-z_0-9.]*":{"dtype"' | cut -d '"' -f 2)" "$("$python" load.py 2>&1 | tr ' ' '\n')"
+else skip 'the Python function: there is no python3 with numpy'; fi
 finish
