@@ -31,6 +31,6 @@ install: ticket
 	cp ticket "$(DESTDIR)$(PREFIX)/bin/ticket"
 
 clean:
-	rm -f ticket test/unit test/unit_lmc run.tsv run.*.safetensors
+	rm -f ticket test/unit test/unit_lmc run.tsv run.epochs.tsv run.*.safetensors
 
 .PHONY: run test verify bench install clean

@@ -471,8 +471,9 @@ typedef struct {
   int pairs; /* the configuration as the files record it */
   const char **key, **value;
 } Experiment;
-/* Runs it, or goes on where a killed run with the same configuration stopped; writes PREFIX.tsv,
- * PREFIX.rewind.safetensors, PREFIX.Lnn[.BRANCH][.childN].safetensors and prints the table of test errors on stdout. */
+/* Runs it, or goes on where a killed run with the same configuration stopped; writes PREFIX.tsv, PREFIX.epochs.tsv (a row per
+ * epoch of every training: loss and error of its batches before their updates, of the test set when 3 times its images have
+ * passed and at the end; an epoch that a rewound training begins in its middle counts from there), PREFIX.rewind.safetensors, PREFIX.Lnn[.BRANCH][.childN].safetensors and prints the table of test errors on stdout. */
 void imp(const Experiment *e);
 
 /* Instability analysis (Frankle et al. 2020, algorithm 1): trains to the end, and from each step at[0..n) (ascending) again

@@ -84,7 +84,7 @@ platform reference "$reference"
 verdict reference
 [ $failed = 0 ] && [ $passed = 1 ] || finish
 group 'the runs'
-is 'files' 36 "$(ls "$room/reference/files" | wc -l | tr -d ' ')"
+is 'files' 38 "$(ls "$room/reference/files" | wc -l | tr -d ' ')"
 is 'rows' '8 8' "$(cd "$room/reference/files" && echo $(grep -c '^[0-9]' one.tsv) $(grep -c '^[0-9]' two.tsv))"
 close_group
 
