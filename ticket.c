@@ -11,7 +11,7 @@
 /* ==== options =============================================================================== */
 
 enum { TRAIN = 1, IMP = 2, BATCHES = 4, DATA = 8, BENCH = 16, VERIFY = 32, HELP = 64,
-       LMC = 128, STABILITY = 256, DISTANCE = 512, PROBE = 1024, CURVE = 2048 }; /* commands that take an option */
+       LMC = 128, STABILITY = 256, DISTANCE = 512, PROBE = 1024, CURVE = 2048, REPORT = 4096 }; /* commands that take an option */
 enum { TEXT, INTEGER, REAL, CHOICE, LIST, STEPS, STEP_LIST, FLAG };
 
 enum {
@@ -90,7 +90,7 @@ static const Option options[OPTIONS] = {
               "2 angle / pi, cosine, Euclidean or mean absolute distance of the weights that survive in both; or of predictions on the\n"
               "        test set: percent that differ, divergence of Kullback and Leibler (row to column) or Jensen and Shannon in nats"},
   [O_PRESET] = {"preset", "NAME", "", TEXT, RUNS | CURVE | BATCHES, 0, 0, 0, "published hyperparameters; options after it override it"},
-  [O_OUT] = {"out", "PREFIX", "", TEXT, TRAIN | IMP | DATA, 0, 0, 0, "all result files begin with PREFIX (data: folder to write the set to)"},
+  [O_OUT] = {"out", "PREFIX", "", TEXT, TRAIN | IMP | DATA | REPORT, 0, 0, 0, "all result files begin with PREFIX (data: folder to write the set to; report: the page is PREFIX.html)"},
   [O_THREADS] = {"threads", "N", "1", INTEGER, RUNS | MEASURES | BENCH, 0, 1, 256, "threads, in a build with OpenMP; the results are the same"},
   [O_QUIET] = {"quiet", "", "off", FLAG, TRAIN | IMP, 0, 0, 0, "no progress on stderr"},
 };
@@ -286,7 +286,7 @@ static void parse(int count, char **argument, int command, const char *command_n
   for (i = 0; i < count; i++) {
     const char *name = argument[i], *equals;
     int nearest = 0;
-    if (strncmp(name, "-", 1) != 0 && command & MEASURES) {
+    if (strncmp(name, "-", 1) != 0 && command & (MEASURES | REPORT)) {
       if (strlen(name) > 512 || strpbrk(name, "\t\n")) fail_usage("the name of file %d is too long or has tabs or newlines", files + 1);
       file[files++] = argument[i];
       continue;
@@ -310,6 +310,7 @@ static void parse(int count, char **argument, int command, const char *command_n
     set(k, equals ? equals + 1 : argument[++i]);
     if (k == O_PRESET) apply_preset(value[O_PRESET]);
   }
+  if (command & REPORT && files == 0) fail_usage("report takes result files or the PREFIX of runs, but none is given; see ticket help report");
   if (command & MEASURES && (command & PAIRS ? files != 2 : command == PROBE ? files != 1 : files == 0))
     fail_usage("%s takes %s, but %d %s given; see ticket help %s", command_name,
                command & PAIRS ? "two checkpoints" : command == PROBE ? "one checkpoint" : "checkpoints", files, files == 1 ? "is" : "are", command_name);
@@ -811,6 +812,7 @@ static const struct {
   {"distance", DISTANCE, "FILE...: distances between checkpoints, as a matrix"},
   {"probe", PROBE, "FILE: gradient noise, dead units, density by layer, histogram of weights"},
   {"curve", CURVE, "A B: trains a bent path of low loss between two checkpoints"},
+  {"report", REPORT, "PREFIX...: one HTML page of figures from runs and from tables of the commands above"},
   {"batches", BATCHES, "prints which images make up each batch of a training"},
   {"data", DATA, "describes a data set; writes it as IDX or CIFAR files"},
   {"bench", BENCH, "times a training step at several densities"},
@@ -885,6 +887,7 @@ int main(int count, char **argument)
   case DATA: describe(); break;
   case BENCH: bench(); break;
   case VERIFY: return finish(verify());
+  case REPORT: report(file, files, value[O_OUT]); break;
   case TRAIN:
   case IMP:
   case STABILITY: run(commands[c].command, name); break;

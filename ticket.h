@@ -488,4 +488,12 @@ const char *digest_text(char digits[17], uint64_t digest);
  * wrong shape, a mask that is not 0 or 1, a weight that is not finite or a digest that does not fit. */
 void checkpoint_apply(Net *net, const Safetensors *s, const char *path);
 
+/* ==== report.c: one page to look at ========================================================= */
+
+/* Writes OUT.html ("": beside the first table) with a figure for all that the tables name[0..n) hold: a run's PREFIX or PREFIX.tsv (with
+ * PREFIX.epochs.tsv and PREFIX.Lnn.safetensors where they are), or a .tsv file that lmc, curve, distance, probe or stability
+ * printed; each is known by its header. Runs that differ in seeds, number of levels or branches only are averaged, others drawn side by side.
+ * The page is the same bytes everywhere. Prints its name. Fails, naming the file, on one that is cut short, damaged or no table of ticket. */
+void report(char *const *name, int n, const char *out);
+
 #endif
