@@ -11,13 +11,14 @@ CFLAGS := $(shell for f in $(FLAGS); do $(CC) -std=c99 -Werror $$f -o .probe.o -
 ifdef OPENMP
 CFLAGS += -fopenmp
 endif
-SOURCES = ticket.c nn.c prune.c lmc.c data.c
+SOURCES = ticket.c nn.c prune.c lmc.c report.c data.c
 
 ticket: $(SOURCES) ticket.h
 	$(CC) -std=c99 $(CFLAGS) -o $@ $(SOURCES) -lm
 
 run: ticket
 	./ticket imp --data synth --init-scheme kaiming-uniform --levels 8 --rate 0.5 --branches reinit --out run
+	./ticket report run
 
 test: ticket
 	sh test/all.sh "$(CC) -std=c99 $(CFLAGS)"
@@ -38,6 +39,6 @@ uninstall:
 	cd "$(DESTDIR)$(PREFIX)" && rm -f bin/ticket $(MAN)/ticket.1 $(COMPLETIONS)/ticket
 
 clean:
-	rm -f ticket test/unit test/unit_lmc run.tsv run.*.safetensors
+	rm -f ticket test/unit test/unit_lmc run.tsv run.epochs.tsv run.html run.*.safetensors
 
 .PHONY: run test verify bench install uninstall clean

@@ -11,7 +11,7 @@
 /* ==== options =============================================================================== */
 
 enum { TRAIN = 1, IMP = 2, BATCHES = 4, DATA = 8, BENCH = 16, VERIFY = 32, HELP = 64,
-       LMC = 128, STABILITY = 256, DISTANCE = 512, PROBE = 1024, CURVE = 2048 }; /* commands that take an option */
+       LMC = 128, STABILITY = 256, DISTANCE = 512, PROBE = 1024, CURVE = 2048, REPORT = 4096 }; /* commands that take an option */
 enum { TEXT, INTEGER, REAL, CHOICE, LIST, STEPS, STEP_LIST, FLAG };
 
 enum {
@@ -90,7 +90,7 @@ static const Option options[OPTIONS] = {
               "2 angle / pi, cosine, Euclidean or mean absolute distance of the weights that survive in both; or of predictions on the "
               "test set: percent that differ, divergence of Kullback and Leibler (row to column) or Jensen and Shannon in nats"},
   [O_PRESET] = {"preset", "NAME", "", TEXT, RUNS | CURVE | BATCHES, 0, 0, 0, "published hyperparameters; options after it override it"},
-  [O_OUT] = {"out", "PREFIX", "", TEXT, TRAIN | IMP | DATA, 0, 0, 0, "all result files begin with PREFIX (data: folder to write the set to)"},
+  [O_OUT] = {"out", "PREFIX", "", TEXT, TRAIN | IMP | DATA | REPORT, 0, 0, 0, "all result files begin with PREFIX (data: folder to write the set to; report: the page is PREFIX.html)"},
   [O_THREADS] = {"threads", "N", "1", INTEGER, RUNS | MEASURES | BENCH, 0, 1, 256, "threads, in a build with OpenMP; the results are the same"},
   [O_QUIET] = {"quiet", "", "off", FLAG, TRAIN | IMP, 0, 0, 0, "no progress on stderr"},
 };
@@ -287,7 +287,7 @@ static void parse(int count, char **argument, int command, const char *command_n
   for (i = 0; i < count; i++) {
     const char *name = argument[i], *equals;
     int nearest = 0;
-    if (strncmp(name, "-", 1) != 0 && command & MEASURES) {
+    if (strncmp(name, "-", 1) != 0 && command & (MEASURES | REPORT)) {
       if (strlen(name) > 512 || strpbrk(name, "\t\n")) fail_usage("the name of file %d is too long or has tabs or newlines", files + 1);
       file[files++] = argument[i];
       continue;
@@ -311,6 +311,7 @@ static void parse(int count, char **argument, int command, const char *command_n
     set(k, equals ? equals + 1 : argument[++i]);
     if (k == O_PRESET) apply_preset(value[O_PRESET]);
   }
+  if (command & REPORT && files == 0) fail_usage("report takes result files or the PREFIX of runs, but none is given; see ticket help report");
   if (command & MEASURES && (command & PAIRS ? files != 2 : command == PROBE ? files != 1 : files == 0))
     fail_usage("%s takes %s, but %d %s given; see ticket help %s", command_name,
                command & PAIRS ? "two checkpoints" : command == PROBE ? "one checkpoint" : "checkpoints", files, files == 1 ? "is" : "are", command_name);
@@ -796,6 +797,8 @@ static const struct {
    "units, and how many surviving weights lie around each value.", "ticket probe try.L03.safetensors"},
   {"curve", CURVE, " A B", "trains a bent path of low loss between two checkpoints", "Prints what lmc prints, along a quadratic Bezier curve whose bend "
    "is trained (Garipov and others 2018).", "ticket curve --epochs 3 try.L00.safetensors try.L00.reinit.safetensors"},
+  {"report", REPORT, " PREFIX...", "one HTML page of figures from runs and from tables of the commands above", "Runs that differ in their seeds "
+   "only are averaged. A table is what lmc, stability, distance, probe or curve printed, in a file.", "ticket report try"},
   {"batches", BATCHES, "", "prints which images make up each batch of a training", "For other implementations. With --augment also the crop in the "
    "image bordered by 4 black pixels, and whether it is mirrored.", "ticket batches --data synth --levels 1 --steps 5it"},
   {"data", DATA, "", "describes a data set; writes it as IDX or CIFAR files", "", "ticket data --data synth-rgb"},
@@ -865,6 +868,7 @@ static void details(int command)
     heading("files");
     entry("PREFIX.tsv", "the configuration as # option = value, then a row per network; - is not measured:");
     for (k = 0; k < (int)(sizeof columns / sizeof columns[0]); k++) entry(columns[k].name, columns[k].help);
+    entry("PREFIX.epochs.tsv", "a row per epoch of every training: loss and error of its batches and of the test set");
     entry("PREFIX.L00.safetensors", "the trained network of level 0, L01 of level 1 ...; PREFIX.L01.reinit.safetensors a control, .child1 a copy");
     entry("PREFIX.rewind.safetensors", "what the tickets are rewound to");
     entry("PREFIX.resume.safetensors", "only while it runs: if it is stopped, the same command goes on where it was");
@@ -998,6 +1002,7 @@ int main(int count, char **argument)
   case DATA: describe(); break;
   case BENCH: bench(); break;
   case VERIFY: return finish(verify());
+  case REPORT: report(file, files, value[O_OUT]); break;
   case TRAIN:
   case IMP:
   case STABILITY: run(commands[c].command, name); break;

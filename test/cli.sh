@@ -155,8 +155,8 @@ for preset in lenet-mnist lenet-mnist-lth lenet-mnist-openlth; do
     works "$command --preset $preset" $command --preset $preset --steps 0it --train-size 50 --model lenet-5 --out p.$command.$preset
   done
 done
-works '--epochs 0' train --epochs 0 --train-size 50 --model lenet-5 --out p.epochs
-is '--epochs 0 is recorded as' 0ep "$(config p.epochs.tsv steps)"
+works '--epochs 0' train --epochs 0 --train-size 50 --model lenet-5 --out p.zero
+is '--epochs 0 is recorded as' 0ep "$(config p.zero.tsv steps)"
 
 # ==== imp ====================================================================================
 
@@ -201,7 +201,7 @@ for key in 'data = synth' 'train-size = 600' 'model = lenet-20-10' 'steps = 30it
   grep -qx "# $key" a/a.tsv && good || bad 'a.tsv' "# $key" 'none'
 done
 cat a/* | grep -qaF "$room" && bad 'result files' 'nothing of this machine' "$room" || good
-is 'files' 'a.L00.reinit-fresh.safetensors a.L00.reinit.safetensors a.L00.safetensors a.L01.random.safetensors a.L01.reinit-fresh.safetensors a.L01.reinit.safetensors a.L01.safetensors a.L01.shuffle.safetensors a.L02.random.safetensors a.L02.reinit-fresh.safetensors a.L02.reinit.safetensors a.L02.safetensors a.L02.shuffle.safetensors a.rewind.safetensors a.tsv' \
+is 'files' 'a.L00.reinit-fresh.safetensors a.L00.reinit.safetensors a.L00.safetensors a.L01.random.safetensors a.L01.reinit-fresh.safetensors a.L01.reinit.safetensors a.L01.safetensors a.L01.shuffle.safetensors a.L02.random.safetensors a.L02.reinit-fresh.safetensors a.L02.reinit.safetensors a.L02.safetensors a.L02.shuffle.safetensors a.epochs.tsv a.rewind.safetensors a.tsv' \
   "$(ls a | tr '\n' ' ' | sed 's/ $//')"
 for row in $(awk -F'\t' '/^[0-9]/ {print $1 ":" ($2 == "ticket" ? "" : "." $2) ":" $14}' a/a.tsv); do
   level=${row%%:*} branch=${row#*:} digest=${row##*:}

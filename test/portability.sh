@@ -6,7 +6,7 @@
 # gcc-powerpc-linux-gnu libc6-dev-i386-cross libc6-dev-arm64-cross libc6-dev-riscv64-cross libc6-dev-s390x-cross
 # libc6-dev-powerpc-cross. What is not installed is skipped with a line. SPDX-License-Identifier: MIT
 . test/lib.sh
-sources='ticket.c nn.c prune.c lmc.c data.c'
+sources='ticket.c nn.c prune.c lmc.c report.c data.c'
 jobs=${JOBS:-2}
 
 # The first run has Adam; the second what the first has not: 4 layers, Nesterov, weight decay, warm-up, cosine, rewinding,
@@ -84,7 +84,7 @@ platform reference "$reference"
 verdict reference
 [ $failed = 0 ] && [ $passed = 1 ] || finish
 group 'the runs'
-is 'files' 36 "$(ls "$room/reference/files" | wc -l | tr -d ' ')"
+is 'files' 38 "$(ls "$room/reference/files" | wc -l | tr -d ' ')"
 is 'rows' '8 8' "$(cd "$room/reference/files" && echo $(grep -c '^[0-9]' one.tsv) $(grep -c '^[0-9]' two.tsv))"
 close_group
 
