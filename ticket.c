@@ -805,7 +805,7 @@ static const struct {
   {"bench", BENCH, "", "times a training step at several densities", "Prints a row per density, in percent: milliseconds a step, images a second, GFLOP/s on "
    "the surviving weights, bytes of memory.", "ticket bench --model conv4 --batch 128"},
   {"verify", VERIFY, "", "checks that this build gives the same bits as all others", "", ""},
-  {"help", HELP, " [COMMAND]", "explains a command; --man: the manual as roff; --completion: for bash", "", ""},
+  {"help", HELP, " [COMMAND]", "explains a command; --man: as a man page; --completion: for bash", "", ""},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -895,9 +895,20 @@ static void details(int command)
   }
 }
 
+/* All commands; what they do at length only in the manual. */
+static void list(void)
+{
+  char tag[64], text[1024];
+  int k;
+  for (k = 0; k < COMMANDS; k++) {
+    sprintf(tag, "%s%s", commands[k].name, commands[k].files);
+    sprintf(text, "%s%s%s", commands[k].help, roff && *commands[k].about ? ". " : "", roff ? commands[k].about : "");
+    entry(tag, text);
+  }
+}
+
 static void help(int c)
 {
-  int k;
   if (c >= 0) {
     printf("ticket %s - %s\n\nusage: ticket %s%s%s%s\n", commands[c].name, commands[c].help, commands[c].name, commands[c].files,
            commands[c].command & (TRAIN | IMP) ? " --out PREFIX" : "", commands[c].command & (VERIFY | HELP) ? "" : " [--option value]...");
@@ -907,23 +918,18 @@ static void help(int c)
     return;
   }
   printf("ticket %s - finds lottery tickets and tests why they win\n\nusage: ticket COMMAND [--option value]...\n\n", TICKET_VERSION);
-  for (k = 0; k < COMMANDS; k++) printf("  %-9s %s\n", commands[k].name, commands[k].help);
+  list();
   printf("\nFirst try:  ticket imp --data synth --branches reinit --levels 4 --rate 0.6 --epochs 3 --out try\n");
 }
 
 /* The manual: `man -l`, or share/man/man1/ticket.1. */
 static void manual(void)
 {
-  char tag[64], text[1024];
   int k;
   roff = 1;
   printf(".TH TICKET 1 2026-11-23 \"ticket %s\"\n.SH NAME\nticket \\- finds lottery tickets and tests why they win\n.SH SYNOPSIS\n"
          ".B ticket\n.I COMMAND\n[\\-\\-option value]...\n.SH COMMANDS\n", TICKET_VERSION);
-  for (k = 0; k < COMMANDS; k++) {
-    sprintf(tag, "%s%s", commands[k].name, commands[k].files);
-    sprintf(text, "%s%s%s", commands[k].help, *commands[k].about ? ". " : "", commands[k].about);
-    entry(tag, text);
-  }
+  list();
   details(~0);
   heading("examples");
   printf(".nf\n");
