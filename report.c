@@ -18,27 +18,22 @@ static const int64_t LIMIT = INT64_C(10000000000000000); /* 10^10: sums of 256 o
 static int64_t millionths_of(const char *s, int *bad)
 {
   static const uint64_t full = UINT64_C(100000000000000000);
-  uint64_t m = 0;
-  int scale = 6, point = 0, digits = 0;
   const int minus = *s == '-';
+  uint64_t m = 0;
+  int point = 0, digits = 0, places = 0;
   if (!strcmp(s, "-")) return NONE;
   s += *s == '-' || *s == '+';
-  if (strchr("nNiI", *s) && *s) return NONE; /* nan, inf */
-  for (; (*s >= '0' && *s <= '9') || (*s == '.' && !point); s++) {
+  if (*s && strchr("nNiI", *s)) return NONE; /* nan, inf */
+  for (; (*s >= '0' && *s <= '9') || (*s == '.' && !point); s++)
     if (*s == '.') point = 1;
-    else if (digits++, m < full) m = 10 * m + (uint64_t)(*s - '0'), scale -= point;
-    else scale += !point;
-  }
-  if (digits > 0 && (*s == 'e' || *s == 'E')) {
-    char *end;
-    const long e = strtol(s + 1, &end, 10);
-    if (end > s + 1) s = end, scale += e > 99 ? 99 : e < -99 ? -99 : (int)e;
-  }
+    else {
+      digits++;
+      if (point && ++places > 6) m += places == 7 && *s >= '5';
+      else m = m < full ? 10 * m + (uint64_t)(*s - '0') : full;
+    }
   if (*s || digits == 0) *bad = 1;
-  for (; scale > 0 && m < full; scale--) m *= 10;
-  for (; scale < 0; scale++) m = scale == -1 ? (m + 5) / 10 : m / 10;
-  if (m > (uint64_t)LIMIT) return NONE;
-  return minus ? -(int64_t)m : (int64_t)m;
+  for (; places < 6 && m < full; places++) m *= 10;
+  return m > (uint64_t)LIMIT ? NONE : minus ? -(int64_t)m : (int64_t)m;
 }
 
 /* As decimals without zeros at the end, in units of a thousand, million ... if `like` is large. */
@@ -77,21 +72,24 @@ static int64_t log2_of(int64_t x)
 
 enum { RUN, EPOCHS, STABILITY, LINE, PROBE, MATRIX, KINDS };
 static const struct {
-  const char *header, *what; /* how the header begins */
+  const char *header, *what, *x, *x_name, *section; /* how the header begins; the column of its figures' x axis */
 } kinds[KINDS] = {
-  {"level\tbranch\tweights\t", "run"}, {"level\tbranch\tcopy\t", "training curves"}, {"step\ttrain_instability\t", "instability"},
-  {"at\ttrain_loss\t", "path"}, {"quantity\twhere\tvalue", "probe"}, {"network\t", "matrix"},
+  {"level\tbranch\tweights\t", "run", "density", "weights that remain (%)", "What is lost by pruning"},
+  {"level\tbranch\tcopy\t", "training curves", "step", "training step", "How they train"},
+  {"step\ttrain_instability\t", "instability", "step", "step from which copies differ", "When training becomes stable"},
+  {"at\ttrain_loss\t", "path", "at", "place between the networks (0: first, 1: second)", "Between networks"},
+  {"quantity\twhere\tvalue", "probe", "where", "value of the weight", "Inside networks"},
+  {"network\t", "matrix", NULL, "network", "Distances"},
 };
-enum { TABLES = 256, SERIES = 40, NETWORKS = 128 };
+enum { TABLES = 256, PAIRS = 400, SERIES = 40, NETWORKS = 128 };
 
 typedef struct {
   char *path, *name;    /* name: without .tsv */
   const char *label;    /* the name without folders */
   int kind, group;      /* group: the first table that differs in its seeds only */
-  int pairs;
-  char **key, **value;  /* of comment lines `# key = value` */
-  int columns, rows;
-  char **head, **cell;  /* [columns], [rows][columns] */
+  int pairs, columns, rows;
+  char *key[PAIRS], *value[PAIRS]; /* of comment lines `# key = value` */
+  char **head, **cell;             /* [columns], [rows][columns] */
 } Table;
 
 /* The page and all that it is made from. */
@@ -148,8 +146,6 @@ static void read_table(Table *t, const char *path)
   t->path = copy(path, strlen(path));
   t->name = copy(path, strlen(path) - 4);
   t->label = strrchr(t->name, '/') ? strrchr(t->name, '/') + 1 : t->name;
-  t->key = allocate(lines, sizeof *t->key, "a table");
-  t->value = allocate(lines, sizeof *t->value, "a table");
   t->cell = allocate(lines + tabs, sizeof *t->cell, "a table");
   for (; *at; at = end + 1) {
     line = at;
@@ -159,7 +155,7 @@ static void read_table(Table *t, const char *path)
     if (end > line && end[-1] == '\r') end[-1] = 0;
     if (*line == '#') {
       char *equals = strstr(line, " = ");
-      if (!equals || line[1] != ' ') fail("%s: its line '%.40s' is not '# option = value'; no table of ticket has it", path, line);
+      if (!equals || line[1] != ' ' || t->pairs == PAIRS) fail("%s: its line '%.40s' is not '# option = value'; no table of ticket has it", path, line);
       *equals = 0;
       t->key[t->pairs] = line + 2;
       t->value[t->pairs++] = equals + 3;
@@ -261,15 +257,30 @@ static void put(Page *p, const char *s)
   }
 }
 
+/* A label in a figure, `size` letters of it at most. */
+static void label(Page *p, const char *class, int64_t x, int64_t y, const char *text, size_t size)
+{
+  char *shown = copy(text, strlen(text) < size ? strlen(text) : size);
+  output_print(&p->out, "<text class=\"%s\" x=\"%ld\" y=\"%ld\">", class, (long)x, (long)y);
+  put(p, shown);
+  output_print(&p->out, "</text>\n");
+  free(shown);
+}
+
 /* Before and after a figure, whose title and caption are the program's own but for `of`. Opens the section at its first figure. */
 static void figure_open(Page *p, const char *title, const char *of)
 {
   if (p->heading) output_print(&p->out, "%s<h2>%s</h2>\n<div class=\"grid\">\n", p->open ? "</div>\n" : "", p->heading);
   p->heading = NULL;
   p->open = 1;
-  output_print(&p->out, "<figure>\n<h3>%s", title);
-  if (*of) output_print(&p->out, ": "), put(p, of);
+  output_print(&p->out, "<figure>\n<h3>%s%s", title, *of ? ": " : "");
+  put(p, of);
   output_print(&p->out, "</h3>\n");
+}
+
+static void svg_open(Page *p, int64_t height, const char *title)
+{
+  output_print(&p->out, "<svg viewBox=\"0 0 4000 %ld\" role=\"img\" aria-label=\"%s\">\n", (long)height, title);
 }
 
 static void figure_close(Page *p, const char *caption) { output_print(&p->out, "</svg>\n<figcaption>%s</figcaption>\n</figure>\n", caption); }
@@ -303,7 +314,7 @@ static void axis_fit(Axis *a, int64_t low, int64_t high, int log)
   if (low == high && !log) high += high == 0 ? ONE : 1 + (high < 0 ? -high : high) / 10;
   if (log) {
     if (low == high) low = low / 2 + 1, high = 2 * high;
-    step = high / 1000 <= low ? 0 : 1 + (log2_of(high) - log2_of(low)) / (7 * 217706); /* 2^16 log2 10 */
+    step = high / 200 <= low ? 0 : 1 + (log2_of(high) - log2_of(low)) / (7 * 217706); /* 2^16 log2 10 */
   } else
     while (high - low > 5 * step) step *= high - low <= 10 * step ? 2 : high - low <= 25 * step ? 5 : 10;
   k = log ? 0 : low / step - (low % step < 0);
@@ -339,13 +350,13 @@ typedef struct {
 typedef struct {
   char *name;
   Point *point;
-  size_t points, room;
+  size_t points;
 } Series;
 
-/* y = base + column plus - column minus over column x; NULL: nothing is added. density: a logarithmic x from dense to sparse. */
+/* A figure of tables of a kind: y = base + column plus - column minus (where there is one). */
 typedef struct {
-  const char *title, *x, *x_name, *y_name;
-  int density, log;
+  int kind, log;
+  const char *title, *y_name;
   int64_t base;
   const char *plus, *minus, *caption;
 } Figure;
@@ -356,37 +367,37 @@ typedef struct {
   int n;
 } Chart;
 
-/* The rows of a group's tables whose columns named by want[0], want[2] ... hold want[1], want[3] ...; NULL ends the list. */
-static void gather(Chart *c, const Page *p, int group, const char *name, const char *const *want)
+/* One more series: the points of a group's tables, of that branch and level where they are not NULL. */
+static void gather(Chart *c, const Page *p, int group, const char *name, const char *branch, const char *level)
 {
   Series *s = &c->series[c->n];
   const Figure *f = c->figure;
-  int k, row, w;
-  for (k = 0; k < p->tables; k++) {
+  size_t most = 0;
+  int k, row;
+  for (k = 0; k < p->tables; k++) most += p->table[k].group == group ? (size_t)p->table[k].rows : 0;
+  s->point = allocate(most, sizeof *s->point, "a curve");
+  for (s->points = 0, k = 0; k < p->tables; k++) {
     const Table *t = &p->table[k];
-    const int x = column(t, f->x), plus = f->plus ? column(t, f->plus) : -1, minus = f->minus ? column(t, f->minus) : -1;
+    const int x = column(t, kinds[f->kind].x), plus = f->plus ? column(t, f->plus) : -1, minus = f->minus ? column(t, f->minus) : -1;
+    const int of_branch = column(t, "branch"), of_level = column(t, "level"), of_copy = column(t, "copy");
     if (t->group != group) continue;
     for (row = 0; row < t->rows; row++) {
-      Point q = {0, 0, 0, 0, 1};
-      for (w = 0; want[w] && !strcmp(text_at(t, row, column(t, want[w])), want[w + 1]);) w += 2;
-      if (want[w]) continue;
-      q.x = number_at(t, row, x);
-      q.y = f->plus ? number_at(t, row, plus) : 0;
-      if (q.x == NONE || q.y == NONE || (f->minus && number_at(t, row, minus) == NONE)) continue;
-      q.low = q.high = q.y = f->base + q.y - (f->minus ? number_at(t, row, minus) : 0);
-      if (s->points == s->room) {
-        Point *more = allocate(s->room = 2 * s->room + 64, sizeof *more, "a curve");
-        if (s->points > 0) memcpy(more, s->point, s->points * sizeof *more);
-        free(s->point);
-        s->point = more;
-      }
-      s->point[s->points++] = q;
+      Point *q = &s->point[s->points];
+      int64_t less;
+      if ((branch && strcmp(text_at(t, row, of_branch), branch) != 0) || (level && strcmp(text_at(t, row, of_level), level) != 0)) continue;
+      if ((level && strcmp(text_at(t, row, of_copy), "0") != 0) || (f->kind == PROBE && strcmp(text_at(t, row, 0), "histogram") != 0)) continue;
+      q->x = number_at(t, row, x);
+      q->y = f->plus ? number_at(t, row, plus) : 0;
+      less = f->minus ? number_at(t, row, minus) : 0;
+      if (q->x == NONE || q->y == NONE || less == NONE) continue;
+      q->low = q->high = q->y = f->base + q->y - less;
+      q->runs = 1;
+      s->points++;
     }
   }
-  if (s->points == 0) return;
-  if (c->n == SERIES - 1) fail("the figure '%s' would have more than %d lines; give ticket report fewer files", f->title, SERIES - 1);
-  s->name = copy(name, strlen(name));
-  c->n++;
+  if (c->n == SERIES - 1) fail("the figure '%s' would have %d lines or more; give ticket report fewer files", f->title, SERIES);
+  if (s->points == 0) free(s->point);
+  else s->name = copy(name, strlen(name)), c->n++;
 }
 
 static int by_place(const void *a, const void *b)
@@ -416,6 +427,8 @@ static const char *const marker[STYLES] = {"m-28 0a28 28 0 1 0 56 0a28 28 0 1 0-
 static void chart_draw(Page *p, Chart *c, const char *of)
 {
   const Figure *f = c->figure;
+  const char *x_name = kinds[f->kind].x_name;
+  const int density = f->kind == RUN; /* logarithmic, from dense to sparse */
   Output *o = &p->out;
   Axis x = {0}, y = {0};
   int64_t least[2] = {INT64_MAX, INT64_MAX}, most[2] = {INT64_MIN, INT64_MIN};
@@ -423,20 +436,20 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   long left = 0;
   size_t j;
   int k;
-#define X(value) (long)(f->density ? RIGHT - place(&x, value, RIGHT - left) : left + place(&x, value, RIGHT - left))
+#define X(value) (long)(density ? RIGHT - place(&x, value, RIGHT - left) : left + place(&x, value, RIGHT - left))
 #define Y(value) (long)(BOTTOM - place(&y, value, BOTTOM - TOP))
   for (k = 0; k < c->n; k++) {
     merge(&c->series[k]);
     for (j = 0; j < c->series[k].points; j++) {
       const Point *q = &c->series[k].point[j];
-      if (q->x < least[0] && (q->x > 0 || !f->density)) least[0] = q->x;
+      if (q->x < least[0] && (q->x > 0 || !density)) least[0] = q->x;
       if (q->low < least[1] && (q->low > 0 || !f->log)) least[1] = q->low;
       if (q->x > most[0]) most[0] = q->x;
       if (q->high > most[1]) most[1] = q->high;
     }
   }
   if (c->n == 0) return;
-  axis_fit(&x, least[0] > most[0] ? 1 : least[0], most[0] < 1 && f->density ? 1 : most[0], f->density);
+  axis_fit(&x, least[0] > most[0] ? 1 : least[0], most[0] < 1 && density ? 1 : most[0], density);
   axis_fit(&y, least[1] > most[1] ? 1 : least[1], most[1] < 1 && f->log ? 1 : most[1], f->log);
   for (k = 0; k < y.ticks; k++) left = (long)strlen(tick(a, &y, k)) > left ? (long)strlen(a) : left;
   left = 100 + 68 * left;
@@ -448,14 +461,18 @@ static void chart_draw(Page *p, Chart *c, const char *of)
     put(p, c->series[k].name);
     output_print(o, "</span>\n");
   }
-  output_print(o, "</div>\n<svg viewBox=\"0 0 4000 2740\" role=\"img\" aria-label=\"%s\">\n<text x=\"0\" y=\"150\">%s</text>\n"
-                  "<text class=\"c\" x=\"%ld\" y=\"2640\">%s</text>\n", f->title, f->y_name, (left + RIGHT) / 2, f->x_name);
-  for (k = 0; k < y.ticks; k++)
-    output_print(o, "<path class=\"g\" d=\"M%ld %ldH%d\"/><text class=\"e\" x=\"%ld\" y=\"%ld\">%s</text>\n", left, Y(y.tick[k]), RIGHT, left - 50, Y(y.tick[k]) + 40,
-                 tick(a, &y, k));
-  for (k = 0; k < x.ticks; k++)
-    output_print(o, "<path class=\"g\" d=\"M%ld %dV%d\"/><text class=\"c\" x=\"%ld\" y=\"%d\">%s</text>\n", X(x.tick[k]), BOTTOM, BOTTOM + 40, X(x.tick[k]), BOTTOM + 160,
-                 tick(a, &x, k));
+  output_print(o, "</div>\n");
+  svg_open(p, 2740, f->title);
+  label(p, "", 0, 150, f->y_name, 99);
+  label(p, "c", (left + RIGHT) / 2, 2640, x_name, 99);
+  for (k = 0; k < y.ticks; k++) {
+    output_print(o, "<path class=\"g\" d=\"M%ld %ldH%d\"/>", left, Y(y.tick[k]), RIGHT);
+    label(p, "e", left - 50, Y(y.tick[k]) + 40, tick(a, &y, k), 99);
+  }
+  for (k = 0; k < x.ticks; k++) {
+    output_print(o, "<path class=\"g\" d=\"M%ld %dV%d\"/>", X(x.tick[k]), BOTTOM, BOTTOM + 40);
+    label(p, "c", X(x.tick[k]), BOTTOM + 160, tick(a, &x, k), 99);
+  }
   for (k = 0; k < c->n; k++) {
     const Series *s = &c->series[k];
     output_print(o, "<polyline class=\"l s%d d%d\" points=\"", k % STYLES, k % DASHES);
@@ -466,7 +483,7 @@ static void chart_draw(Page *p, Chart *c, const char *of)
       if (q->high > q->low) output_print(o, "<path class=\"b s%d\" d=\"M%ld %ldV%ldm-25 0h50M%ld %ldm-25 0h50\"/>", k % STYLES, X(q->x), Y(q->low), Y(q->high), X(q->x), Y(q->low));
       output_print(o, "<path class=\"%s s%d\" d=\"M%ld %ld%s\"><title>", s->points <= 40 ? "m" : "h", k % STYLES, X(q->x), Y(q->y), marker[k % STYLES]);
       put(p, s->name);
-      output_print(o, "\n%s: %s\n%s: %s", f->x_name, number(a, q->x, 0), f->y_name, number(b, q->y, 0));
+      output_print(o, "\n%s: %s\n%s: %s", x_name, number(a, q->x, 0), f->y_name, number(b, q->y, 0));
       if (q->runs > 1) output_print(o, "\nmean of %d runs, from %s to %s", q->runs, number(a, q->low, 0), number(d, q->high, 0));
       output_print(o, "</title></path>\n");
     }
@@ -542,11 +559,10 @@ static void heat_draw(Page *p, const char *title, const char *of, const char *un
   if (height < 1200 / rows) height = 1200 / rows;
   bottom = 200 + rows * height;
   figure_open(p, title, of);
-  output_print(o, "<svg viewBox=\"0 0 4000 %ld\" role=\"img\" aria-label=\"%s\">\n<text class=\"e\" x=\"3990\" y=\"120\">%s</text>\n", bottom + 360, title, unit);
+  svg_open(p, bottom + 360, title);
+  label(p, "e", 3990, 120, unit, 99);
   for (r = 0; r < rows; r++) {
-    if (r % (130 / height + 1) == 0)
-      output_print(o, "<text class=\"e\" x=\"%ld\" y=\"%ld\">", left - 50, 240 + r * height + height / 2), side[r][strlen(side[r]) < MARGIN ? strlen(side[r]) : MARGIN] = 0,
-        put(p, side[r]), output_print(o, "</text>\n");
+    if (r % (130 / height + 1) == 0) label(p, "e", left - 50, 240 + r * height + height / 2, side[r], MARGIN);
     for (c = 0; c < columns; c++) {
       const int64_t x = value[(size_t)r * (size_t)columns + (size_t)c];
       output_print(o, "<rect x=\"%ld\" y=\"%ld\" width=\"%ld\" height=\"%ld\"", left + c * width, 200 + r * height, width, height);
@@ -559,21 +575,15 @@ static void heat_draw(Page *p, const char *title, const char *of, const char *un
       output_print(o, "\n%s</title></rect>\n", x == NONE ? "not measured" : number(a, x, 0));
     }
   }
-  for (c = 0; c < columns; c += (int)(wide / width) + 1) {
-    output_print(o, "<text class=\"c\" x=\"%ld\" y=\"%ld\">", left + c * width + width / 2, bottom + 140);
-    below[c][strlen(below[c]) < MARGIN ? strlen(below[c]) : MARGIN] = 0;
-    put(p, below[c]);
-    output_print(o, "</text>\n");
-  }
-  output_print(o, "<text class=\"c\" x=\"%ld\" y=\"%ld\">%s</text>\n", (left + END) / 2, bottom + 310, under);
+  for (c = 0; c < columns; c += (int)(wide / width) + 1) label(p, "c", left + c * width + width / 2, bottom + 140, below[c], MARGIN);
+  label(p, "c", (left + END) / 2, bottom + 310, under, 99);
   for (c = 0; c < 40; c++) { /* the colour bar */
     const long from = bottom - (bottom - 200) * c / 40, to = bottom - (bottom - 200) * (c + 1) / 40;
     output_print(o, "<rect x=\"3480\" y=\"%ld\" width=\"100\" height=\"%ld\"", to, from - to);
     put_colour(p, 1000 * c / 39);
     output_print(o, "/>\n");
   }
-  for (c = 0; c < axis.ticks; c++)
-    output_print(o, "<text x=\"3620\" y=\"%ld\">%s</text>\n", bottom + 40 - (long)place(&axis, axis.tick[c], bottom - 200), tick(a, &axis, c));
+  for (c = 0; c < axis.ticks; c++) label(p, "", 3620, bottom + 40 - place(&axis, axis.tick[c], bottom - 200), tick(a, &axis, c), 99);
   figure_close(p, caption);
   for (r = 0; r < rows; r++) free(side[r]);
   for (c = 0; c < columns; c++) free(below[c]);
@@ -583,59 +593,48 @@ static void heat_draw(Page *p, const char *title, const char *of, const char *un
 
 /* ==== what is drawn of which table ========================================================== */
 
-static const Figure of_runs[] = {
-  {"Test accuracy", "density", "weights that remain (%)", "test accuracy (%)", 1, 0, 100 * INT64_C(1000000), NULL, "test_error",
+static const Figure figures[] = {
+  {RUN, 0, "Test accuracy", "test accuracy (%)", 100 * INT64_C(1000000), NULL, "test_error",
    "If tickets win, their line stays high to the right, where few weights remain, while new initialisations under the same masks (reinit) fall earlier."},
-  {"Training accuracy", "density", "weights that remain (%)", "training accuracy (%)", 1, 0, 100 * INT64_C(1000000), NULL, "train_error",
+  {RUN, 0, "Training accuracy", "training accuracy (%)", 100 * INT64_C(1000000), NULL, "train_error",
    "Where it leaves 100% the network has become too small to fit its training set; if tickets win, that happens to them last."},
-  {"Gap between test and training set", "density", "weights that remain (%)", "test error - training error (points)", 1, 0, 0, "test_error", "train_error",
-   "What was learned but does not carry over; if tickets win, their gap does not grow as weights go. It also falls where training itself fails."},
-  {"Pruning threshold", "density", "weights that remain (%)", "largest magnitude pruned", 1, 0, 0, "threshold", NULL,
-   "Magnitude below which pruning this network removes weights; if tickets win, what they keep is large, and their line climbs above the others'."},
-  {"Barrier on the test set", "density", "weights that remain (%)", "error barrier (points)", 1, 0, 0, "test_barrier", NULL,
-   "Highest error on the straight line to the network one level denser, minus the mean of its ends; near 0 for tickets that win: each stays in the basin of the last."},
-  {"Barrier on the training set", "density", "weights that remain (%)", "error barrier (points)", 1, 0, 0, "train_barrier", NULL,
-   "The same on the training images, where a barrier shows before anything is lost in testing."},
-  {"Instability on the test set", "density", "weights that remain (%)", "error barrier (points)", 1, 0, 0, "test_instability", NULL,
-   "Error barrier between copies trained under different data orders; where it is near 0 the order no longer decides the outcome, and tickets tend to win there."},
-  {"Instability on the training set", "density", "weights that remain (%)", "error barrier (points)", 1, 0, 0, "train_instability", NULL,
-   "The same on the training images."},
-};
-static const Figure of_epochs[] = {
-  {"Training loss", "step", "training step", "mean loss of the epoch", 0, 1, 0, "train_loss", NULL,
-   "How fast networks learn; if tickets win, sparse ones (in brackets: weights that remain) fall as fast as the dense one, level 0, and a control's lines move up with every level."},
-  {"Test error", "step", "training step", "test error (%)", 0, 0, 0, "test_error", NULL,
-   "If tickets win, sparse networks come down as early and as far as the dense one (level 0)."},
-};
-static const Figure of_stability[] = {
-  {"Instability of the test set", "step", "step from which copies differ", "error barrier (points)", 0, 0, 0, "test_instability", NULL,
-   "Barrier between copies trained apart from that step; where it has come down to 0 is the earliest step to rewind to if tickets are to win."},
-  {"Instability of the training set", "step", "step from which copies differ", "error barrier (points)", 0, 0, 0, "train_instability", NULL,
-   "The same on the training images."},
-};
-static const Figure of_lines[] = {
-#define PLACE "at", "place between the networks (0: first, 1: second)"
-  {"Test error on the way", PLACE, "test error (%)", 0, 0, 0, "test_error", NULL,
-   "A hill between 0 and 1 is a barrier between two basins; if tickets win, the line between successive tickets is flat. A flat curve goes around the hill."},
-  {"Training error on the way", PLACE, "training error (%)", 0, 0, 0, "train_error", NULL, "The same on the training images."},
-  {"Test loss on the way", PLACE, "test loss", 0, 0, 0, "test_loss", NULL, "The loss tells valleys apart where the error is flat."},
-  {"Training loss on the way", PLACE, "training loss", 0, 1, 0, "train_loss", NULL, "The same on the training images; the axis is logarithmic."},
-};
-static const Figure of_probes[] = {
-  {"Weights by value", "where", "value of the weight", "weights in a bin", 0, 0, 0, "value", NULL,
-   "Surviving weights in 100 bins from the lowest to the highest; pruning empties the middle, and the humps of tickets that win lie further out than a control's."},
+  {RUN, 0, "Gap between test and training set", "test error - training error (points)", 0, "test_error", "train_error",
+   "What was learned but does not carry over to new images; if tickets win, they stay below the controls until training itself fails, where every gap closes."},
+  {RUN, 0, "Pruning threshold", "largest magnitude pruned", 0, "threshold", NULL,
+   "Magnitude up to which pruning this network removes weights; if tickets win, what they keep is large, and their line climbs above the others'."},
+  {RUN, 0, "Barrier on the test set", "error barrier (points)", 0, "test_barrier", NULL,
+   "Highest error on the straight line to the network one level denser, minus the mean of its ends; if tickets win it stays near 0: each lies in the basin of the last."},
+  {RUN, 0, "Barrier on the training set", "error barrier (points)", 0, "train_barrier", NULL, "The same on the training images."},
+  {RUN, 0, "Instability on the test set", "error barrier (points)", 0, "test_instability", NULL,
+   "Error barrier between copies trained under different data orders; tickets tend to win where it is near 0, as the order no longer decides the outcome there."},
+  {RUN, 0, "Instability on the training set", "error barrier (points)", 0, "train_instability", NULL, "The same on the training images."},
+  {EPOCHS, 1, "Training loss", "mean loss of the epoch", 0, "train_loss", NULL,
+   "If tickets win, sparse ones (in brackets: weights that remain) fall as fast as the dense one, level 0, and a control's lines move up with every level."},
+  {EPOCHS, 0, "Test error", "test error (%)", 0, "test_error", NULL,
+   "If tickets win, sparse networks come down as early and as far as the dense one, level 0."},
+  {STABILITY, 0, "Instability on the test set", "error barrier (points)", 0, "test_instability", NULL,
+   "Barrier between copies trained apart from that step; the first step where it is near 0 is the earliest to rewind to if tickets are to win."},
+  {STABILITY, 0, "Instability on the training set", "error barrier (points)", 0, "train_instability", NULL, "The same on the training images."},
+  {LINE, 0, "Test error on the way", "test error (%)", 0, "test_error", NULL,
+   "A hill is a barrier between two basins; if tickets win, the line between those of successive levels is flat. A flat curve leads around a hill."},
+  {LINE, 0, "Training error on the way", "training error (%)", 0, "train_error", NULL, "The same on the training images."},
+  {LINE, 0, "Test loss on the way", "test loss", 0, "test_loss", NULL, "The loss shows hills and valleys where the error is flat."},
+  {LINE, 1, "Training loss on the way", "training loss", 0, "train_loss", NULL, "The same on the training images, on a logarithmic axis."},
+  {PROBE, 0, "Weights by value", "weights in a bin", 0, "value", NULL,
+   "Surviving weights in 100 bins from lowest to highest; pruning empties the middle, and if tickets win, their humps lie further out than a control's."},
 };
 
-/* Distinct texts of a column in a group, in order; n at most. */
+/* Distinct texts of a column in a group, in order; `most` at most. */
 static int distinct(const Page *p, int group, const char *name, const char **found, int most)
 {
   int k, row, n = 0, f;
-  for (k = 0; k < p->tables; k++)
+  for (k = 0; k < p->tables; k++) {
+    const int c = column(&p->table[k], name);
     for (row = 0; row < p->table[k].rows && p->table[k].group == group; row++) {
-      const char *text = text_at(&p->table[k], row, column(&p->table[k], name));
-      for (f = n - 1; f >= 0 && strcmp(found[f], text) != 0;) f--;
-      if (f < 0 && n < most) found[n++] = text;
+      for (f = n - 1; f >= 0 && strcmp(found[f], text_at(&p->table[k], row, c)) != 0;) f--;
+      if (f < 0 && n < most) found[n++] = text_at(&p->table[k], row, c);
     }
+  }
   return n;
 }
 
@@ -652,61 +651,42 @@ static void name_group(const Page *p, int group, char name[400], const char *tex
   }
 }
 
-/* A chart per figure with a line per branch and group of runs, or one per group of the other kinds. */
-static void charts(Page *p, int kind, const Figure *f, size_t n, const char *heading)
+/* The charts of a kind: a series per group of runs and branch, or per table; of training curves a chart per group and branch
+ * with up to SHOWN levels, evenly from the first to the last. */
+static void charts(Page *p, int kind)
 {
+  enum { SHOWN = 6, LEVELS = 100 };
   static Chart c;
-  const char *branch[SERIES];
+  const char *branch[SERIES], *level[LEVELS];
   char name[400];
-  int g, b, branches;
-  p->heading = heading;
-  for (; n > 0; n--, f++) {
-    c.figure = f;
+  size_t f;
+  int g, b, l, row;
+  p->heading = kinds[kind].section;
+  for (f = 0; f < sizeof figures / sizeof figures[0]; f++) {
+    if (figures[f].kind != kind) continue;
+    c.figure = &figures[f];
     for (g = 0; g < p->tables; g++) {
       const Table *t = &p->table[g];
-      const char *want[] = {kind == RUN ? "branch" : kind == PROBE ? "quantity" : NULL, "histogram", NULL};
+      const int branches = kind <= EPOCHS ? distinct(p, g, "branch", branch, SERIES) : 1;
+      const int levels = kind == EPOCHS ? distinct(p, g, "level", level, LEVELS) : 1;
       if (t->kind != kind || t->group != g) continue;
-      branches = kind == RUN ? distinct(p, g, "branch", branch, SERIES) : 1;
       for (b = 0; b < branches; b++) {
-        if (kind == RUN) want[1] = branch[b];
-        if (kind <= STABILITY) name_group(p, g, name, kind == RUN ? branch[b] : "");
-        else sprintf(name, "%s%.300s", kind == PROBE ? "" : !strcmp(value_of(t, "command"), "curve") ? "curve, " : "straight line, ", t->label);
-        gather(&c, p, g, *name ? name : t->label, want);
+        for (l = 0; l < levels; l++) {
+          if (levels > SHOWN && l * (SHOWN - 1) % (levels - 1) >= SHOWN - 1) continue;
+          if (kind <= STABILITY) name_group(p, g, name, kind == RUN ? branch[b] : "");
+          else sprintf(name, "%s%.300s", kind == PROBE ? "" : !strcmp(value_of(t, "command"), "curve") ? "curve, " : "straight line, ", t->label);
+          if (kind == EPOCHS) {
+            for (row = 0; row < t->rows && strcmp(text_at(t, row, 0), level[l]) != 0;) row++;
+            sprintf(name, "level %.20s (%.20s%%)", level[l], row < t->rows ? text_at(t, row, column(t, "density")) : "?");
+          }
+          gather(&c, p, g, *name ? name : t->label, kind <= EPOCHS ? branch[b] : NULL, kind == EPOCHS ? level[l] : NULL);
+        }
+        if (kind != EPOCHS) continue;
+        name_group(p, g, name, branch[b]);
+        chart_draw(p, &c, name);
       }
     }
     chart_draw(p, &c, "");
-  }
-}
-
-/* Training curves: for each branch up to 6 of the levels. */
-static void training_charts(Page *p)
-{
-  enum { SHOWN = 6 };
-  static Chart c;
-  const char *branch[SERIES], *level[128];
-  char name[400], of[400];
-  int g, b, l, f, row, branches, levels;
-  p->heading = "How they train";
-  for (g = 0; g < p->tables; g++) {
-    const Table *t = &p->table[g];
-    if (t->kind != EPOCHS || t->group != g) continue;
-    branches = distinct(p, g, "branch", branch, SERIES);
-    levels = distinct(p, g, "level", level, 128);
-    for (b = 0; b < branches; b++)
-      for (f = 0; f < 2; f++) {
-        c.figure = &of_epochs[f];
-        for (l = 0; l < levels; l++) {
-          const char *want[] = {"branch", NULL, "copy", "0", "level", NULL, NULL};
-          if (levels > SHOWN && l * (SHOWN - 1) % (levels - 1) >= SHOWN - 1) continue; /* evenly from the first to the last */
-          want[1] = branch[b];
-          want[5] = level[l];
-          for (row = 0; row < t->rows && strcmp(text_at(t, row, column(t, "level")), level[l]) != 0;) row++;
-          sprintf(name, "level %.20s (%.20s%%)", level[l], row < t->rows ? text_at(t, row, column(t, "density")) : "?");
-          gather(&c, p, g, name, want);
-        }
-        name_group(p, g, of, branch[b]);
-        chart_draw(p, &c, of);
-      }
   }
 }
 
@@ -787,13 +767,15 @@ static void matrix_draw(Page *p, const Table *t)
 static void put_word(Page *p, const char *s)
 {
   const int plain = *s && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+=:,/%@") == strlen(s);
-  char letter[2] = "";
   output_print(&p->out, plain ? " " : " '");
-  for (; *s; s++) {
-    letter[0] = *s;
-    if (*s == '\'') output_print(&p->out, "'\\''");
-    else if (plain || (unsigned char)*s < 128) put(p, letter);
-    else output_bytes(&p->out, s, 1);
+  for (;;) {
+    const size_t n = strcspn(s, "'");
+    char *part = copy(s, n);
+    put(p, part);
+    free(part);
+    if (!s[n]) break;
+    output_print(&p->out, "'\\''");
+    s += n + 1;
   }
   if (!plain) output_print(&p->out, "'");
 }
@@ -864,7 +846,7 @@ static const char style[] =
   "h1,h2,h3,p,span,pre,figcaption{overflow-wrap:anywhere}h1{font-size:24px}h2{font-size:20px;border-bottom:1px solid var(--faint)}h3{font-size:15px;margin:0 0 4px}\n"
   ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,370px),1fr));gap:28px}figure{margin:0;break-inside:avoid}figcaption{font-size:13px}\n"
   "figure>svg{width:100%;height:auto;display:block}text{font:110px system-ui,sans-serif;fill:var(--ink)}.c{text-anchor:middle}.e{text-anchor:end}\n"
-  ".legend{font-size:13px}.legend span{margin-right:14px}.legend svg{vertical-align:middle;margin-right:5px}\n"
+  ".legend{font-size:13px}.legend span{display:inline-block;margin-right:14px}.legend svg{vertical-align:middle;margin-right:5px}\n"
   ".l{fill:none;stroke-width:16}.b{fill:none;stroke-width:9}.h{opacity:0}.h:hover{opacity:1}.g{stroke:var(--faint);stroke-width:8;fill:none}.none{fill:var(--faint)}rect{shape-rendering:crispEdges}\n"
   ".d1{stroke-dasharray:60 30}.d2{stroke-dasharray:18 26}.d3{stroke-dasharray:90 26 18 26}\n"
   ".kv{font-size:12px}.kv span{display:inline-block;margin-right:16px}pre{white-space:pre-wrap;font-size:12px;border:1px solid var(--faint);padding:6px}\n"
@@ -874,8 +856,7 @@ void report(char *const *name, int n, const char *out)
 {
   Page *p = allocate(1, sizeof *p, "the page");
   char *path;
-  int k;
-#define LIST(figures) figures, sizeof figures / sizeof figures[0]
+  int k, kind;
   for (k = 0; k < n; k++) {
     const size_t length = strlen(name[k]);
     path = copy(name[k], length + 5);
@@ -892,15 +873,13 @@ void report(char *const *name, int n, const char *out)
   output_print(&p->out, "</style>\n</head>\n<body>\n<h1>");
   put(p, p->table[0].name);
   output_print(&p->out, "</h1>\n");
-  charts(p, RUN, LIST(of_runs), "What is lost by pruning");
-  for (k = 0; k < p->tables; k++)
-    if (p->table[k].kind == RUN && p->table[k].group == k) layers_draw(p, &p->table[k]);
-  training_charts(p);
-  charts(p, STABILITY, LIST(of_stability), "When training becomes stable");
-  charts(p, LINE, LIST(of_lines), "Between networks");
-  for (k = 0; k < p->tables; k++)
-    if (p->table[k].kind == MATRIX) matrix_draw(p, &p->table[k]);
-  charts(p, PROBE, LIST(of_probes), "Inside networks");
+  for (kind = 0; kind < KINDS; kind++) {
+    charts(p, kind);
+    for (k = 0; k < p->tables; k++) {
+      if (kind == RUN && p->table[k].kind == RUN && p->table[k].group == k) layers_draw(p, &p->table[k]);
+      if (kind == MATRIX && p->table[k].kind == MATRIX) matrix_draw(p, &p->table[k]);
+    }
+  }
   output_print(&p->out, "%s<h2>Settings, digests and the commands that repeat them</h2>\n", p->open ? "</div>\n" : "");
   for (k = 0; k < p->tables; k++)
     if (p->table[k].kind != EPOCHS) settings(p, &p->table[k]);
