@@ -101,12 +101,15 @@ typedef struct {
   int open;             /* a section is */
 } Page;
 
-static char *copy(const char *s, size_t n)
+/* The first n characters of s and an ending. */
+static char *join(const char *s, size_t n, const char *end)
 {
-  char *to = allocate(n + 1, 1, "text");
+  char *to = allocate(n + strlen(end) + 1, 1, "text");
   memcpy(to, s, n);
-  return to;
+  return strcat(to, end);
 }
+
+static char *copy(const char *s, size_t n) { return join(s, n, ""); }
 
 static const char *value_of(const Table *t, const char *key)
 {
@@ -231,8 +234,7 @@ static void add_table(Page *p, const char *path)
     break;
   }
   if (t->kind != RUN) return;
-  epochs = copy(path, strlen(path) + 7);
-  strcpy(epochs + strlen(path) - 4, ".epochs.tsv");
+  epochs = join(t->name, strlen(t->name), ".epochs.tsv");
   if (exists(epochs)) add_table(p, epochs);
   free(epochs);
 }
@@ -821,13 +823,13 @@ static void settings(Page *p, const Table *t)
   output_print(&p->out, t->kind <= EPOCHS ? " --out" : " &gt;");
   put_word(p, t->kind <= EPOCHS ? t->name : t->path);
   output_print(&p->out, "</pre>\n");
-  if (t->kind == EPOCHS || t->kind == LINE || t->kind == MATRIX) return;
+  if (t->rows == 0 || t->kind == LINE || t->kind == MATRIX) return;
   output_print(&p->out, "<div class=\"wide\"><table>\n<tr>");
   for (row = -1; row < t->rows; row++) {
     if (row >= 0 && t->kind == PROBE && !strcmp(text_at(t, row, 0), "histogram")) continue;
     if (row >= 0) output_print(&p->out, "</tr>\n<tr>");
     for (c = 0; c < t->columns; c++) {
-      for (k = 0; k < t->rows && !strcmp(text_at(t, k, c), "-");) k++;
+      for (k = 0; k < t->rows && k < 200 && !strcmp(text_at(t, k, c), "-");) k++;
       if (k == t->rows) continue; /* nothing was measured */
       output_print(&p->out, row < 0 ? "<th>" : "<td>");
       put(p, row < 0 ? t->head[c] : text_at(t, row, c));
@@ -835,6 +837,40 @@ static void settings(Page *p, const Table *t)
     }
   }
   output_print(&p->out, "</tr>\n</table></div>\n");
+}
+
+/* Networks that a run will have. */
+static int expected_rows(const Table *t)
+{
+  const int train = !strcmp(value_of(t, "command"), "train"), one_shot = strcmp(value_of(t, "one-shot"), "-") != 0;
+  const long levels = train ? 1 : one_shot ? 2 : strtol(value_of(t, "levels"), NULL, 10);
+  const char *at = value_of(t, "branches");
+  int n = levels > 0 && levels < 100 ? (int)levels : 0, rows = n;
+  for (; strcmp(at, "-") != 0 && *at; at += strcspn(at, ","), at += *at == ',')
+    rows += !strncmp(at, "shuffle", 7) || !strncmp(at, "random", 6) ? n - 1 : n; /* those begin at level 1 */
+  return rows;
+}
+
+/* What was run how often, and what is missing. */
+static void summary(Page *p, int group)
+{
+  const Table *t = &p->table[group];
+  char name[400];
+  int k, runs = 0;
+  name_group(p, group, name, value_of(t, "model"));
+  output_print(&p->out, "<p>");
+  put(p, name);
+  output_print(&p->out, " on ");
+  put(p, value_of(t, "data"));
+  for (k = 0; k < p->tables; k++)
+    if (p->table[k].group == group) output_print(&p->out, runs++ ? ", " : ", seed "), put(p, value_of(&p->table[k], "seed"));
+  output_print(&p->out, "%s</p>\n", runs > 1 ? "; points are means over these runs, bars reach from the lowest to the highest." : ".");
+  for (k = 0; k < p->tables; k++)
+    if (p->table[k].group == group && p->table[k].rows < expected_rows(&p->table[k])) {
+      output_print(&p->out, "<p><strong>");
+      put(p, p->table[k].path);
+      output_print(&p->out, " is unfinished: %d of %d networks</strong>; the command below goes on with it.</p>\n", p->table[k].rows, expected_rows(&p->table[k]));
+    }
 }
 
 static const char style[] =
@@ -859,20 +895,22 @@ void report(char *const *name, int n, const char *out)
   int k, kind;
   for (k = 0; k < n; k++) {
     const size_t length = strlen(name[k]);
-    path = copy(name[k], length + 5);
-    if (length < 5 || strcmp(name[k] + length - 4, ".tsv") != 0) strcat(path, ".tsv");
+    path = join(name[k], length, length > 4 && !strcmp(name[k] + length - 4, ".tsv") ? "" : ".tsv");
     add_table(p, path);
     free(path);
   }
-  path = copy(*out ? out : p->table[0].name, strlen(*out ? out : p->table[0].name) + 5);
-  output_open(&p->out, strcat(path, ".html"));
+  if (!*out) out = p->table[0].name;
+  path = join(out, strlen(out), ".html");
+  output_open(&p->out, path);
   output_print(&p->out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
   put(p, p->table[0].name);
   output_print(&p->out, " - ticket</title>\n<style>\n%s", style);
   for (k = 0; k < STYLES; k++) output_print(&p->out, ".s%d{stroke:var(--c%d)}.m.s%d,.h.s%d{fill:var(--c%d)}\n", k, k, k, k, k);
   output_print(&p->out, "</style>\n</head>\n<body>\n<h1>");
-  put(p, p->table[0].name);
+  put(p, p->table[0].label);
   output_print(&p->out, "</h1>\n");
+  for (k = 0; k < p->tables; k++)
+    if (p->table[k].kind == RUN && p->table[k].group == k) summary(p, k);
   for (kind = 0; kind < KINDS; kind++) {
     charts(p, kind);
     for (k = 0; k < p->tables; k++) {
