@@ -1,6 +1,8 @@
-# make, make run, make test, make verify, make bench, make install, make clean; CC= and CFLAGS= may be given.
+# make, make run, make test, make verify, make bench, make install, make uninstall, make clean; CC= and CFLAGS= may be given.
 # Any flags give the same bits: ticket checks itself at every start and refuses to run if they do not.
 PREFIX = /usr/local
+MAN = share/man/man1
+COMPLETIONS = share/bash-completion/completions
 CC = cc
 # What this compiler takes of: use the machine fully, do not fuse multiply-add, sqrtf without errno.
 FLAGS = -O3 -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math -mprefer-vector-width=512
@@ -9,13 +11,14 @@ CFLAGS := $(shell for f in $(FLAGS); do $(CC) -std=c99 -Werror $$f -o .probe.o -
 ifdef OPENMP
 CFLAGS += -fopenmp
 endif
-SOURCES = ticket.c nn.c prune.c lmc.c data.c
+SOURCES = ticket.c nn.c prune.c lmc.c report.c data.c
 
 ticket: $(SOURCES) ticket.h
 	$(CC) -std=c99 $(CFLAGS) -o $@ $(SOURCES) -lm
 
 run: ticket
 	./ticket imp --data synth --init-scheme kaiming-uniform --levels 8 --rate 0.5 --branches reinit --out run
+	@./ticket report run
 
 test: ticket
 	sh test/all.sh "$(CC) -std=c99 $(CFLAGS)"
@@ -27,10 +30,15 @@ bench: ticket
 	./ticket bench --batch 128
 
 install: ticket
-	mkdir -p "$(DESTDIR)$(PREFIX)/bin"
+	mkdir -p "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/$(MAN)" "$(DESTDIR)$(PREFIX)/$(COMPLETIONS)"
 	cp ticket "$(DESTDIR)$(PREFIX)/bin/ticket"
+	./ticket help --man >"$(DESTDIR)$(PREFIX)/$(MAN)/ticket.1"
+	./ticket help --completion >"$(DESTDIR)$(PREFIX)/$(COMPLETIONS)/ticket"
+
+uninstall:
+	cd "$(DESTDIR)$(PREFIX)" && rm -f bin/ticket $(MAN)/ticket.1 $(COMPLETIONS)/ticket
 
 clean:
-	rm -f ticket test/unit test/unit_lmc run.tsv run.*.safetensors
+	rm -f ticket test/unit test/unit_lmc run.tsv run.epochs.tsv run.html run.*.safetensors
 
-.PHONY: run test verify bench install clean
+.PHONY: run test verify bench install uninstall clean

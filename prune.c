@@ -172,6 +172,9 @@ typedef struct {
   double done, left;  /* work units before this training in this process, and after it (for the time left) */
   char **row;         /* finished lines of PREFIX.tsv */
   int rows;
+  char **epoch;       /* lines of PREFIX.epochs.tsv; room for so many */
+  size_t epochs, room;
+  float lr;           /* what replaces the schedule's learning rate, or 0 */
 } Loop;
 
 static char *text(const char *format, ...)
@@ -320,16 +323,150 @@ static double work(const Experiment *e, int level, int branch)
 
 static int trained_at(int level, int branch) { return level > 0 || (branch != SHUFFLE && branch != RANDOM); }
 
-/* Progress on stderr about once a second, and the resume file. */
+/* ==== PREFIX.tsv and PREFIX.epochs.tsv: the configuration, a header, rows ==================== */
+
+static const char rows_header[] = "level\tbranch\tweights\tdensity\tthreshold\ttrain_loss\ttrain_error\ttest_loss\ttest_error\t"
+                                  "train_barrier\ttest_barrier\ttrain_instability\ttest_instability\tdigest";
+static const char epochs_header[] = "level\tbranch\tcopy\tdensity\tepoch\tstep\tlr\ttrain_loss\ttrain_error\ttest_loss\ttest_error";
+
+static void write_table(const Experiment *e, const char *end, const char *header, char **row, size_t rows)
+{
+  char *path = text("%s%s", e->out, end);
+  Output out;
+  size_t k;
+  output_open(&out, path);
+  for (k = 0; k < (size_t)e->pairs; k++) output_print(&out, "# %s = %s\n", e->key[k], e->value[k]);
+  output_print(&out, "%s\n", header);
+  for (k = 0; k < rows; k++) output_print(&out, "%s\n", row[k]);
+  output_close(&out);
+  free(path);
+}
+
+/* Cuts the next line off *at; fails if there is none. */
+static char *next_line(char **at, const char *path)
+{
+  char *line = *at, *end = strchr(line, '\n');
+  if (!end) fail("%s: is not a result file of ticket, or was cut short; choose another --out or remove it", path);
+  *end = 0;
+  *at = end + 1;
+  return line;
+}
+
+/* Reads such a file of an earlier, unfinished run, whose configuration must be this one's: where its rows begin, or NULL if
+ * there is no file. The caller frees *content. */
+static char *read_table(const Experiment *e, const char *path, const char *header, char **content)
+{
+  FILE *file = fopen(path, "rb");
+  char *at, *line, *expected;
+  size_t size;
+  int k;
+  *content = NULL;
+  if (!file) return NULL;
+  fclose(file);
+  at = *content = (char *)read_file(path, &size);
+  if (strlen(at) != size) fail("%s: is not a result file of ticket; choose another --out or remove it", path);
+  for (k = 0; k < e->pairs; k++) {
+    expected = text("# %.100s = %.800s", e->key[k], e->value[k]);
+    line = next_line(&at, path);
+    if (strcmp(line, expected) != 0)
+      fail("%s: holds another run ('%.80s', now '%.80s'); choose another --out or remove it", path, line, expected);
+    free(expected);
+  }
+  if (strcmp(next_line(&at, path), header) != 0) fail("%s: is not a result file of this run; choose another --out or remove it", path);
+  return at;
+}
+
+/* Field number `field` (from 0) of a line of tab-separated values, up to size - 1 characters of it. */
+static void field_of(char *to, size_t size, const char *line, int field)
+{
+  size_t n;
+  for (; field > 0 && line; field--) line = (line = strchr(line, '\t')) ? line + 1 : NULL;
+  n = line ? strcspn(line, "\t") : 0;
+  if (n >= size) n = size - 1;
+  memcpy(to, line ? line : "", n);
+  to[n] = 0;
+}
+
+/* Which training of the loop a row of PREFIX.epochs.tsv is of, counted from 0, and after which step; -1: of none. */
+static long training_of_row(const Experiment *e, const char *row, long *step)
+{
+  char field[4][24];
+  int k;
+  for (k = 0; k < 4; k++) field_of(field[k], sizeof field[k], row, k < 3 ? k : 5);
+  *step = strtol(field[3], NULL, 10);
+  for (k = 0; k < e->branches && strlen(field[0]) < 5 && strlen(field[2]) < 5; k++)
+    if (!strcmp(field[1], branch_names[e->branch[k]]))
+      return (strtol(field[0], NULL, 10) * e->branches + k) * (e->children + 1) + strtol(field[2], NULL, 10);
+  return -1;
+}
+
+/* Keeps a copy of a row of PREFIX.epochs.tsv. */
+static void add_epoch(Loop *loop, const char *row)
+{
+  if (loop->epochs == loop->room) {
+    char **more = allocate(2 * loop->room + 256, sizeof *more, "the epochs");
+    if (loop->room > 0) memcpy(more, loop->epoch, loop->room * sizeof *more);
+    loop->room = 2 * loop->room + 256;
+    free(loop->epoch);
+    loop->epoch = more;
+  }
+  loop->epoch[loop->epochs] = allocate(strlen(row) + 1, 1, "an epoch");
+  strcpy(loop->epoch[loop->epochs++], row);
+}
+
+/* Forgets the rows of what will be trained again, as this training goes on after `step`. Rows are written before the resume
+ * file or checkpoint that makes them final: a killed run leaves all that are needed, and maybe some more. */
+static void forget_epochs(Loop *loop, long step)
+{
+  const Experiment *e = loop->e;
+  char *now = text("%d\t%s\t%d\t\t\t%ld", loop->level, branch_names[loop->branch], loop->child, step);
+  long at, last;
+  const long training = training_of_row(e, now, &step);
+  for (; loop->epochs > 0; free(loop->epoch[--loop->epochs])) {
+    last = training_of_row(e, loop->epoch[loop->epochs - 1], &at);
+    if (last < training || (last == training && at <= step)) break;
+  }
+  free(now);
+}
+
+/* How the epoch went that has just ended, or what was trained of it (columns: see imp in ticket.h). The test set is evaluated
+ * only when 3 times its images have passed, so that it costs a few percent; that changes nothing that training reads. */
+static void record_epoch(Loop *loop, const Progress *p)
+{
+  const Experiment *e = loop->e;
+  const Split *test = &e->data->test;
+  const long every = (long)((3 * test->n + e->data->train.n - 1) / e->data->train.n);
+  char density[32], error[2][32], loss[64] = "-", *row;
+  float of_test;
+  size_t wrong;
+  percent(density, net_prunable(&loop->net, 1), net_prunable(&loop->net, 0));
+  percent(error[0], p->wrong, p->seen);
+  strcpy(error[1], "-");
+  if (p->step == e->how.steps || (p->epoch + 1) % every == 0) {
+    net_evaluate(&loop->net, test, &of_test, &wrong);
+    percent(error[1], wrong, test->n);
+    if (is_finite(of_test)) sprintf(loss, "%.6f", (double)of_test);
+  }
+  row = text("%d\t%s\t%d\t%s\t%ld\t%ld\t%.6g\t%.6f\t%s\t%s\t%s", loop->level, branch_names[loop->branch], loop->child, density,
+             p->epoch + 1, p->step, (double)(loop->lr > 0 ? loop->lr : learning_rate(&e->how, p->step - 1)),
+             (double)(float)(p->loss / (float)p->seen), error[0], loss, error[1]);
+  add_epoch(loop, row);
+  free(row);
+}
+
+/* Progress on stderr, the resume file, the curves. Progress comes about once a second at first and then ever more rarely, up
+ * to every half minute, because a log file keeps it all. */
 static void watch(void *context, const Progress *p)
 {
   Loop *loop = context;
   const Experiment *e = loop->e;
   time_t now = time(NULL);
-  if (now != loop->shown && !e->quiet) {
+  const double passed = difftime(now, loop->begun);
+  if (p->epoch_done || p->step == e->how.steps) record_epoch(loop, p);
+  if (!e->quiet && difftime(now, loop->shown) >= (passed < 200 ? 1 : passed < 6000 ? passed / 200 : 30)) {
     double share = (double)(p->step - loop->from) / (double)(e->how.steps - loop->from + 1);
     double this_one = work(e, loop->level, loop->branch), done = loop->done + share * this_one;
-    double rest = difftime(now, loop->begun) / (done + 1e-9) * (loop->left + (1 - share) * this_one);
+    double rest = passed / (done + 1e-9) * (loop->left + (1 - share) * this_one);
     long seconds = rest < 1e8 ? (long)rest : 100000000L;
     show_progress("level %d %s%s  epoch %ld/%ld  loss %.4f  error %.2f%%  %ld:%02ld:%02ld left   ", loop->level,
             branch_names[loop->branch], loop->child > 0 ? " child" : "", p->epoch + 1, p->epochs, (double)p->loss / (double)p->seen, 100.0 * (double)p->wrong / (double)p->seen, seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -337,6 +474,7 @@ static void watch(void *context, const Progress *p)
   }
   if (p->epoch_done && p->step < e->how.steps && difftime(now, loop->saved) >= 2) {
     char *path = text("%s.resume.safetensors", e->out);
+    write_table(e, ".epochs.tsv", epochs_header, loop->epoch, loop->epochs);
     save(loop, path, p->step, &loop->optimizer);
     free(path);
     loop->saved = now;
@@ -355,17 +493,6 @@ static void load(Loop *loop, char *path, const char *digest)
     fail("%s: has digest %s, but %s.tsv says %s; remove %s.tsv to start over", path, found, loop->e->out, digest, loop->e->out);
   safetensors_free(&s);
   free(path);
-}
-
-/* Field number `field` (from 0) of a line of tab-separated values, up to size - 1 characters of it. */
-static void field_of(char *to, size_t size, const char *line, int field)
-{
-  size_t n;
-  for (; field > 0 && line; field--) line = (line = strchr(line, '\t')) ? line + 1 : NULL;
-  n = line ? strcspn(line, "\t") : 0;
-  if (n >= size) n = size - 1;
-  memcpy(to, line ? line : "", n);
-  to[n] = 0;
 }
 
 /* Digest of the network of a level and branch that is finished. */
@@ -423,55 +550,18 @@ static long prepare(Loop *loop)
   return from;
 }
 
-static void write_rows(const Loop *loop)
-{
-  const Experiment *e = loop->e;
-  char *path = text("%s.tsv", e->out);
-  Output out;
-  int k;
-  output_open(&out, path);
-  for (k = 0; k < e->pairs; k++) output_print(&out, "# %s = %s\n", e->key[k], e->value[k]);
-  output_print(&out, "level\tbranch\tweights\tdensity\tthreshold\ttrain_loss\ttrain_error\ttest_loss\ttest_error\t"
-                     "train_barrier\ttest_barrier\ttrain_instability\ttest_instability\tdigest\n");
-  for (k = 0; k < loop->rows; k++) output_print(&out, "%s\n", loop->row[k]);
-  output_close(&out);
-  free(path);
-}
-
-/* Cuts the next line off *at; fails if there is none. */
-static char *next_line(char **at, const char *path)
-{
-  char *line = *at, *end = strchr(line, '\n');
-  if (!end) fail("%s: is not a result file of ticket, or was cut short; choose another --out or remove it", path);
-  *end = 0;
-  *at = end + 1;
-  return line;
-}
-
-/* Rows of an earlier, unfinished run in PREFIX.tsv, whose configuration must be this one's. */
+/* Rows of an earlier, unfinished run in PREFIX.tsv and PREFIX.epochs.tsv. Without the first the second does not count: who
+ * removes that one starts over. */
 static void read_rows(Loop *loop)
 {
   const Experiment *e = loop->e;
-  char *path = text("%s.tsv", e->out), *content, *at, *line, *expected;
-  FILE *file = fopen(path, "rb");
-  size_t size;
+  char *path = text("%s.tsv", e->out), *content, *at = read_table(e, path, rows_header, &content), *line, *expected;
   int k, level;
-  if (!file) {
+  long step, training, before = 0;
+  if (!at) {
     free(path);
     return;
   }
-  fclose(file);
-  at = content = (char *)read_file(path, &size);
-  if (strlen(content) != size) fail("%s: is not a result file of ticket; choose another --out or remove it", path);
-  for (k = 0; k < e->pairs; k++) {
-    expected = text("# %.100s = %.800s", e->key[k], e->value[k]);
-    line = next_line(&at, path);
-    if (strcmp(line, expected) != 0)
-      fail("%s: holds another run ('%.80s', now '%.80s'); choose another --out or remove it", path, line, expected);
-    free(expected);
-  }
-  if (strncmp(next_line(&at, path), "level\tbranch\t", 13) != 0)
-    fail("%s: is not a result file of this run; choose another --out or remove it", path);
   for (level = 0; level < e->levels; level++)
     for (k = 0; k < e->branches && *at; k++) {
       if (!trained_at(level, e->branch[k])) continue;
@@ -483,6 +573,15 @@ static void read_rows(Loop *loop)
       free(expected);
     }
   if (*at) fail("%s: holds more rows than this run has; choose another --out or remove it", path);
+  free(content);
+  free(path);
+  path = text("%s.epochs.tsv", e->out);
+  for (at = read_table(e, path, epochs_header, &content); at && *at; before = training) {
+    line = next_line(&at, path);
+    training = training_of_row(e, line, &step);
+    if (training < before) fail("%s: '%.40s...' is not the row of an epoch that comes here; remove the file", path, line);
+    add_epoch(loop, line);
+  }
   free(content);
   free(path);
 }
@@ -515,8 +614,8 @@ static void run_copy(Loop *loop, const char *path)
   char *rewind = text("%s.rewind.safetensors", e->out), *checkpoint = checkpoint_path(e, loop->level, loop->branch, loop->child);
   const long from = prepare(loop);
   long step;
-  float lr = 0;
-  if (e->retrain == FINETUNE && loop->level > 0 && loop->branch == TICKET) lr = learning_rate(&how, how.steps - 1);
+  loop->lr = 0;
+  if (e->retrain == FINETUNE && loop->level > 0 && loop->branch == TICKET) loop->lr = learning_rate(&how, how.steps - 1);
   repel_prepared(loop);
   if (loop->repel.optima > 0) {
     how.hook = repel_hook;
@@ -524,13 +623,15 @@ static void run_copy(Loop *loop, const char *path)
   }
   optimizer_clear(&loop->optimizer, net);
   loop->from = step = resume(loop, path, from);
+  forget_epochs(loop, step);
   if (loop->level == 0 && loop->branch == TICKET && loop->child == 0 && step <= e->rewind) {
     train(net, &loop->optimizer, e->data, &how, 0, step, e->rewind, 0, watch, loop);
     save(loop, rewind, e->rewind, NULL);
     step = e->rewind;
   }
   if (loop->child > 0 && step == from && step < how.steps) save(loop, path, step, &loop->optimizer); /* those before are finished */
-  train(net, &loop->optimizer, e->data, &how, (uint32_t)(loop->level + CHILD * loop->child), step, how.steps, lr, watch, loop);
+  train(net, &loop->optimizer, e->data, &how, (uint32_t)(loop->level + CHILD * loop->child), step, how.steps, loop->lr, watch, loop);
+  write_table(e, ".epochs.tsv", epochs_header, loop->epoch, loop->epochs);
   save(loop, checkpoint, how.steps, NULL);
   repel_free(&loop->repel);
   free(rewind);
@@ -599,7 +700,7 @@ static void run_one(Loop *loop)
                                  branch_names[loop->branch], (unsigned long)survivors, density, (double)threshold,
                                  (double)train_loss, train_error, (double)test_loss, test_error, measured[0], measured[1], measured[2],
                                  measured[3], digest);
-  write_rows(loop);
+  write_table(e, ".tsv", rows_header, loop->row, (size_t)loop->rows);
   remove(path);
   if (!e->quiet)
     show_progress("level %d %s  density %s%%  train error %s%%  test error %s%%  digest %s          \n", loop->level,
@@ -638,7 +739,7 @@ void imp(const Experiment *e)
   net_create(&loop.net, &e->model, e->data, e->batch, e->threads);
   optimizer_create(&loop.optimizer, &loop.net);
   read_rows(&loop);
-  write_rows(&loop); /* shows at once whether results can be written */
+  write_table(e, ".tsv", rows_header, loop.row, (size_t)loop.rows); /* shows at once whether results can be written */
   loop.begun = loop.saved = time(NULL);
   for (k = 0; k < e->levels * e->branches; k++) /* rows come in this order, so the first loop.rows are done */
     if (trained_at(k / e->branches, e->branch[k % e->branches]) && ++done > loop.rows)
@@ -656,7 +757,9 @@ void imp(const Experiment *e)
   free(path);
   print_table(&loop);
   for (k = 0; k < loop.rows; k++) free(loop.row[k]);
+  while (loop.epochs > 0) free(loop.epoch[--loop.epochs]);
   free(loop.row);
+  free(loop.epoch);
   optimizer_free(&loop.optimizer);
   net_free(&loop.net);
 }

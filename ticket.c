@@ -2,7 +2,7 @@
  * the published presets, and one thin function per command. SPDX-License-Identifier: MIT */
 #include "ticket.h"
 
-#include <errno.h>
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 /* ==== options =============================================================================== */
 
 enum { TRAIN = 1, IMP = 2, BATCHES = 4, DATA = 8, BENCH = 16, VERIFY = 32, HELP = 64,
-       LMC = 128, STABILITY = 256, DISTANCE = 512, PROBE = 1024, CURVE = 2048 }; /* commands that take an option */
+       LMC = 128, STABILITY = 256, DISTANCE = 512, PROBE = 1024, CURVE = 2048, REPORT = 4096 }; /* commands that take an option */
 enum { TEXT, INTEGER, REAL, CHOICE, LIST, STEPS, STEP_LIST, FLAG };
 
 enum {
@@ -87,10 +87,10 @@ static const Option options[OPTIONS] = {
   [O_MASK] = {"mask", "union|first|second|intersection", "union", CHOICE, LMC, 1, 0, 0,
               "weights that are not 0 on the line; union: those of either end, so that both are as stored"},
   [O_WHAT] = {"what", "angle|cosine|l2|l1|disagreement|kl|js", "angle", CHOICE, DISTANCE, 1, 0, 0,
-              "2 angle / pi, cosine, Euclidean or mean absolute distance of the weights that survive in both; or of predictions on the\n"
-              "        test set: percent that differ, divergence of Kullback and Leibler (row to column) or Jensen and Shannon in nats"},
+              "2 angle / pi, cosine, Euclidean or mean absolute distance of the weights that survive in both; or of predictions on the "
+              "test set: percent that differ, divergence of Kullback and Leibler (row to column) or Jensen and Shannon in nats"},
   [O_PRESET] = {"preset", "NAME", "", TEXT, RUNS | CURVE | BATCHES, 0, 0, 0, "published hyperparameters; options after it override it"},
-  [O_OUT] = {"out", "PREFIX", "", TEXT, TRAIN | IMP | DATA, 0, 0, 0, "all result files begin with PREFIX (data: folder to write the set to)"},
+  [O_OUT] = {"out", "PREFIX", "", TEXT, TRAIN | IMP | DATA | REPORT, 0, 0, 0, "all result files begin with PREFIX (data: folder to write the set to; report: the page is PREFIX.html)"},
   [O_THREADS] = {"threads", "N", "1", INTEGER, RUNS | MEASURES | BENCH, 0, 1, 256, "threads, in a build with OpenMP; the results are the same"},
   [O_QUIET] = {"quiet", "", "off", FLAG, TRAIN | IMP, 0, 0, 0, "no progress on stderr"},
 };
@@ -183,7 +183,7 @@ static int choice_of(const char *choices, const char *text, size_t n)
   }
 }
 
-/* The number at the start of `text`, within the option's limits; *end is where it stops. */
+/* The number at the start of `text`, within the option's limits; *end, unless NULL, is where it stops. */
 static double decimal(const Option *o, const char *text, const char **end)
 {
   const size_t n = strspn(text, o->kind == REAL ? "0123456789.eE+-" : "0123456789");
@@ -191,24 +191,25 @@ static double decimal(const Option *o, const char *text, const char **end)
   double x = strtod(text, &stop);
   if (stop == text || stop > text + n || !(x >= o->least && x <= o->most))
     fail_usage("--%s %s: must be %s from %.9g to %.16g", o->name, text, o->kind == REAL ? "a number" : "a whole number", o->least, o->most);
-  *end = stop;
+  if (end) *end = stop;
   return x;
 }
 
-/* Steps in a STEP such as 500it or 10ep; *end is where it stops. */
+/* Steps in a STEP such as 500it or 10ep; *end, unless NULL, is where it stops. */
 static long steps(const Option *o, const char *text, long per_epoch, const char **end)
 {
   char digits[24] = {0};
   const size_t n = strspn(text, "0123456789");
+  const char *unit = text + n;
   double x;
   if (n == 0 || n >= sizeof digits) fail_usage("--%s %s: must be a number of iterations or epochs such as 500it or 10ep", o->name, text);
   memcpy(digits, text, n);
-  x = decimal(o, digits, end);
-  *end = text + n;
-  if (!strncmp(*end, "it", 2)) *end += 2;
-  else if (!strncmp(*end, "ep", 2)) *end += 2, x *= (double)per_epoch;
+  x = decimal(o, digits, NULL);
+  if (!strncmp(unit, "it", 2)) unit += 2;
+  else if (!strncmp(unit, "ep", 2)) unit += 2, x *= (double)per_epoch;
   else if (x > 0) fail_usage("--%s %s: say whether these are iterations or epochs: 500it or 10ep", o->name, text);
   if (x > o->most) fail_usage("--%s %s: is more than %.0f steps", o->name, text, o->most);
+  if (end) *end = unit;
   return (long)x;
 }
 
@@ -286,7 +287,7 @@ static void parse(int count, char **argument, int command, const char *command_n
   for (i = 0; i < count; i++) {
     const char *name = argument[i], *equals;
     int nearest = 0;
-    if (strncmp(name, "-", 1) != 0 && command & MEASURES) {
+    if (strncmp(name, "-", 1) != 0 && command & (MEASURES | REPORT)) {
       if (strlen(name) > 512 || strpbrk(name, "\t\n")) fail_usage("the name of file %d is too long or has tabs or newlines", files + 1);
       file[files++] = argument[i];
       continue;
@@ -310,23 +311,15 @@ static void parse(int count, char **argument, int command, const char *command_n
     set(k, equals ? equals + 1 : argument[++i]);
     if (k == O_PRESET) apply_preset(value[O_PRESET]);
   }
+  if (command & REPORT && files == 0) fail_usage("report takes result files or the PREFIX of runs, but none is given; see ticket help report");
   if (command & MEASURES && (command & PAIRS ? files != 2 : command == PROBE ? files != 1 : files == 0))
     fail_usage("%s takes %s, but %d %s given; see ticket help %s", command_name,
                command & PAIRS ? "two checkpoints" : command == PROBE ? "one checkpoint" : "checkpoints", files, files == 1 ? "is" : "are", command_name);
 }
 
-static double number(int option)
-{
-  const char *end;
-  return decimal(&options[option], value[option], &end);
-}
-
+static double number(int option) { return decimal(&options[option], value[option], NULL); }
+static long steps_of(int option, long per_epoch) { return steps(&options[option], value[option], per_epoch, NULL); }
 static int choice(int option) { return choice_of(options[option].argument, value[option], strlen(value[option])); }
-static long steps_of(int option, long per_epoch)
-{
-  const char *end;
-  return steps(&options[option], value[option], per_epoch, &end);
-}
 
 /* A rate or density in millionths, -1 if not given. */
 static long millionths(int option)
@@ -421,24 +414,19 @@ static int configuration(int command, const char *name, const Dataset *data, con
   return n;
 }
 
-/* A checkpoint's values and mask, in the net. */
-static void read_checkpoint(Net *net, const char *path)
-{
-  Safetensors s;
-  safetensors_read(&s, path);
-  checkpoint_apply(net, &s, path);
-  safetensors_free(&s);
-}
-
 /* train, imp and stability: the first is the second with one level. */
 static void run(int command, const char *name)
 {
+  static const struct {
+    int option;
+    const char *key;
+  } given[2] = {{O_INIT, "init-digest"}, {O_TICKET, "ticket-digest"}};
   static const char *key[PAIRS_MOST], *text[PAIRS_MOST];
-  char start[2][17];
+  char digest[2][17];
   Experiment e;
   Dataset data;
-  Safetensors init;
-  Net net;
+  Safetensors start[2];
+  Solution ticket = {0};
   const char *at;
   int k;
   memset(&e, 0, sizeof e);
@@ -479,13 +467,16 @@ static void run(int command, const char *name)
   e.out = value[O_OUT];
   e.quiet = !strcmp(value[O_QUIET], "on");
   e.pairs = configuration(command, name, &data, key, text);
-  if (*value[O_INIT]) {
-    safetensors_read(&init, value[O_INIT]);
-    e.init = &init;
-    e.init_path = value[O_INIT];
+  for (k = 0; k < 2; k++) {
+    const char *path = value[given[k].option];
+    Net net;
+    if (!*path) continue;
+    safetensors_read(&start[k], path);
     net_create(&net, &e.model, &data, 1, 1);
-    checkpoint_apply(&net, &init, value[O_INIT]); /* refuses a wrong file before any result is written */
-    key[e.pairs] = "init-digest", text[e.pairs++] = digest_text(start[0], fnv(net_digest(&net), net.mask, net.size));
+    checkpoint_apply(&net, &start[k], path); /* refuses a wrong file before any result is written */
+    key[e.pairs] = given[k].key, text[e.pairs++] = digest_text(digest[k], fnv(net_digest(&net), net.mask, net.size));
+    if (k == 0) e.init = &start[k], e.init_path = path;
+    else solution_take(&ticket, &net), safetensors_free(&start[k]);
     net_free(&net);
   }
   e.key = key;
@@ -493,7 +484,6 @@ static void run(int command, const char *name)
   if (command == STABILITY) {
     long fork[MILESTONES];
     int n = 0;
-    Solution ticket;
     const char *list = value[O_AT];
     if (e.children == 0) fail_usage("--children 0: stability compares copies; give 1 or more");
     for (; *list; list += *list == ',') {
@@ -502,18 +492,11 @@ static void run(int command, const char *name)
       if (fork[n] > e.how.steps || (n > 0 && fork[n] < fork[n - 1])) fail_usage("--at %s: must ascend, up to --steps %s", value[O_AT], value[O_STEPS]);
       n++;
     }
-    if (*value[O_TICKET]) {
-      net_create(&net, &e.model, &data, 1, 1);
-      read_checkpoint(&net, value[O_TICKET]);
-      key[e.pairs] = "ticket-digest", text[e.pairs++] = digest_text(start[1], fnv(net_digest(&net), net.mask, net.size));
-      solution_take(&ticket, &net);
-      net_free(&net);
-    }
-    stability(&e, *value[O_TICKET] ? ticket.mask : NULL, fork, n);
-    if (*value[O_TICKET]) solution_free(&ticket);
+    stability(&e, ticket.mask, fork, n);
+    solution_free(&ticket);
   } else
     imp(&e);
-  if (e.init) safetensors_free(&init);
+  if (e.init) safetensors_free(&start[0]);
   dataset_free(&data);
 }
 
@@ -657,27 +640,11 @@ static int by_time(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
-/* Masks each prunable weight with probability 1 - percent/100. */
-static void random_mask(Net *net, unsigned percent)
-{
-  unsigned char *mask = allocate(net->size, 1, "the mask");
-  Stream s = {0, RANDOM_BENCH, 0, 0};
-  size_t j;
-  int k;
-  memset(mask, 1, net->size);
-  for (k = 0; k < net->tensors; k++)
-    for (j = net->tensor[k].offset; net->tensor[k].prunable && j < net->tensor[k].offset + net->tensor[k].size; j++) {
-      uint64_t index = j;
-      mask[j] = random_below(s, &index, 100) < percent;
-    }
-  net_set_mask(net, mask);
-  free(mask);
-}
-
 static void bench(void)
 {
   enum { MOST = 1000 };
-  static const unsigned density[] = {100, 50, 20, 10, 5, 2};
+  static const int density[] = {100, 50, 20, 10, 5, 2};
+  Pruning pruning = {LAYER, 0, -1, -1, -1};
   const size_t batch = (size_t)number(O_BATCH);
   const Model model = model_of();
   const int threads = (int)number(O_THREADS);
@@ -697,8 +664,10 @@ static void bench(void)
     int n = 0;
     net_create(&net, &model, &data, batch, threads);
     optimizer_create(&o, &net);
-    random_mask(&net, density[k]);
+    pruning.density = 10000 * density[k];
     net_init(&net, KAIMING_NORMAL, seed_of(O_SEED), 0);
+    prune_magnitude(&net, net.mask, &pruning); /* of random weights: a random mask */
+    net_set_mask(&net, net.mask);
     if (k == 0) printf("# activations, their gradients and workspace: %lu bytes an image\ndensity\tms\timages_per_s\tgflops\tbytes\n", (unsigned long)(net.bytes / batch));
     for (start = time(NULL); threads > 1 && time(NULL) == start;) continue;
     start = time(NULL);
@@ -716,7 +685,7 @@ static void bench(void)
     }
     qsort(took, (size_t)n, sizeof *took, by_time);
     ms = threads > 1 ? 1000 * difftime(time(NULL), start) / n : took[n / 2]; /* clock() counts all threads: five seconds by the clock on the wall */
-    printf("%u\t%.3f\t%.0f\t%.1f\t%lu\n", density[k], ms, (double)batch / ms * 1000, net_operations(&net) / ms / 1e6, (unsigned long)net.bytes);
+    printf("%d\t%.3f\t%.0f\t%.1f\t%lu\n", density[k], ms, (double)batch / ms * 1000, net_operations(&net) / ms / 1e6, (unsigned long)net.bytes);
     fflush(stdout);
     optimizer_free(&o);
     net_free(&net);
@@ -802,47 +771,197 @@ static int verify(void)
 static const struct {
   const char *name;
   int command;
-  const char *help;
+  const char *files, *help, *about, *examples;
 } commands[] = {
-  {"train", TRAIN, "trains one network, dense or under the mask of --init"},
-  {"imp", IMP, "finds tickets: train, prune, rewind, repeat; with controls"},
-  {"lmc", LMC, "A B: loss and error along the straight line between two checkpoints, and the barrier"},
-  {"stability", STABILITY, "instability of copies trained from several steps under different data orders"},
-  {"distance", DISTANCE, "FILE...: distances between checkpoints, as a matrix"},
-  {"probe", PROBE, "FILE: gradient noise, dead units, density by layer, histogram of weights"},
-  {"curve", CURVE, "A B: trains a bent path of low loss between two checkpoints"},
-  {"batches", BATCHES, "prints which images make up each batch of a training"},
-  {"data", DATA, "describes a data set; writes it as IDX or CIFAR files"},
-  {"bench", BENCH, "times a training step at several densities"},
-  {"verify", VERIFY, "checks that this build gives the same bits as all others"},
-  {"help", HELP, "explains a command: ticket help COMMAND"},
+  {"train", TRAIN, "", "trains one network, dense or under the mask of --init", "Writes the files that imp writes, for one level.",
+   "ticket train --data synth --epochs 5 --out dense"},
+  {"imp", IMP, "", "finds tickets: train, prune, rewind, repeat; with controls",
+   "Level 0 trains the whole network. From each level to the next, those --rate of the surviving weights that are smallest in magnitude are pruned "
+   "(0 for good; weights of dense layers and convolutions only), the others are rewound to their values at step --rewind of level 0, and the "
+   "network is trained again as before: a lottery ticket. Controls, --branches, are trained beside it: reinit has the ticket's connections but new "
+   "initial values, the same at all levels (reinit-fresh: others at each); shuffle has as many connections in each layer, elsewhere (random: over "
+   "all layers), and the ticket's initial values. A ticket that ends with less error than its controls owes it to these values on these connections.",
+   "ticket imp --data synth --levels 4 --rate 0.6 --epochs 3 --branches reinit --out try\n"
+   "ticket imp --preset lenet-mnist --data mnist:DIR --branches reinit --out lenet"},
+  {"lmc", LMC, " A B", "loss and error along the straight line between two checkpoints, and the barrier",
+   "Prints for training and test set the barrier (highest error on the line minus the mean of its ends, in percent), the height (highest error above "
+   "the straight line between the errors of the ends) and the highest loss, then loss and error at each place.",
+   "ticket lmc try.L00.safetensors try.L01.safetensors"},
+  {"stability", STABILITY, "", "instability of copies trained from several steps under different data orders",
+   "Trains a network to each step of --at, there makes copies, and trains all to the end. Prints a row per step: instability, the mean barrier "
+   "over all pairs, errors in percent, digest of the last copy.",
+   "ticket stability --data synth --epochs 3 --at 0,1ep,2ep"},
+  {"distance", DISTANCE, " FILE...", "distances between checkpoints, as a matrix", "", "ticket distance try.L00.safetensors try.L01.safetensors try.rewind.safetensors"},
+  {"probe", PROBE, " FILE", "gradient noise, dead units, density by layer, histogram of weights",
+   "Prints the angle in radians between the gradients of batches and of the whole training set, their norms, each layer's weights, units and dead "
+   "units, and how many surviving weights lie around each value.", "ticket probe try.L03.safetensors"},
+  {"curve", CURVE, " A B", "trains a bent path of low loss between two checkpoints", "Prints what lmc prints, along a quadratic Bezier curve whose bend "
+   "is trained (Garipov and others 2018).", "ticket curve --epochs 3 try.L00.safetensors try.L00.reinit.safetensors"},
+  {"report", REPORT, " PREFIX...", "one HTML page of figures from runs and from tables of the commands above", "Runs that differ in their seeds "
+   "only are averaged. A table is what lmc, stability, distance, probe or curve printed, in a file.", "ticket report try"},
+  {"batches", BATCHES, "", "prints which images make up each batch of a training", "For other implementations. With --augment also the crop in the "
+   "image bordered by 4 black pixels, and whether it is mirrored.", "ticket batches --data synth --levels 1 --steps 5it"},
+  {"data", DATA, "", "describes a data set; writes it as IDX or CIFAR files", "", "ticket data --data synth-rgb"},
+  {"bench", BENCH, "", "times a training step at several densities", "Prints a row per density, in percent: milliseconds a step, images a second, GFLOP/s on "
+   "the surviving weights, bytes of memory.", "ticket bench --model conv4 --batch 128"},
+  {"verify", VERIFY, "", "checks that this build gives the same bits as all others", "", ""},
+  {"help", HELP, " [COMMAND]", "explains a command; --man: as a man page; --completion: for bash", "", ""},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
+static const struct {
+  const char *name, *help;
+} columns[] = {
+  {"level, branch", "times pruned; ticket or control"},
+  {"weights, density", "surviving prunable weights, and their share in percent"},
+  {"threshold", "largest magnitude that pruning this network would remove"},
+  {"*_loss, *_error", "mean cross-entropy in nats, and wrong images in percent, of the training and test set"},
+  {"*_barrier", "to the same branch one level up: highest error on the straight line minus the mean of its ends; needs --points or --children"},
+  {"*_instability", "mean barrier over all pairs of the network and its --children"},
+  {"digest", "of parameters and batch-norm statistics: equal on every machine"},
+};
+
+static const struct {
+  int first; /* option */
+  const char *name;
+} groups[] = {{O_DATA, "data"}, {O_MODEL, "model"}, {O_EPOCHS, "training"}, {O_LEVELS, "pruning"}, {O_CHILDREN, "measuring and repelling"}, {O_PRESET, "the run"}};
+enum { GROUPS = sizeof groups / sizeof groups[0], WIDTH = 92 };
+
+static int roff; /* help is written as a man page */
+
+/* Prints words in lines of at most WIDTH columns that begin with `indent` blanks; the first line already has `at` columns. */
+static void wrap(int at, int indent, const char *s)
+{
+  while (*s) {
+    int n = (int)strcspn(s, " \n");
+    if (at > indent && at + n >= WIDTH - 20 * roff) at = 0, printf("\n");
+    at += n + printf("%*s", at > indent ? 1 : indent - at, "");
+    if (roff && *s == '.') printf("\\&");
+    for (; n > 0; n--, s++) printf("%s%c", roff && *s == '-' ? "\\" : "", *s);
+    if (*s == '\n') at = 0, printf("\n");
+    s += *s != 0;
+  }
+  printf("\n");
+}
+
+static void heading(const char *name)
+{
+  printf(roff ? ".SH " : "\n");
+  for (; *name; name++) printf("%c", roff ? toupper((unsigned char)*name) : *name);
+  printf(roff ? "\n" : ":\n");
+}
+
+static void entry(const char *tag, const char *text)
+{
+  int at = 0;
+  if (roff) printf(".TP\n.B "), wrap(0, 0, tag);
+  else if ((at = printf("  %s", tag)) > 22) at = 0, printf("\n");
+  wrap(at, roff ? 0 : 24, text);
+}
+
+/* Columns, options and presets of these commands. */
+static void details(int command)
+{
+  char tag[96], text[1024];
+  int c, g, k, n;
+  if (command & (TRAIN | IMP)) {
+    heading("files");
+    entry("PREFIX.tsv", "the configuration as # option = value, then a row per network; - is not measured:");
+    for (k = 0; k < (int)(sizeof columns / sizeof columns[0]); k++) entry(columns[k].name, columns[k].help);
+    entry("PREFIX.epochs.tsv", "a row per epoch of every training: loss and error of its batches and of the test set");
+    entry("PREFIX.L00.safetensors", "the trained network of level 0, L01 of level 1 ...; PREFIX.L01.reinit.safetensors a control, .child1 a copy");
+    entry("PREFIX.rewind.safetensors", "what the tickets are rewound to");
+    entry("PREFIX.resume.safetensors", "only while it runs: if it is stopped, the same command goes on where it was");
+  }
+  for (g = 0; g < GROUPS; g++) {
+    const char *name = groups[g].name;
+    for (k = groups[g].first; k < (g + 1 < GROUPS ? groups[g + 1].first : OPTIONS); k++) {
+      const Option *o = &options[k];
+      if (!(o->commands & command)) continue;
+      if (name) heading(name);
+      name = NULL;
+      sprintf(tag, "--%s %s", o->name, o->argument);
+      n = sprintf(text, "%s%s%s", o->help, *o->standard && o->kind != FLAG ? "; default " : "", o->kind != FLAG ? o->standard : "");
+      for (c = 0; roff && c < COMMANDS; c++)
+        if (o->commands & commands[c].command) n += sprintf(text + n, " [%s]", commands[c].name);
+      entry(tag, text);
+    }
+  }
+  if (!(command & options[O_PRESET].commands)) return;
+  heading("presets");
+  for (k = 0; k < PRESETS; k++) {
+    sprintf(text, "%s: %s", presets[k].source, presets[k].settings);
+    entry(presets[k].name, text);
+  }
+}
+
+/* All commands; what they do at length only in the manual. */
+static void list(void)
+{
+  char tag[64], text[1024];
+  int k;
+  for (k = 0; k < COMMANDS; k++) {
+    sprintf(tag, "%s%s", commands[k].name, commands[k].files);
+    sprintf(text, "%s%s%s", commands[k].help, roff && *commands[k].about ? ". " : "", roff ? commands[k].about : "");
+    entry(tag, text);
+  }
+}
+
 static void help(int c)
 {
-  int k;
-  if (c < 0) {
-    printf("ticket %s - finds lottery tickets and tests why they win\n\nusage: ticket COMMAND [--option value]...\n\n", TICKET_VERSION);
-    for (k = 0; k < COMMANDS; k++) printf("  %-9s %s\n", commands[k].name, commands[k].help);
-    printf("\nFirst try:  ticket imp --data synth --branches reinit --levels 4 --rate 0.6 --epochs 3 --out try\n");
+  if (c >= 0) {
+    printf("ticket %s - %s\n\nusage: ticket %s%s%s%s\n", commands[c].name, commands[c].help, commands[c].name, commands[c].files,
+           commands[c].command & (TRAIN | IMP) ? " --out PREFIX" : "", commands[c].command & (VERIFY | HELP) ? "" : " [--option value]...");
+    if (*commands[c].about) printf("\n"), wrap(0, 0, commands[c].about);
+    if (*commands[c].examples) heading("for example"), wrap(0, 2, commands[c].examples);
+    details(commands[c].command);
     return;
   }
-  printf("ticket %s - %s\n", commands[c].name, commands[c].help);
-  if (commands[c].command & (TRAIN | IMP))
-    printf("\nWrites PREFIX.tsv (configuration, then a row per network: errors in percent, digest of its weights),\n"
-           "PREFIX.rewind.safetensors and PREFIX.L00.safetensors, L01 ... (controls: PREFIX.L01.reinit.safetensors).\n"
-           "If it is stopped, the same command goes on where it was.\n");
-  printf("\n");
-  for (k = 0; k < OPTIONS; k++) {
-    const Option *o = &options[k];
-    if (!(o->commands & commands[c].command)) continue;
-    printf("  --%s %s\n        %s%s%s\n", o->name, o->argument, o->help, *o->standard && o->kind != FLAG ? "; default " : "",
-           o->kind != FLAG ? o->standard : "");
+  printf("ticket %s - finds lottery tickets and tests why they win\n\nusage: ticket COMMAND [--option value]...\n\n", TICKET_VERSION);
+  list();
+  printf("\nFirst try:  ticket imp --data synth --branches reinit --levels 4 --rate 0.6 --epochs 3 --out try\n");
+}
+
+/* The manual: `man -l`, or share/man/man1/ticket.1. */
+static void manual(void)
+{
+  int k;
+  roff = 1;
+  printf(".TH TICKET 1 2026-11-23 \"ticket %s\"\n.SH NAME\nticket \\- finds lottery tickets and tests why they win\n.SH SYNOPSIS\n"
+         ".B ticket\n.I COMMAND\n[\\-\\-option value]...\n.SH COMMANDS\n", TICKET_VERSION);
+  list();
+  details(~0);
+  heading("examples");
+  printf(".nf\n");
+  for (k = 0; k < COMMANDS; k++)
+    if (*commands[k].examples) wrap(0, 0, commands[k].examples);
+  printf(".fi\n");
+  heading("exit status");
+  wrap(0, 0, "0; 1 if a file, the data or the machine is not right; 2 if the command line is not.");
+}
+
+/* For bash; zsh reads it after `autoload -U bashcompinit; bashcompinit`. */
+static void completion(void)
+{
+  int c, k;
+  printf("_ticket()\n{\n  local words=\n  case ${COMP_WORDS[COMP_CWORD-1]} in\n  ticket | */ticket | help) words='");
+  for (c = 0; c < COMMANDS; c++) printf("%s ", commands[c].name);
+  for (k = 0; k < OPTIONS; k++)
+    if (options[k].kind == CHOICE) {
+      const char *s = options[k].argument;
+      printf("' ;;\n  --%s) words='", options[k].name);
+      for (; *s; s++) printf("%c", *s == '|' ? ' ' : *s);
+    }
+  printf("' ;;\n  --preset) words='");
+  for (k = 0; k < PRESETS; k++) printf("%s ", presets[k].name);
+  printf("' ;;\n  --nesterov | --quiet | [!-]*)\n    case ${COMP_WORDS[1]} in\n");
+  for (c = 0; c < COMMANDS; c++) {
+    printf("    %s) words='", commands[c].name);
+    for (k = 0; k < OPTIONS; k++)
+      if (options[k].commands & commands[c].command) printf("--%s ", options[k].name);
+    printf("' ;;\n");
   }
-  if (!(commands[c].command & options[O_PRESET].commands)) return;
-  printf("\npresets:\n");
-  for (k = 0; k < PRESETS; k++) printf("  %s: %s\n      %s\n", presets[k].name, presets[k].source, presets[k].settings);
+  printf("    esac ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -o default -F _ticket ticket\n");
 }
 
 /* What printf wrote may only now turn out not to fit on the disk. */
@@ -870,6 +989,10 @@ int main(int count, char **argument)
   for (k = 2; k < count; k++)
     if (!strcmp(argument[k], "--help") || !strcmp(argument[k], "-h")) topic = c;
   if (commands[c].command == HELP && count > 2 && topic < 0) {
+    if (!strcmp(argument[2], "--man") || !strcmp(argument[2], "--completion")) {
+      argument[2][2] == 'm' ? manual() : completion();
+      return finish(0);
+    }
     for (topic = 0; topic < COMMANDS && strcmp(argument[2], commands[topic].name) != 0;) topic++;
     if (topic == COMMANDS) fail_usage("there is no command '%s'; see ticket help", argument[2]);
   }
@@ -885,6 +1008,7 @@ int main(int count, char **argument)
   case DATA: describe(); break;
   case BENCH: bench(); break;
   case VERIFY: return finish(verify());
+  case REPORT: report(file, files, value[O_OUT]); break;
   case TRAIN:
   case IMP:
   case STABILITY: run(commands[c].command, name); break;

@@ -126,7 +126,6 @@ enum { /* purpose           a        b         what is drawn */
   RANDOM_AUGMENT = 3, /*    level    epoch     crops and flips; for children likewise */
   RANDOM_MASK = 4,    /*    level    tensor    mask shuffled within a tensor (branch shuffle), over all: tensor = 2^32-1 */
   RANDOM_DATA = 5,    /*    image    set       synthetic images: set = 0 train, 1 test, + 2 for synth-rgb */
-  RANDOM_BENCH = 6,   /*    -        -         the masks that bench times */
   RANDOM_CURVE = 7    /*    -        -         index = step: where on the curve that is being trained a batch is evaluated */
 };
 enum { CHILD = 65536 };
@@ -471,8 +470,9 @@ typedef struct {
   int pairs; /* the configuration as the files record it */
   const char **key, **value;
 } Experiment;
-/* Runs it, or goes on where a killed run with the same configuration stopped; writes PREFIX.tsv,
- * PREFIX.rewind.safetensors, PREFIX.Lnn[.BRANCH][.childN].safetensors and prints the table of test errors on stdout. */
+/* Runs it, or goes on where a killed run with the same configuration stopped; writes PREFIX.tsv, PREFIX.epochs.tsv (a row per
+ * epoch of every training: loss and error of its batches before their updates, of the test set when 3 times its images have
+ * passed and at the end; an epoch that a rewound training begins in its middle counts from there), PREFIX.rewind.safetensors, PREFIX.Lnn[.BRANCH][.childN].safetensors and prints the table of test errors on stdout. */
 void imp(const Experiment *e);
 
 /* Instability analysis (Frankle et al. 2020, algorithm 1): trains to the end, and from each step at[0..n) (ascending) again
@@ -486,5 +486,13 @@ const char *digest_text(char digits[17], uint64_t digest);
 /* Sets weights and mask of the net from a checkpoint. Fails, naming `path`, on a missing or unknown tensor, a
  * wrong shape, a mask that is not 0 or 1, a weight that is not finite or a digest that does not fit. */
 void checkpoint_apply(Net *net, const Safetensors *s, const char *path);
+
+/* ==== report.c: one page to look at ========================================================= */
+
+/* Writes OUT.html ("": beside the first table) with a figure for all that the tables name[0..n) hold: a run's PREFIX or PREFIX.tsv (with
+ * PREFIX.epochs.tsv and PREFIX.Lnn.safetensors where they are), or a .tsv file that lmc, curve, distance, probe or stability
+ * printed; each is known by its header. Runs that differ in seeds, number of levels or branches only are averaged, others drawn side by side.
+ * The page is the same bytes everywhere. Prints its name. Fails, naming the file, on one that is cut short, damaged or no table of ticket. */
+void report(char *const *name, int n, const char *out);
 
 #endif

@@ -57,7 +57,10 @@ else
 fi
 run test/cli.sh sh test/cli.sh
 run test/lmc.sh sh test/lmc.sh
+run test/report.sh sh test/report.sh
 run test/faults.sh sh test/faults.sh
+run test/sweep.sh sh test/sweep.sh
+run test/readme.sh sh test/readme.sh
 run test/torch.sh sh test/torch.sh "$compiler"
 verify()
 {

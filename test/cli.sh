@@ -26,10 +26,44 @@ for option in data train-size model init-scheme init epochs steps batch optimize
   grep -q -e "^  --$option " help.imp && good || bad 'help imp' "--$option" 'none'
 done
 for preset in lenet-mnist lenet-mnist-lmc lenet-mnist-lth lenet-mnist-openlth; do
-  grep -q "^  $preset: " help.imp && good || bad 'help imp' "preset $preset and its source" 'none'
+  grep -q "^  $preset " help.imp && good || bad 'help imp' "preset $preset and its source" 'none'
+done
+for section in files data model training pruning 'for example'; do
+  grep -q "^$section:\$" help.imp && good || bad 'help imp' "a section '$section:'" 'none'
+done
+is 'no line of help is over 92 columns' '' "$(cat help.* | grep '.\{93\}')"
+works 'a run' train --model lenet-3 --train-size 20 --steps 1it --quiet --out columns
+for column in $(grep '^level' columns.tsv); do
+  grep -q -e "^  \(.*, \)*$column[ ,]" -e "^  \(.*, \)*\*_${column#*_}[ ,]" help.imp && good || bad 'help imp' "the column $column" 'none'
 done
 works --version --version
 works --help --help
+
+group 'the manual and the completion'
+works 'help --man' help --man
+cp out ticket.1
+for word in $(sed -n 's/^  --\([^ ]*\) .*/\\-\\-\1/p; s/^  \([a-z][a-z0-9-]*\) .*/\1/p' help.* | sed 's/\([a-z0-9]\)-/\1\\-/g' | sort -u); do
+  grep -qF -e ".B $word" ticket.1 && good || bad 'the manual' "an entry '.B $word'" 'none'
+done
+if command -v groff >/dev/null; then is 'groff has no warnings' '' "$(groff -man -ww -Tascii ticket.1 2>&1 >/dev/null)"
+else skip 'groff -ww: there is no groff'; fi
+if command -v mandoc >/dev/null; then is 'mandoc has no warnings' '' "$(mandoc -T lint ticket.1 2>&1)"
+else skip 'mandoc -T lint: there is no mandoc'; fi
+works 'help --completion' help --completion
+cp out completion
+complete() # WORD...: what bash offers for the last of them
+{
+  bash -c '. ./completion && COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) && _ticket && echo ${COMPREPLY[*]}' bash "$@" 2>&1
+}
+if command -v bash >/dev/null; then
+  is 'a command' 'bench' "$(complete ticket be)"
+  is 'help of a command' 'probe' "$(complete ticket help pr)"
+  is 'an option' '--repel --repel-set' "$(complete ticket imp --quiet --rep)"
+  is 'of that command' '' "$(complete ticket train --out x --rep)"
+  is 'a choice' 'kaiming-normal kaiming-uniform' "$(complete ticket train --init-scheme k)"
+  is 'a preset' 'vgg16-cifar10 vgg16-low vgg16-warmup vgg16-openlth' "$(complete ticket imp --preset vgg16)"
+  is 'a file: left to bash' '' "$(complete ticket imp --init '')"
+else skip 'completion: there is no bash'; fi
 
 group 'unknown commands and options name the nearest'
 refused 2 'ticket COMMAND'
@@ -121,8 +155,8 @@ for preset in lenet-mnist lenet-mnist-lth lenet-mnist-openlth; do
     works "$command --preset $preset" $command --preset $preset --steps 0it --train-size 50 --model lenet-5 --out p.$command.$preset
   done
 done
-works '--epochs 0' train --epochs 0 --train-size 50 --model lenet-5 --out p.epochs
-is '--epochs 0 is recorded as' 0ep "$(config p.epochs.tsv steps)"
+works '--epochs 0' train --epochs 0 --train-size 50 --model lenet-5 --out p.zero
+is '--epochs 0 is recorded as' 0ep "$(config p.zero.tsv steps)"
 
 # ==== imp ====================================================================================
 
@@ -167,7 +201,7 @@ for key in 'data = synth' 'train-size = 600' 'model = lenet-20-10' 'steps = 30it
   grep -qx "# $key" a/a.tsv && good || bad 'a.tsv' "# $key" 'none'
 done
 cat a/* | grep -qaF "$room" && bad 'result files' 'nothing of this machine' "$room" || good
-is 'files' 'a.L00.reinit-fresh.safetensors a.L00.reinit.safetensors a.L00.safetensors a.L01.random.safetensors a.L01.reinit-fresh.safetensors a.L01.reinit.safetensors a.L01.safetensors a.L01.shuffle.safetensors a.L02.random.safetensors a.L02.reinit-fresh.safetensors a.L02.reinit.safetensors a.L02.safetensors a.L02.shuffle.safetensors a.rewind.safetensors a.tsv' \
+is 'files' 'a.L00.reinit-fresh.safetensors a.L00.reinit.safetensors a.L00.safetensors a.L01.random.safetensors a.L01.reinit-fresh.safetensors a.L01.reinit.safetensors a.L01.safetensors a.L01.shuffle.safetensors a.L02.random.safetensors a.L02.reinit-fresh.safetensors a.L02.reinit.safetensors a.L02.safetensors a.L02.shuffle.safetensors a.epochs.tsv a.rewind.safetensors a.tsv' \
   "$(ls a | tr '\n' ' ' | sed 's/ $//')"
 for row in $(awk -F'\t' '/^[0-9]/ {print $1 ":" ($2 == "ticket" ? "" : "." $2) ":" $14}' a/a.tsv); do
   level=${row%%:*} branch=${row#*:} digest=${row##*:}

@@ -319,7 +319,7 @@ stopped() # FOLDER
 {
   rm -rf $1
   mkdir $1
-  cp c2.rewind.safetensors c2.L00.safetensors $1
+  cp c2.rewind.safetensors c2.L00.safetensors c2.epochs.tsv $1 # of the epochs more than it knows: killed while it trained
   grep -v '^1' c2.tsv >$1/c2.tsv
   sums $1 >before
 }
@@ -338,7 +338,7 @@ refused 1 "nowhere/$images: cannot be created" data --out nowhere
 refused 1 "nowhere/data_batch_1.bin: cannot be created" data --data synth-rgb --out nowhere
 refused 1 "$(printf x%.0s 1 2 3 4 5 6 7 8 9 10)" train $tiny --steps 0it --out "$(awk 'BEGIN {for (i = 0; i < 400; i++) printf "x"}')"
 is 'files left behind' '' "$(ls | grep -e '\.tmp$' -e '^xxx')"
-for file in tsv rewind.safetensors L00.safetensors L01.safetensors; do # a folder where a file should go
+for file in tsv epochs.tsv rewind.safetensors L00.safetensors L01.safetensors; do # a folder where a file should go
   stopped run
   [ $file = tsv ] && mv run/c2.tsv was
   rm -f run/c2.$file
@@ -371,6 +371,19 @@ for spoiled in 's/^0.ticket/0\tother/' '$s/[0-9a-f]*$/0123456789abcdef/' '$s/[0-
   said "c2.tsv changed by $spoiled" 1 run/c2
   unchanged run "c2.tsv changed by $spoiled"
 done
+for spoiled in '$s/^1.ticket/0\tother/' '$s/^/99999999999999/' '1d' '$s/$/\n0\tticket\t0/' 's/^level/table/'; do
+  stopped run
+  sed "$spoiled" c2.epochs.tsv >run/c2.epochs.tsv
+  sums run >before
+  goes_on run/c2
+  said "c2.epochs.tsv changed by $spoiled" 1 run/c2.epochs.tsv
+  unchanged run "c2.epochs.tsv changed by $spoiled"
+done
+stopped run
+rm run/c2.tsv
+echo 'another run' >run/c2.epochs.tsv
+goes_on run/c2
+same 'without the table a run starts over' c2.epochs.tsv run/c2.epochs.tsv
 stopped run
 head -c 900 c2.L00.safetensors >run/c2.L00.safetensors
 sums run >before
@@ -400,10 +413,11 @@ chmod 755 run
 
 group 'full disk'
 if [ -c /dev/full ]; then
-  for file in tsv rewind.safetensors L00.safetensors L01.safetensors; do
+  for file in tsv epochs.tsv rewind.safetensors L00.safetensors L01.safetensors; do
     stopped run
     case $file in rewind* | L00*)
       grep -v '^[01]' c2.tsv >run/c2.tsv # from its start
+      grep -v '^1' c2.epochs.tsv >run/c2.epochs.tsv # written before the checkpoint
       sums run >before ;;
     esac
     ln -s /dev/full run/c2.$file.tmp
@@ -412,7 +426,7 @@ if [ -c /dev/full ]; then
     is "c2.$file: left behind" '' "$(ls run | grep tmp)"
     unchanged run "c2.$file on a full disk"
   done
-  for command in "data" "batches --steps 1ep" "imp $tiny --steps 1ep --levels 2 --rate 0.5 --quiet --out c2" 'verify' 'help' 'help imp' '--version'; do
+  for command in "data" "batches --steps 1ep" "imp $tiny --steps 1ep --levels 2 --rate 0.5 --quiet --out c2" 'verify' 'help' 'help imp' 'help --man' 'help --completion' '--version'; do
     status=0
     "$ticket" $command >/dev/full 2>err || status=$?
     said "$command, stdout full" 1 'standard output'

@@ -6,7 +6,7 @@
 # gcc-powerpc-linux-gnu libc6-dev-i386-cross libc6-dev-arm64-cross libc6-dev-riscv64-cross libc6-dev-s390x-cross
 # libc6-dev-powerpc-cross. What is not installed is skipped with a line. SPDX-License-Identifier: MIT
 . test/lib.sh
-sources='ticket.c nn.c prune.c lmc.c data.c'
+sources='ticket.c nn.c prune.c lmc.c report.c data.c'
 jobs=${JOBS:-2}
 
 # The first run has Adam; the second what the first has not: 4 layers, Nesterov, weight decay, warm-up, cosine, rewinding,
@@ -18,12 +18,13 @@ experiments() # PROGRAM: in the current folder
     "$@" imp --model lenet-17-9-10 --train-size 300 --batch 130 --steps 8it --levels 3 --rate 0.7 --scope layer --output-rate 0.2 \
       --optimizer sgd --lr 0.1 --nesterov --weight-decay 0.001 --warmup 3it --schedule cosine --rewind 2it --branches reinit-fresh,random \
       --children 1 --points 3 --repel 2 --quiet --out two >two.table &&
-    "$@" lmc one.L01.safetensors one.L02.reinit.safetensors --points 3 --from -0.3 --to 1.1 >lmc.measured &&
-    "$@" distance one.L00.safetensors one.L02.safetensors one.L02.reinit.safetensors one.rewind.safetensors --what angle >angle.measured &&
-    "$@" distance one.L00.safetensors one.L02.reinit.safetensors --what js >js.measured &&
-    "$@" probe two.L01.safetensors --batch 70 >probe.measured &&
-    "$@" curve one.L02.safetensors one.L02.reinit.safetensors --steps 6it --points 3 >curve.measured &&
-    "$@" stability --model lenet-9 --train-size 160 --steps 6it --points 3 --at 0,3it >stability.measured
+    "$@" lmc one.L01.safetensors one.L02.reinit.safetensors --points 3 --from -0.3 --to 1.1 >lmc.tsv &&
+    "$@" distance one.L00.safetensors one.L02.safetensors one.L02.reinit.safetensors one.rewind.safetensors --what angle >angle.tsv &&
+    "$@" distance one.L00.safetensors one.L02.reinit.safetensors --what js >js.tsv &&
+    "$@" probe two.L01.safetensors --batch 70 >probe.tsv &&
+    "$@" curve one.L02.safetensors one.L02.reinit.safetensors --steps 6it --points 3 >curve.tsv &&
+    "$@" stability --model lenet-9 --train-size 160 --steps 6it --points 3 --at 0,3it >stability.tsv &&
+    "$@" report one two lmc angle js probe curve stability --out page >/dev/null
 }
 
 # Builds and runs one platform in a folder of its own; what came of it in FOLDER/verdict.
@@ -84,7 +85,7 @@ platform reference "$reference"
 verdict reference
 [ $failed = 0 ] && [ $passed = 1 ] || finish
 group 'the runs'
-is 'files' 36 "$(ls "$room/reference/files" | wc -l | tr -d ' ')"
+is 'files' 39 "$(ls "$room/reference/files" | wc -l | tr -d ' ')"
 is 'rows' '8 8' "$(cd "$room/reference/files" && echo $(grep -c '^[0-9]' one.tsv) $(grep -c '^[0-9]' two.tsv))"
 close_group
 

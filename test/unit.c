@@ -22,22 +22,22 @@ static struct {
   const char *group;
   char where[320]; /* the case in hand */
   unsigned long passed, failed, group_passed, group_failed;
-} report;
+} tally;
 
 static void begin(const char *group)
 {
-  report.group = group;
-  report.where[0] = 0;
-  report.group_passed = report.group_failed = 0;
+  tally.group = group;
+  tally.where[0] = 0;
+  tally.group_passed = tally.group_failed = 0;
 }
 
 static void end(void)
 {
-  if (report.group_failed == 0) printf("ok   %s (%lu checks)\n", report.group, report.group_passed);
-  else printf("FAIL %s: %lu of %lu checks\n", report.group, report.group_failed, report.group_failed + report.group_passed);
+  if (tally.group_failed == 0) printf("ok   %s (%lu checks)\n", tally.group, tally.group_passed);
+  else printf("FAIL %s: %lu of %lu checks\n", tally.group, tally.group_failed, tally.group_failed + tally.group_passed);
   fflush(stdout);
-  report.passed += report.group_passed;
-  report.failed += report.group_failed;
+  tally.passed += tally.group_passed;
+  tally.failed += tally.group_failed;
 }
 
 /* Says which case the next checks belong to. */
@@ -45,7 +45,7 @@ static void in_case(const char *format, ...)
 {
   va_list args;
   va_start(args, format);
-  vsnprintf(report.where, sizeof report.where, format, args);
+  vsnprintf(tally.where, sizeof tally.where, format, args);
   va_end(args);
 }
 
@@ -54,11 +54,11 @@ static void check(int passes, const char *format, ...)
 {
   va_list args;
   if (passes) {
-    report.group_passed++;
+    tally.group_passed++;
     return;
   }
-  if (report.group_failed++ >= MOST_SHOWN) return;
-  printf("FAIL %s: %s%s", report.group, report.where, report.where[0] ? ": " : "");
+  if (tally.group_failed++ >= MOST_SHOWN) return;
+  printf("FAIL %s: %s%s", tally.group, tally.where, tally.where[0] ? ": " : "");
   va_start(args, format);
   vprintf(format, args);
   va_end(args);
@@ -2537,6 +2537,6 @@ int main(int count, char **argument_of)
   test_checkpoint(file, seed);
   test_imp(argument_of[0], seed);
   free(file);
-  printf("%lu passed, %lu failed\n", report.passed, report.failed);
-  return report.failed > 0 || report.passed == 0;
+  printf("%lu passed, %lu failed\n", tally.passed, tally.failed);
+  return tally.failed > 0 || tally.passed == 0;
 }

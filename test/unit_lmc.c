@@ -56,7 +56,7 @@ static void create(Net *net, size_t batch) { net_create(net, &model, &data, batc
 static Solution solution(uint32_t variant, unsigned percent_masked, long steps)
 {
   unsigned char *mask;
-  Stream s = {7, RANDOM_BENCH, 0, 0};
+  Stream s = {7, RANDOM_MASK, 0, 0};
   Training how = {0};
   Optimizer o;
   Solution made;
