@@ -834,7 +834,11 @@ static void help(int c)
   if (commands[c].command & (TRAIN | IMP))
     printf("\nWrites PREFIX.tsv (configuration, then a row per network: errors in percent, digest of its weights),\n"
            "PREFIX.rewind.safetensors and PREFIX.L00.safetensors, L01 ... (controls: PREFIX.L01.reinit.safetensors).\n"
-           "If it is stopped, the same command goes on where it was.\n");
+           "If it is stopped, the same command goes on where it was. PREFIX.epochs.tsv has a row per epoch. To look: ticket report PREFIX\n");
+  if (commands[c].command & REPORT)
+    printf("\nEach PREFIX is that of a run of imp or train, or of a file PREFIX.tsv into which lmc, curve, distance, probe or stability\n"
+           "printed: ticket lmc A B > line.tsv; ticket report run line. Runs that differ only in seeds are averaged. Writes PREFIX.html, of\n"
+           "the first: open it in a browser.\n");
   printf("\n");
   for (k = 0; k < OPTIONS; k++) {
     const Option *o = &options[k];
