@@ -16,7 +16,7 @@ ticket: $(SOURCES) ticket.h
 
 run: ticket
 	./ticket imp --data synth --init-scheme kaiming-uniform --levels 8 --rate 0.5 --branches reinit --out run
-	./ticket report run
+	@./ticket report run
 
 test: ticket
 	sh test/all.sh "$(CC) -std=c99 $(CFLAGS)"
