@@ -313,7 +313,7 @@ static void axis_fit(Axis *a, int64_t low, int64_t high, int log)
   a->log = log;
   a->ticks = 0;
   if (!log && low > 0 && low <= high / 2) low = 0;
-  if (low == high && !log) high += high == 0 ? ONE : 1 + (high < 0 ? -high : high) / 10;
+  if (low == high && !log) low -= low == 0 ? 0 : 1 + (low < 0 ? -low : low) / 10, high += high == 0 ? ONE : 0;
   if (log) {
     if (low == high) low = low / 2 + 1, high = 2 * high;
     step = high / 200 <= low ? 0 : 1 + (log2_of(high) - log2_of(low)) / (7 * 217706); /* 2^16 log2 10 */
@@ -533,15 +533,15 @@ static char **short_names(char *const *name, int n)
   return to;
 }
 
-/* value[rows][columns], NONE where there is none. */
+/* value[rows][columns], NONE where there is none; the colours reach to `most` at least. */
 static void heat_draw(Page *p, const char *title, const char *of, const char *unit, const char *caption, int rows, int columns, char *const *row, char *const *head,
-                      const int64_t *value, int log, const char *under)
+                      const int64_t *value, int log, int64_t most, const char *under)
 {
   enum { MARGIN = 14, END = 3400 }; /* letters of a name; where the cells end */
   char **side = short_names(row, rows), **below = short_names(head, columns), a[64];
   Output *o = &p->out;
   Axis axis = {0};
-  int64_t low = INT64_MAX, high = INT64_MIN;
+  int64_t low = INT64_MAX, high = most;
   long left = 0, wide = 0, width, height, bottom;
   int r, c;
   size_t j;
@@ -640,17 +640,32 @@ static int distinct(const Page *p, int group, const char *name, const char **fou
   return n;
 }
 
-/* What sets a group of runs apart from the page's others of its kind, after `text`. */
+/* What sets a group of runs apart from the page's others of its kind, after `text`: its settings or, where they are many, its name. */
 static void name_group(const Page *p, int group, char name[400], const char *text)
 {
+  enum { LONGEST = 60 };
   const Table *t = &p->table[group];
+  const size_t begin = strlen(text) < 60 ? strlen(text) : 60;
   int j, k, differs;
   sprintf(name, "%.60s", text);
-  for (j = 0; j < t->pairs; j++) {
+  for (j = 0; j < t->pairs && strlen(name) < begin + LONGEST; j++) {
     for (differs = k = 0; k < p->tables; k++) differs |= p->table[k].kind == t->kind && strcmp(value_of(&p->table[k], t->key[j]), t->value[j]) != 0;
-    if (differs && is_setting(t->key[j]) && strlen(name) < 240)
-      sprintf(name + strlen(name), "%s%.40s = %.60s", *name ? ", " : "", t->key[j], t->value[j]);
+    if (differs && is_setting(t->key[j])) sprintf(name + strlen(name), "%s%.40s = %.60s", *name ? ", " : "", t->key[j], t->value[j]);
   }
+  if (strlen(name) >= begin + LONGEST) sprintf(name + begin, "%s%.150s", begin > 0 ? ", " : "", t->name);
+}
+
+/* What a path or probe is of: `straight line, A to B (table)`. */
+static void name_networks(const Table *t, char name[400])
+{
+  int k, n = 0;
+  sprintf(name, "%s", t->kind == PROBE ? "" : !strcmp(value_of(t, "command"), "curve") ? "curve, " : "straight line, ");
+  for (k = 0; k < t->pairs; k++)
+    if (!strcmp(t->key[k], "network") && n++ < 2) { /* file.safetensors digest */
+      const char *end = strstr(t->value[k], ".safetensors"), *slash = strrchr(t->value[k], '/'), *begin = slash ? slash + 1 : t->value[k];
+      sprintf(name + strlen(name), "%s%.*s", n > 1 ? " to " : "", end && end > begin && end - begin < 80 ? (int)(end - begin) : 16, begin);
+    }
+  sprintf(name + strlen(name), " (%.150s)", t->label);
 }
 
 /* The charts of a kind: a series per group of runs and branch, or per table; of training curves a chart per group and branch
@@ -676,7 +691,7 @@ static void charts(Page *p, int kind)
         for (l = 0; l < levels; l++) {
           if (levels > SHOWN && l * (SHOWN - 1) % (levels - 1) >= SHOWN - 1) continue;
           if (kind <= STABILITY) name_group(p, g, name, kind == RUN ? branch[b] : "");
-          else sprintf(name, "%s%.300s", kind == PROBE ? "" : !strcmp(value_of(t, "command"), "curve") ? "curve, " : "straight line, ", t->label);
+          else name_networks(t, name);
           if (kind == EPOCHS) {
             for (row = 0; row < t->rows && strcmp(text_at(t, row, 0), level[l]) != 0;) row++;
             sprintf(name, "level %.20s (%.20s%%)", level[l], row < t->rows ? text_at(t, row, column(t, "density")) : "?");
@@ -729,7 +744,7 @@ static void layers_draw(Page *p, const Table *t)
   if (layers > 0 && levels > 0)
     heat_draw(p, "Density by layer", *of ? of : t->label, "weights that remain (%)",
               "Brighter layers keep more of their weights; pruning by magnitude empties the large first layers, and tickets live on the small last ones.",
-              layers, levels, layer, level, packed, 1, "level");
+              layers, levels, layer, level, packed, 1, 0, "level");
   while (layers > 0) free(layer[--layers]);
   while (levels > 0) free(level[--levels]);
   free(value);
@@ -742,6 +757,7 @@ static void matrix_draw(Page *p, const Table *t)
   char **row, **head, of[400];
   int64_t *value;
   const int n = t->columns - 1;
+  const int bounded = !strcmp(value_of(t, "what"), "cosine") || !strcmp(value_of(t, "what"), "angle"); /* to 1: one scale for all pages */
   int r, c;
   if (n < 1 || t->rows < 1 || n > NETWORKS || t->rows > NETWORKS) fail("%s: a matrix of %d x %d is not one that a page can show (1 to %d networks)", t->path, t->rows, n, NETWORKS);
   row = allocate((size_t)t->rows, sizeof *row, "names");
@@ -755,9 +771,9 @@ static void matrix_draw(Page *p, const Table *t)
     }
   }
   sprintf(of, "%.60s, %.300s", value_of(t, "what"), t->label);
-  heat_draw(p, "Distances", of, !strcmp(value_of(t, "what"), "cosine") ? "cosine" : "distance",
+  heat_draw(p, "Distances", of, !strcmp(value_of(t, "what"), "cosine") ? "cosine" : !strcmp(value_of(t, "what"), "angle") ? "2 angle / pi" : "distance",
             "Each cell compares two networks; if tickets win, those of successive levels are alike (they differ little near the diagonal), while a control's differ from each other.",
-            t->rows, n, row, head, value, 0, "network");
+            t->rows, n, row, head, value, 0, bounded ? ONE : INT64_MIN, "network");
   free(row);
   free(head);
   free(value);
@@ -857,9 +873,11 @@ static void summary(Page *p, int group)
   const Table *t = &p->table[group];
   char name[400];
   int k, runs = 0;
-  name_group(p, group, name, value_of(t, "model"));
+  name_group(p, group, name, "");
   output_print(&p->out, "<p>");
   put(p, name);
+  output_print(&p->out, *name ? ": " : "");
+  put(p, value_of(t, "model"));
   output_print(&p->out, " on ");
   put(p, value_of(t, "data"));
   for (k = 0; k < p->tables; k++)
@@ -876,8 +894,6 @@ static void summary(Page *p, int group)
 static const char style[] =
   ":root{color-scheme:light dark;--paper:#fff;--ink:#1a1a1a;--faint:#d8d8d8;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#b0568f;--c4:#b07800;--c5:#3a9ad9;--c6:#555}\n"
   "@media(prefers-color-scheme:dark){:root{--paper:#16181c;--ink:#e6e6e6;--faint:#44484f;--c0:#56a8e8;--c1:#ff8240;--c2:#2fce9f;--c3:#e493c4;--c4:#f0b840;--c5:#9bd4ff;--c6:#b8b8b8}}\n"
-  "@media print{:root{--paper:#fff;--ink:#000;--faint:#ccc;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#b0568f;--c4:#b07800;--c5:#3a9ad9;--c6:#555}"
-  ".grid{grid-template-columns:1fr 1fr}.wide{overflow:visible}table{font-size:6pt}}\n"
   "body{background:var(--paper);color:var(--ink);font:15px/1.4 system-ui,sans-serif;max-width:1240px;margin:0 auto;padding:0 16px 40px}\n"
   "h1,h2,h3,p,span,pre,figcaption{overflow-wrap:anywhere}h1{font-size:24px}h2{font-size:20px;border-bottom:1px solid var(--faint)}h3{font-size:15px;margin:0 0 4px}\n"
   ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,370px),1fr));gap:28px}figure{margin:0;break-inside:avoid}figcaption{font-size:13px}\n"
@@ -886,7 +902,9 @@ static const char style[] =
   ".l{fill:none;stroke-width:16}.b{fill:none;stroke-width:9}.h{opacity:0}.h:hover{opacity:1}.g{stroke:var(--faint);stroke-width:8;fill:none}.none{fill:var(--faint)}rect{shape-rendering:crispEdges}\n"
   ".d1{stroke-dasharray:60 30}.d2{stroke-dasharray:18 26}.d3{stroke-dasharray:90 26 18 26}\n"
   ".kv{font-size:12px}.kv span{display:inline-block;margin-right:16px}pre{white-space:pre-wrap;font-size:12px;border:1px solid var(--faint);padding:6px}\n"
-  ".wide{overflow-x:auto;margin-bottom:24px}table{border-collapse:collapse;font:11px/1.3 ui-monospace,monospace}td,th{padding:1px 8px;text-align:right;border-bottom:1px solid var(--faint)}\n";
+  ".wide{overflow-x:auto;margin-bottom:24px}table{border-collapse:collapse;font:11px/1.3 ui-monospace,monospace}td,th{padding:1px 8px;text-align:right;border-bottom:1px solid var(--faint)}\n"
+  "@media print{:root{--paper:#fff;--ink:#000;--faint:#ccc;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#b0568f;--c4:#b07800;--c5:#3a9ad9;--c6:#555}"
+  "body{padding:0}.grid{grid-template-columns:1fr 1fr}.wide{overflow:visible}table{font-size:7px}}\n";
 
 void report(char *const *name, int n, const char *out)
 {

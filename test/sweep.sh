@@ -1,5 +1,5 @@
 #!/bin/sh
-# test/sweep.sh - the sweeps of examples/, tiny: as a Makefile, as the tasks of a Slurm array run by hand, and as a real
+# test/sweep.sh - the sweeps , tiny: as a Makefile, as the tasks of a Slurm array run by hand, and as a real
 # array where Slurm runs. From the root of the repository, with ./ticket built. SPDX-License-Identifier: MIT
 . test/lib.sh
 examples=$PWD/examples
@@ -8,11 +8,11 @@ export TICKET OPTIONS BATCHES SEEDS
 mkdir "$room/make" "$room/array" "$room/slurm"
 cd "$room/make" || exit 1
 
-sweep() { make -f "$examples/sweep.mk" -j2 >out 2>err; }
+sweep() { make -f "$test/sweep.mk" -j2 >out 2>err; }
 rows() { grep -c '^[0-9]' "$1" 2>/dev/null; }
 of_run() { sed -n "s/^# $2 = //p" "$1"; }
 
-group 'make -f examples/sweep.mk -j2'
+group 'make -f test/sweep.mk -j2'
 sweep && good || bad 'the sweep' 'exit status 0' "$(cat err)"
 for batch in $BATCHES; do
   for seed in $SEEDS; do
@@ -34,7 +34,7 @@ for prefix; do :; done
 echo $$ >../$prefix.pid
 exec "$ticket" "$@"
 END
-ticket=$ticket TICKET='sh ../noting' make -f "$examples/sweep.mk" -j2 >out 2>err &
+ticket=$ticket TICKET='sh ../noting' make -f "$test/sweep.mk" -j2 >out 2>err &
 while [ ! -f sweep-50-5.L00.safetensors ] && kill -0 $! 2>/dev/null; do sleep 0.02; done
 kill -9 "$(cat ../sweep-50-5.pid)"
 wait $!
@@ -45,10 +45,10 @@ rm out err
 sums . >../after
 same 'it goes on to the same files' ../before ../after
 
-group 'examples/sweep.sbatch'
+group 'test/sweep.sbatch'
 cd ../array || exit 1
 for task in 0 1 2 3 4 5; do
-  SLURM_ARRAY_TASK_ID=$task sh "$examples/sweep.sbatch" >out 2>err && good || bad "task $task" 'exit status 0' "$(cat err)"
+  SLURM_ARRAY_TASK_ID=$task sh "$test/sweep.sbatch" >out 2>err && good || bad "task $task" 'exit status 0' "$(cat err)"
 done
 rm out err
 sums . >../after
@@ -56,7 +56,7 @@ grep -v sweep.html ../before >../tasks
 same 'the tasks make the files of the Makefile' ../tasks ../after
 if sinfo >/dev/null 2>&1; then
   cd ../slurm || exit 1
-  sbatch --wait "$examples/sweep.sbatch" >out 2>&1 && good || bad 'sbatch' 'exit status 0' "$(cat out ./*.log)"
+  sbatch --wait "$test/sweep.sbatch" >out 2>&1 && good || bad 'sbatch' 'exit status 0' "$(cat out ./*.log)"
   rm -f out sweep-*.log
   sums . >../after
   same 'Slurm makes the files of the Makefile' ../tasks ../after
