@@ -7,7 +7,7 @@
 # run in one folder, in the order of the README, so each finds the files of those before it. DIR holds the built-in sets as
 # IDX and CIFAR files, and commands that read DIR are shortened by options put behind them (`short` below).
 . test/lib.sh
-cp -R ./*.c ticket.h Makefile README.md CHANGELOG.md examples results test "$room" && cd "$room" || exit 1
+cp -R ./*.c ticket.h Makefile README.md CHANGELOG.md results test "$room" && cd "$room" || exit 1
 unset TICKET
 TESTED=$ticket DESTDIR=$room/installed
 export TESTED DESTDIR

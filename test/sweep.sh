@@ -1,8 +1,8 @@
 #!/bin/sh
-# test/sweep.sh - the sweeps , tiny: as a Makefile, as the tasks of a Slurm array run by hand, and as a real
+# test/sweep.sh - the sweeps, tiny: as a Makefile, as the tasks of a Slurm array run by hand, and as a real
 # array where Slurm runs. From the root of the repository, with ./ticket built. SPDX-License-Identifier: MIT
 . test/lib.sh
-examples=$PWD/examples
+test=$PWD/test
 TICKET=$ticket OPTIONS='--model lenet-30 --train-size 600 --epochs 15 --levels 3 --rate 0.5 --branches reinit' BATCHES='20 50' SEEDS='4 5 6'
 export TICKET OPTIONS BATCHES SEEDS
 mkdir "$room/make" "$room/array" "$room/slurm"
