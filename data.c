@@ -61,6 +61,17 @@ void show_progress(const char *format, ...)
   line_is_open = format[strlen(format) - 1] != '\n';
 }
 
+void show_training(Clock *clock, const Progress *p, double share, const char *what)
+{
+  const time_t now = time(NULL);
+  const double passed = difftime(now, clock->begun), rest = passed * (1 - share) / (share + 1e-9);
+  const long seconds = rest < 1e8 ? (long)rest : 100000000L;
+  if (clock->quiet || difftime(now, clock->shown) < (passed < 200 ? 1 : passed < 6000 ? passed / 200 : 30)) return;
+  clock->shown = now;
+  show_progress("%s  epoch %ld/%ld  loss %.4f  error %.2f%%  %ld:%02ld:%02ld left   ", what, p->epoch + 1, p->epochs,
+                (double)p->loss / (double)p->seen, 100.0 * (double)p->wrong / (double)p->seen, seconds / 3600, seconds / 60 % 60, seconds % 60);
+}
+
 static const char *reason(void) { return errno ? strerror(errno) : "the system gives no reason"; }
 
 void *allocate(size_t count, size_t size, const char *what)

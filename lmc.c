@@ -456,6 +456,20 @@ void probe(Net *net, const Dataset *data, uint64_t order_seed)
   for (k = 0; k < BINS; k++) printf("histogram\t%.6f\t%lu\n", (double)(float)((float)(width * (float)((float)k + 0.5f)) - most), bin[k]);
 }
 
+/* ==== progress of what trains here =========================================================== */
+
+typedef struct {
+  const char *what;
+  Clock clock;
+  long done, all; /* steps of the command */
+} Work;
+
+static void work_watch(void *context, const Progress *p)
+{
+  Work *work = context;
+  show_training(&work->clock, p, (double)++work->done / (double)work->all, work->what);
+}
+
 /* ==== curves ================================================================================ */
 
 typedef struct {
@@ -479,9 +493,10 @@ static void curve_hook(void *context, Net *net, long step, int after)
   memcpy(net->weight, c->bend, net->size * sizeof(float));
 }
 
-void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, Training how, uint64_t seed, float *bend)
+void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, Training how, uint64_t seed, int quiet, float *bend)
 {
   Curve c = {NULL, NULL, NULL, {0, RANDOM_CURVE, 0, 0}};
+  Work work = {"curve", {0, 0, 0}, 0, 0};
   Optimizer o;
   c.a = a->weight;
   c.b = b->weight;
@@ -492,7 +507,11 @@ void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, 
   set_common_mask(net, a, b, UNION);
   go_to(net, a->weight, NULL, b->weight, 0.5f);
   optimizer_create(&o, net);
-  train(net, &o, data, &how, 0, 0, how.steps, 0, NULL, NULL);
+  work.all = how.steps;
+  work.clock.begun = time(NULL);
+  work.clock.quiet = quiet;
+  train(net, &o, data, &how, 0, 0, how.steps, 0, work_watch, &work);
+  if (work.clock.shown) show_progress("\n");
   memcpy(bend, net->weight, net->size * sizeof(float));
   optimizer_free(&o);
 }
@@ -513,31 +532,36 @@ void stability(const Experiment *e, const unsigned char *mask, const long *at, i
   const int copies = e->children + 1;
   Solution *start = allocate((size_t)n, sizeof *start, "snapshots"), *end = allocate((size_t)copies, sizeof *end, "solutions");
   Optimizer o, *memory = allocate((size_t)n, sizeof *memory, "snapshots");
+  Work work = {"original", {0, 0, 0}, 0, 0};
   char measured[2][32], error[2][32], digest[17];
   float loss;
   size_t wrong;
   Net net;
   int k, c;
+  work.clock.begun = time(NULL);
+  work.clock.quiet = e->quiet;
+  work.all = e->how.steps;
+  for (k = 0; k < n; k++) work.all += e->children * (e->how.steps - at[k]);
   net_create(&net, &e->model, data, e->batch, e->threads);
   if (e->init) checkpoint_apply(&net, e->init, e->init_path);
   if (mask) net_set_mask(&net, mask);
   if (!e->init) net_init(&net, e->scheme, e->seed, 0);
   optimizer_create(&o, &net);
-  for (k = 0; k < n; k++) {
-    train(&net, &o, data, &e->how, 0, k > 0 ? at[k - 1] : 0, at[k], 0, NULL, NULL);
-    solution_take(&start[k], &net);
+  for (k = 0; k <= n; k++) { /* from fork to fork, and to the end */
+    train(&net, &o, data, &e->how, 0, k > 0 ? at[k - 1] : 0, k < n ? at[k] : e->how.steps, 0, work_watch, &work);
+    solution_take(k < n ? &start[k] : &end[0], &net);
+    if (k == n) break;
     optimizer_create(&memory[k], &net);
     optimizer_copy(&memory[k], &o, &net);
   }
-  train(&net, &o, data, &e->how, 0, at[n - 1], e->how.steps, 0, NULL, NULL);
-  solution_take(&end[0], &net);
   for (k = 0; k < e->pairs; k++) printf("# %s = %s\n", e->key[k], e->value[k]);
   printf("step\ttrain_instability\ttest_instability\ttrain_error\ttest_error\tdigest\n");
+  work.what = "copy";
   for (k = 0; k < n; k++) {
     for (c = 1; c < copies; c++) {
       solution_put(&start[k], &net);
       optimizer_copy(&o, &memory[k], &net);
-      train(&net, &o, data, &e->how, (uint32_t)(CHILD * c), at[k], e->how.steps, 0, NULL, NULL);
+      train(&net, &o, data, &e->how, (uint32_t)(CHILD * c), at[k], e->how.steps, 0, work_watch, &work);
       solution_take(&end[c], &net);
     }
     net_evaluate(&net, &data->train, &loss, &wrong);
@@ -546,6 +570,7 @@ void stability(const Experiment *e, const unsigned char *mask, const long *at, i
     percent(error[1], wrong, data->test.n);
     digest_text(digest, net_digest(&net));
     barriers(&net, data, end, copies, e->points, measured);
+    if (work.clock.shown) show_progress("\n");
     printf("%ld\t%s\t%s\t%s\t%s\t%s\n", at[k], measured[0], measured[1], error[0], error[1], digest);
     fflush(stdout);
     for (c = 1; c < copies; c++) solution_free(&end[c]);

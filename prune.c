@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 const char *const branch_names[BRANCHES] = {"ticket", "reinit", "reinit-fresh", "shuffle", "random"};
 
@@ -168,7 +167,8 @@ typedef struct {
   int child;          /* 0: the network itself; 1 ...: copies of it under other data orders */
   Repel repel;        /* from the branch's previous optima */
   long from;          /* first step */
-  time_t saved, shown, begun;
+  Clock clock;
+  time_t saved;
   double done, left;  /* work units before this training in this process, and after it (for the time left) */
   char **row;         /* finished lines of PREFIX.tsv */
   int rows;
@@ -454,24 +454,17 @@ static void record_epoch(Loop *loop, const Progress *p)
   free(row);
 }
 
-/* Progress on stderr, the resume file, the curves. Progress comes about once a second at first and then ever more rarely, up
- * to every half minute, because a log file keeps it all. */
+/* Progress on stderr, the resume file, the curves. */
 static void watch(void *context, const Progress *p)
 {
   Loop *loop = context;
   const Experiment *e = loop->e;
-  time_t now = time(NULL);
-  const double passed = difftime(now, loop->begun);
+  const time_t now = time(NULL);
+  const double this_one = work(e, loop->level, loop->branch), part = (double)(p->step - loop->from) / (double)(e->how.steps - loop->from + 1);
+  char what[64];
+  sprintf(what, "level %d %s%s", loop->level, branch_names[loop->branch], loop->child > 0 ? " child" : "");
   if (p->epoch_done || p->step == e->how.steps) record_epoch(loop, p);
-  if (!e->quiet && difftime(now, loop->shown) >= (passed < 200 ? 1 : passed < 6000 ? passed / 200 : 30)) {
-    double share = (double)(p->step - loop->from) / (double)(e->how.steps - loop->from + 1);
-    double this_one = work(e, loop->level, loop->branch), done = loop->done + share * this_one;
-    double rest = passed / (done + 1e-9) * (loop->left + (1 - share) * this_one);
-    long seconds = rest < 1e8 ? (long)rest : 100000000L;
-    show_progress("level %d %s%s  epoch %ld/%ld  loss %.4f  error %.2f%%  %ld:%02ld:%02ld left   ", loop->level,
-            branch_names[loop->branch], loop->child > 0 ? " child" : "", p->epoch + 1, p->epochs, (double)p->loss / (double)p->seen, 100.0 * (double)p->wrong / (double)p->seen, seconds / 3600, seconds / 60 % 60, seconds % 60);
-    loop->shown = now;
-  }
+  show_training(&loop->clock, p, (loop->done + part * this_one) / (loop->done + this_one + loop->left), what);
   if (p->epoch_done && p->step < e->how.steps && difftime(now, loop->saved) >= 2) {
     char *path = text("%s.resume.safetensors", e->out);
     write_table(e, ".epochs.tsv", epochs_header, loop->epoch, loop->epochs);
@@ -740,7 +733,8 @@ void imp(const Experiment *e)
   optimizer_create(&loop.optimizer, &loop.net);
   read_rows(&loop);
   write_table(e, ".tsv", rows_header, loop.row, (size_t)loop.rows); /* shows at once whether results can be written */
-  loop.begun = loop.saved = time(NULL);
+  loop.clock.begun = loop.saved = time(NULL);
+  loop.clock.quiet = e->quiet;
   for (k = 0; k < e->levels * e->branches; k++) /* rows come in this order, so the first loop.rows are done */
     if (trained_at(k / e->branches, e->branch[k % e->branches]) && ++done > loop.rows)
       loop.left += (1 + e->children) * work(e, k / e->branches, e->branch[k % e->branches]);

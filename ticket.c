@@ -92,7 +92,7 @@ static const Option options[OPTIONS] = {
   [O_PRESET] = {"preset", "NAME", "", TEXT, RUNS | CURVE | BATCHES, 0, 0, 0, "published hyperparameters; options after it override it"},
   [O_OUT] = {"out", "PREFIX", "", TEXT, TRAIN | IMP | DATA | REPORT, 0, 0, 0, "all result files begin with PREFIX (data: folder to write the set to; report: the page is PREFIX.html)"},
   [O_THREADS] = {"threads", "N", "1", INTEGER, RUNS | MEASURES | BENCH, 0, 1, 256, "threads, in a build with OpenMP; the results are the same"},
-  [O_QUIET] = {"quiet", "", "off", FLAG, TRAIN | IMP, 0, 0, 0, "no progress on stderr"},
+  [O_QUIET] = {"quiet", "", "off", FLAG, RUNS | CURVE, 0, 0, 0, "no progress on stderr"},
 };
 
 static const struct {
@@ -549,7 +549,7 @@ static void measure(int command, const char *name)
       Training how;
       training_of(&how, &data);
       bend = allocate(net.size, sizeof *bend, "the bend");
-      curve(&net, &data, &solution[0], &solution[1], how, seed_of(O_SEED), bend);
+      curve(&net, &data, &solution[0], &solution[1], how, seed_of(O_SEED), !strcmp(value[O_QUIET], "on"), bend);
     }
     print_path(&net, &data, solution, bend, command == LMC ? choice(O_MASK) : UNION, command == CURVE || choice(O_BN) == 1,
                command == LMC ? (float)number(O_FROM) : 0, command == LMC ? (float)number(O_TO) : 1, points);

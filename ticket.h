@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #if !defined __GNUC__ || defined __clang__ /* gcc -std=c99 never contracts, and does not know the pragma */
 #pragma STDC FP_CONTRACT OFF
@@ -341,6 +342,13 @@ typedef struct {
   int epoch_done;
 } Progress;
 typedef void Watch(void *context, const Progress *progress);
+/* Replaces the current line on stderr by how a training is doing and the time left when `share` of the command's work is done:
+ * once a second at first and then ever more rarely, up to every half minute, because a log file keeps it all. Defined in data.c. */
+typedef struct {
+  time_t begun, shown;
+  int quiet;
+} Clock;
+void show_training(Clock *clock, const Progress *p, double share, const char *what);
 /* order[0..n) = the images of an epoch: batch i of it is order[i B] to order[i B + B - 1], the last one what is left. */
 void data_order(uint32_t *order, size_t n, uint64_t order_seed, uint32_t level, uint32_t epoch);
 /* Trains from step `from` to `to`, data in the order of (order_seed, level, epoch). lr > 0 replaces
@@ -411,7 +419,7 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
 void probe(Net *net, const Dataset *data, uint64_t order_seed);
 /* Trains `bend` (from the middle of a and b) so that the mean training loss on the quadratic Bezier curve falls: per batch one
  * uniform t from RANDOM_CURVE, gradient 2 t (1-t) dW (Garipov 2018). bend: net->size values of the caller's. */
-void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, Training how, uint64_t seed, float *bend);
+void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, Training how, uint64_t seed, int quiet, float *bend);
 
 /* ==== prune.c: masks, rewinding, the loop ==================================================== */
 

@@ -207,14 +207,14 @@ static void test_path(void)
       double straight = 0, bent = 0;
       how.order_seed = 1;
       how.steps = 60;
-      curve(&net, &data, &a, &b, how, 5, bend);
+      curve(&net, &data, &a, &b, how, 5, 1, bend);
       for (j = 0; j < net.size; j++) {
         const float middle = b.weight[j] + (float)(0.5f * (float)(a.weight[j] - b.weight[j]));
         check(!memcmp(&middle, &bend[j], sizeof middle), "learning rate 0: bend %lu is not in the middle", (unsigned long)j);
       }
       how.optimizer = ADAM;
       how.lr = 0.003f;
-      curve(&net, &data, &a, &b, how, 5, bend);
+      curve(&net, &data, &a, &b, how, 5, 1, bend);
       path(&net, &data, &a, NULL, &b, UNION, 0, 0, 1, place, POINTS);
       for (k = 0; k < POINTS; k++) straight += (double)place[k].loss[0];
       path(&net, &data, &a, bend, &b, UNION, 0, 0, 1, place, POINTS);
