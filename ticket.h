@@ -472,7 +472,7 @@ typedef struct {
   const char **key, **value;
 } Experiment;
 /* Runs it, or goes on where a killed run with the same configuration stopped; writes PREFIX.tsv, PREFIX.epochs.tsv (a row per
- * epoch of every training: loss and error of its batches before their updates, of the test set when 3 times its images have
+ * epoch of every training: loss and error of its batches before their updates, of the test set when 5 times its images have
  * passed and at the end; an epoch that a rewound training begins in its middle counts from there), PREFIX.rewind.safetensors, PREFIX.Lnn[.BRANCH][.childN].safetensors and prints the table of test errors on stdout. */
 void imp(const Experiment *e);
 
