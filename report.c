@@ -601,7 +601,7 @@ static const Figure figures[] = {
   {RUN, 0, "Training accuracy", "training accuracy (%)", 100 * INT64_C(1000000), NULL, "train_error",
    "Where it leaves 100% the network has become too small to fit its training set; if tickets win, that happens to them last."},
   {RUN, 0, "Gap between test and training set", "test error - training error (points)", 0, "test_error", "train_error",
-   "What was learned but does not carry over to new images; if tickets win, they stay below the controls until training itself fails, where every gap closes."},
+   "What was learned but does not carry over to new images. It also closes where training itself fails, which if tickets win happens to controls first."},
   {RUN, 0, "Pruning threshold", "largest magnitude pruned", 0, "threshold", NULL,
    "Magnitude up to which pruning this network removes weights; if tickets win, what they keep is large, and their line climbs above the others'."},
   {RUN, 0, "Barrier on the test set", "error barrier (points)", 0, "test_barrier", NULL,
