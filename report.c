@@ -906,7 +906,7 @@ static const char style[] =
   "@media print{:root{--paper:#fff;--ink:#000;--faint:#ccc;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#b0568f;--c4:#b07800;--c5:#3a9ad9;--c6:#555}"
   "body{padding:0}.grid{grid-template-columns:1fr 1fr}.wide{overflow:visible}table{font-size:7px}}\n";
 
-void report(char *const *name, int n, const char *out)
+void write_report(char *const *name, int n, const char *out)
 {
   Page *p = allocate(1, sizeof *p, "the page");
   char *path;
