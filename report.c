@@ -454,7 +454,7 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   axis_fit(&x, least[0] > most[0] ? 1 : least[0], most[0] < 1 && density ? 1 : most[0], density);
   axis_fit(&y, least[1] > most[1] ? 1 : least[1], most[1] < 1 && f->log ? 1 : most[1], f->log);
   for (k = 0; k < y.ticks; k++) left = (long)strlen(tick(a, &y, k)) > left ? (long)strlen(a) : left;
-  left = 100 + 68 * left;
+  left = 140 + 68 * left;
   figure_open(p, f->title, of);
   output_print(o, "<div class=\"legend\">");
   for (k = 0; k < c->n; k++) {
@@ -469,7 +469,7 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   label(p, "c", (left + RIGHT) / 2, 2640, x_name, 99);
   for (k = 0; k < y.ticks; k++) {
     output_print(o, "<path class=\"g\" d=\"M%ld %ldH%d\"/>", left, Y(y.tick[k]), RIGHT);
-    label(p, "e", left - 50, Y(y.tick[k]) + 40, tick(a, &y, k), 99);
+    label(p, "e", left - 90, Y(y.tick[k]) + 40, tick(a, &y, k), 99);
   }
   for (k = 0; k < x.ticks; k++) {
     output_print(o, "<path class=\"g\" d=\"M%ld %dV%d\"/>", X(x.tick[k]), BOTTOM, BOTTOM + 40);
