@@ -430,12 +430,12 @@ static void forget_epochs(Loop *loop, long step)
 }
 
 /* How the epoch went that has just ended, or what was trained of it (columns: see imp in ticket.h). The test set is evaluated
- * only when 3 times its images have passed, so that it costs a few percent; that changes nothing that training reads. */
+ * only when 5 times its images have passed, so that it costs a few percent; that changes nothing that training reads. */
 static void record_epoch(Loop *loop, const Progress *p)
 {
   const Experiment *e = loop->e;
   const Split *test = &e->data->test;
-  const long every = (long)((3 * test->n + e->data->train.n - 1) / e->data->train.n);
+  const long every = (long)((5 * test->n + e->data->train.n - 1) / e->data->train.n);
   char density[32], error[2][32], loss[64] = "-", *row;
   float of_test;
   size_t wrong;

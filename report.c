@@ -454,7 +454,7 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   axis_fit(&x, least[0] > most[0] ? 1 : least[0], most[0] < 1 && density ? 1 : most[0], density);
   axis_fit(&y, least[1] > most[1] ? 1 : least[1], most[1] < 1 && f->log ? 1 : most[1], f->log);
   for (k = 0; k < y.ticks; k++) left = (long)strlen(tick(a, &y, k)) > left ? (long)strlen(a) : left;
-  left = 100 + 68 * left;
+  left = 140 + 68 * left;
   figure_open(p, f->title, of);
   output_print(o, "<div class=\"legend\">");
   for (k = 0; k < c->n; k++) {
@@ -469,7 +469,7 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   label(p, "c", (left + RIGHT) / 2, 2640, x_name, 99);
   for (k = 0; k < y.ticks; k++) {
     output_print(o, "<path class=\"g\" d=\"M%ld %ldH%d\"/>", left, Y(y.tick[k]), RIGHT);
-    label(p, "e", left - 50, Y(y.tick[k]) + 40, tick(a, &y, k), 99);
+    label(p, "e", left - 90, Y(y.tick[k]) + 40, tick(a, &y, k), 99);
   }
   for (k = 0; k < x.ticks; k++) {
     output_print(o, "<path class=\"g\" d=\"M%ld %dV%d\"/>", X(x.tick[k]), BOTTOM, BOTTOM + 40);
@@ -601,7 +601,7 @@ static const Figure figures[] = {
   {RUN, 0, "Training accuracy", "training accuracy (%)", 100 * INT64_C(1000000), NULL, "train_error",
    "Where it leaves 100% the network has become too small to fit its training set; if tickets win, that happens to them last."},
   {RUN, 0, "Gap between test and training set", "test error - training error (points)", 0, "test_error", "train_error",
-   "What was learned but does not carry over to new images; if tickets win, they stay below the controls until training itself fails, where every gap closes."},
+   "What was learned but does not carry over to new images. It also closes where training itself fails, which if tickets win happens to controls first."},
   {RUN, 0, "Pruning threshold", "largest magnitude pruned", 0, "threshold", NULL,
    "Magnitude up to which pruning this network removes weights; if tickets win, what they keep is large, and their line climbs above the others'."},
   {RUN, 0, "Barrier on the test set", "error barrier (points)", 0, "test_barrier", NULL,
@@ -906,7 +906,7 @@ static const char style[] =
   "@media print{:root{--paper:#fff;--ink:#000;--faint:#ccc;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#b0568f;--c4:#b07800;--c5:#3a9ad9;--c6:#555}"
   "body{padding:0}.grid{grid-template-columns:1fr 1fr}.wide{overflow:visible}table{font-size:7px}}\n";
 
-void report(char *const *name, int n, const char *out)
+void write_report(char *const *name, int n, const char *out)
 {
   Page *p = allocate(1, sizeof *p, "the page");
   char *path;

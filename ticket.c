@@ -1008,7 +1008,7 @@ int main(int count, char **argument)
   case DATA: describe(); break;
   case BENCH: bench(); break;
   case VERIFY: return finish(verify());
-  case REPORT: report(file, files, value[O_OUT]); break;
+  case REPORT: write_report(file, files, value[O_OUT]); break;
   case TRAIN:
   case IMP:
   case STABILITY: run(commands[c].command, name); break;

@@ -479,7 +479,7 @@ typedef struct {
   const char **key, **value;
 } Experiment;
 /* Runs it, or goes on where a killed run with the same configuration stopped; writes PREFIX.tsv, PREFIX.epochs.tsv (a row per
- * epoch of every training: loss and error of its batches before their updates, of the test set when 3 times its images have
+ * epoch of every training: loss and error of its batches before their updates, of the test set when 5 times its images have
  * passed and at the end; an epoch that a rewound training begins in its middle counts from there), PREFIX.rewind.safetensors, PREFIX.Lnn[.BRANCH][.childN].safetensors and prints the table of test errors on stdout. */
 void imp(const Experiment *e);
 
@@ -501,6 +501,6 @@ void checkpoint_apply(Net *net, const Safetensors *s, const char *path);
  * PREFIX.epochs.tsv and PREFIX.Lnn.safetensors where they are), or a .tsv file that lmc, curve, distance, probe or stability
  * printed; each is known by its header. Runs that differ in seeds, number of levels or branches only are averaged, others drawn side by side.
  * The page is the same bytes everywhere. Prints its name. Fails, naming the file, on one that is cut short, damaged or no table of ticket. */
-void report(char *const *name, int n, const char *out);
+void write_report(char *const *name, int n, const char *out);
 
 #endif

@@ -264,6 +264,20 @@ for rows in 0 4 11; do # as if it had been stopped there, with later checkpoints
   same "table from row $rows" table out
 done
 
+group 'PREFIX.epochs.tsv: a row per epoch'
+works 'imp' imp --model lenet-12-9 --train-size 330 --batch 50 --steps 17it --rewind 10it --levels 2 --rate 0.5 --branches reinit --children 1 \
+  --schedule cosine --quiet --out ep # 7 steps an epoch
+is 'configuration' "$(grep '^#' ep.tsv)" "$(grep '^#' ep.epochs.tsv)"
+is 'a ticket begins in the middle of epoch 2, its end is in that of epoch 3' '0:1:7 0:2:14 0:3:17 1:2:14 1:3:17' \
+  "$(awk -F '\t' '$2 == "ticket" && $3 == 0 {printf "%s%s:%s:%s", s, $1, $5, $6; s = " "}' ep.epochs.tsv)"
+is 'copies' '0:0:3 0:1:2 1:0:2 1:1:2' "$(awk -F '\t' '$2 == "ticket" {n[$1 ":" $3]++} END {for (k in n) print k ":" n[k]}' ep.epochs.tsv | sort | tr '\n' ' ' | sed 's/ $//')"
+is 'the last test errors are those of the table' "$(awk -F '\t' '/^[0-9]/ {print $1, $2, $4, $8, $9}' ep.tsv)" \
+  "$(awk -F '\t' '$3 == 0 && $6 == 17 {print $1, $2, $4, $10, $11}' ep.epochs.tsv)"
+works 'a constant schedule' train $tiny --epochs 1 --quiet --out ec
+is 'learning rate of the last step of an epoch' 0.0012 "$(awk -F '\t' '/^0/ {print $7}' ec.epochs.tsv)"
+works 'no training' train $tiny --epochs 0 --quiet --out en
+is 'has no rows' 0 "$(grep -c '^[0-9]' en.epochs.tsv)"
+
 group 'rates, scope and one-shot: exact counts'
 small="$tiny --steps 5it --quiet"
 counts() # WHAT LEVELS EXPECTED-WEIGHTS EXPECTED-LAST-LAYERS OPTION...
