@@ -435,7 +435,7 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   Axis x = {0}, y = {0};
   int64_t least[2] = {INT64_MAX, INT64_MAX}, most[2] = {INT64_MIN, INT64_MIN};
   char a[64], b[64], d[64];
-  long left = 0;
+  long left = 0, legend = 0, at = 0, begin[SERIES][2];
   size_t j;
   int k;
 #define X(value) (long)(density ? RIGHT - place(&x, value, RIGHT - left) : left + place(&x, value, RIGHT - left))
@@ -456,15 +456,20 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   for (k = 0; k < y.ticks; k++) left = (long)strlen(tick(a, &y, k)) > left ? (long)strlen(a) : left;
   left = 140 + 68 * left;
   figure_open(p, f->title, of);
-  output_print(o, "<div class=\"legend\">");
-  for (k = 0; k < c->n; k++) {
-    output_print(o, "<span><svg viewBox=\"0 0 440 120\" width=\"44\" height=\"12\" aria-hidden=\"true\"><path class=\"l s%d d%d\" d=\"M0 60H440\"/>"
-                    "<path class=\"m s%d\" d=\"M220 60%s\"/></svg>", k % STYLES, k % DASHES, k % STYLES, marker[k % STYLES]);
-    put(p, c->series[k].name);
-    output_print(o, "</span>\n");
+  for (k = 0; k < c->n; k++) { /* the legend's rows: where each name begins, and how high they are together */
+    const long wide = 560 + 62 * (long)strlen(c->series[k].name);
+    if (at > 0 && at + wide > 4000) at = 0, legend += 170;
+    begin[k][0] = at, begin[k][1] = legend + 60;
+    at += wide;
   }
-  output_print(o, "</div>\n");
-  svg_open(p, 2740, f->title);
+  legend += 170;
+  svg_open(p, 2740 + legend, f->title);
+  for (k = 0; k < c->n; k++) {
+    output_print(o, "<path class=\"l s%d d%d\" d=\"M%ld %ldh400\"/><path class=\"m s%d\" d=\"M%ld %ld%s\"/>", k % STYLES, k % DASHES, begin[k][0], begin[k][1],
+                 k % STYLES, begin[k][0] + 200, begin[k][1], marker[k % STYLES]);
+    label(p, "", begin[k][0] + 450, begin[k][1] + 40, c->series[k].name, 62);
+  }
+  output_print(o, "<g transform=\"translate(0 %ld)\">\n", legend);
   label(p, "", 0, 150, f->y_name, 99);
   label(p, "c", (left + RIGHT) / 2, 2640, x_name, 99);
   for (k = 0; k < y.ticks; k++) {
@@ -492,6 +497,7 @@ static void chart_draw(Page *p, Chart *c, const char *of)
     free(s->point);
     free(s->name);
   }
+  output_print(o, "</g>\n");
   figure_close(p, f->caption);
   memset(c->series, 0, sizeof c->series);
   c->n = 0;
@@ -898,7 +904,6 @@ static const char style[] =
   "h1,h2,h3,p,span,pre,figcaption{overflow-wrap:anywhere}h1{font-size:24px}h2{font-size:20px;border-bottom:1px solid var(--faint)}h3{font-size:15px;margin:0 0 4px}\n"
   ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,370px),1fr));gap:28px}figure{margin:0;break-inside:avoid}figcaption{font-size:13px}\n"
   "figure>svg{width:100%;height:auto;display:block}text{font:110px system-ui,sans-serif;fill:var(--ink)}.c{text-anchor:middle}.e{text-anchor:end}\n"
-  ".legend{font-size:13px}.legend span{display:inline-block;margin-right:14px}.legend svg{vertical-align:middle;margin-right:5px}\n"
   ".l{fill:none;stroke-width:16}.b{fill:none;stroke-width:9}.h{opacity:0}.h:hover{opacity:1}.g{stroke:var(--faint);stroke-width:8;fill:none}.none{fill:var(--faint)}rect{shape-rendering:crispEdges}\n"
   ".d1{stroke-dasharray:60 30}.d2{stroke-dasharray:18 26}.d3{stroke-dasharray:90 26 18 26}\n"
   ".kv{font-size:12px}.kv span{display:inline-block;margin-right:16px}pre{white-space:pre-wrap;font-size:12px;border:1px solid var(--faint);padding:6px}\n"

@@ -7,6 +7,7 @@
 # run in one folder, in the order of the README, so each finds the files of those before it. DIR holds the built-in sets as
 # IDX and CIFAR files, and commands that read DIR are shortened by options put behind them (`short` below).
 . test/lib.sh
+here=$PWD
 cp -R ./*.c ticket.h Makefile README.md CHANGELOG.md results test "$room" && cd "$room" || exit 1
 unset TICKET
 TESTED=$ticket DESTDIR=$room/installed
@@ -125,6 +126,7 @@ for command in $("$ticket" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do "$ticket
 for option in $(grep -o -e '--[a-z][a-z-]*' README.md | sort -u); do
   grep -q -e "$option\\( \\|\$\\)" help || [ $option = --array ] && good || bad "the option $option" 'an option of a command' 'none'
 done
+for figure in results/*.svg; do same "$figure as its command makes it" "$figure" "$here/$figure"; done
 for table in results/*.table.tsv; do
   sh results/table.sh "${table%.table.tsv}".seed?.tsv >out
   same "$table and the files that it is made of" out "$table"
