@@ -9,7 +9,7 @@
 . test/lib.sh
 here=$PWD
 cp -R ./*.c ticket.h Makefile README.md CHANGELOG.md results test "$room" && cd "$room" || exit 1
-unset TICKET
+unset TICKET MAKEFLAGS MAKELEVEL MFLAGS
 TESTED=$ticket DESTDIR=$room/installed
 export TESTED DESTDIR
 begins='\./|make( |$)|sh |cc |for |man |sbatch |export |[A-Z_]+=[^ ]+ [a-z./]'
