@@ -83,8 +83,7 @@ void *allocate(size_t count, size_t size, const char *what)
   return memory;
 }
 
-/* a and b as one string. Caller frees. */
-static char *join(const char *a, const char *between, const char *b)
+char *join(const char *a, const char *between, const char *b)
 {
   char *joined = allocate(strlen(a) + strlen(between) + strlen(b) + 1, 1, "a file name");
   strcpy(joined, a);

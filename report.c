@@ -101,15 +101,12 @@ typedef struct {
   int open;             /* a section is */
 } Page;
 
-/* The first n characters of s and an ending. */
-static char *join(const char *s, size_t n, const char *end)
+/* The first n characters of s. */
+static char *copy(const char *s, size_t n)
 {
-  char *to = allocate(n + strlen(end) + 1, 1, "text");
-  memcpy(to, s, n);
-  return strcat(to, end);
+  char *to = allocate(n + 1, 1, "text");
+  return memcpy(to, s, n);
 }
-
-static char *copy(const char *s, size_t n) { return join(s, n, ""); }
 
 static const char *value_of(const Table *t, const char *key)
 {
@@ -234,7 +231,7 @@ static void add_table(Page *p, const char *path)
     break;
   }
   if (t->kind != RUN) return;
-  epochs = join(t->name, strlen(t->name), ".epochs.tsv");
+  epochs = join(t->name, "", ".epochs.tsv");
   if (exists(epochs)) add_table(p, epochs);
   free(epochs);
 }
@@ -918,12 +915,12 @@ void write_report(char *const *name, int n, const char *out)
   int k, kind;
   for (k = 0; k < n; k++) {
     const size_t length = strlen(name[k]);
-    path = join(name[k], length, length > 4 && !strcmp(name[k] + length - 4, ".tsv") ? "" : ".tsv");
+    path = join(name[k], "", length > 4 && !strcmp(name[k] + length - 4, ".tsv") ? "" : ".tsv");
     add_table(p, path);
     free(path);
   }
   if (!*out) out = p->table[0].name;
-  path = join(out, strlen(out), ".html");
+  path = join(out, "", ".html");
   output_open(&p->out, path);
   output_print(&p->out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
   put(p, p->table[0].name);

@@ -39,6 +39,8 @@ void fail_usage(const char *format, ...);
 void show_progress(const char *format, ...);
 /* count * size zeroed bytes, at least 1; fails naming `what` and the bytes asked for. Caller frees. */
 void *allocate(size_t count, size_t size, const char *what);
+/* The three as one string. Caller frees. */
+char *join(const char *a, const char *between, const char *b);
 /* The bytes of a file with a zero appended, its length in *size; fails if it cannot be read. Caller frees. */
 unsigned char *read_file(const char *path, size_t *size);
 
