@@ -505,22 +505,21 @@ static const float *bordered(const Border *b, float *to, const float *x, size_t 
   float *at = to;
   if (b->before == 0 && stride == 1 && b->rows == b->height && b->columns == b->width) return x;
   for (c = 0; c < channels; c++)
-    for (r = u * stride; r < u * stride + b->rows; r++)
-      for (q = 0; q < stride; q++, at += each * LANES) {
-        const float *row = x + (c * b->height + r - b->before) * b->width * LANES;
-        const int inside = r >= b->before && r - b->before < b->height;
-        if (inside && stride == 1) {
-          memset(at, 0, b->before * LANES * sizeof(float));
-          memcpy(at + b->before * LANES, row, b->width * LANES * sizeof(float));
-          memset(at + (b->before + b->width) * LANES, 0, (each - b->before - b->width) * LANES * sizeof(float));
-          continue;
-        }
-        for (j = 0; j < each; j++) {
-          const size_t i = j * stride + q - b->before; /* to the left of the image it wraps to a large number */
-          if (inside && i < b->width) memcpy(at + j * LANES, row + i * LANES, LANES * sizeof(float));
-          else memset(at + j * LANES, 0, LANES * sizeof(float));
-        }
-      }
+    for (r = u * stride; r < u * stride + b->rows; r++, at += b->row_size) {
+      const float *row = x + (c * b->height + r - b->before) * b->width * LANES;
+      if (r < b->before || r - b->before >= b->height) memset(at, 0, b->row_size * sizeof(float));
+      else if (stride == 1) {
+        memset(at, 0, b->before * LANES * sizeof(float));
+        memcpy(at + b->before * LANES, row, b->width * LANES * sizeof(float));
+        memset(at + (b->before + b->width) * LANES, 0, (each - b->before - b->width) * LANES * sizeof(float));
+      } else
+        for (j = 0; j < each; j++)
+          for (q = 0; q < stride; q++) {
+            const size_t i = j * stride + q - b->before; /* to the left of the image it wraps to a large number */
+            if (i < b->width) memcpy(at + (q * each + j) * LANES, row + i * LANES, LANES * sizeof(float));
+            else memset(at + (q * each + j) * LANES, 0, LANES * sizeof(float));
+          }
+    }
   return to;
 }
 
@@ -649,6 +648,7 @@ static void pack_backward(Net *net, const Layer *layer, int part)
 static void conv_input_gradient(Net *net, const Layer *layer, int part)
 {
   const Border b = border_of(layer, 1);
+  const int adds = layer->adds;
   const size_t s = layer->stride, x_plane = layer->height * layer->width * LANES, y_size = layer->outputs * layer->rows * layer->columns * LANES;
   const size_t tiles = tiles_in_use(net, layer->out);
   float *room = net->room + (size_t)part * net->room_size, *phase = room + layer->outputs * b.rows * b.row_size + 4 * COLUMNS;
@@ -663,7 +663,7 @@ static void conv_input_gradient(Net *net, const Layer *layer, int part)
         const size_t h = p / s + u * s, w = p % s, left = (layer->height - h + s - 1) / s, high = left < b.high ? left : b.high;
         const size_t n = (layer->width - w + s - 1) / s * LANES, list = layer->backward.step ? p : p * layer->inputs;
         if (h >= layer->height || w >= layer->width) continue;
-        if (s == 1 && !layer->adds) {
+        if (s == 1 && !adds) {
           convolve(net, &layer->backward, list, layer->inputs, mine, dy, b.row_size, dx + u * n, x_plane, high, n, NULL, 0);
           continue;
         }
@@ -671,9 +671,9 @@ static void conv_input_gradient(Net *net, const Layer *layer, int part)
         for (i = mine[0]; i < mine[1]; i++)
           for (v = 0; v < high; v++)
             for (j = 0; j < n / LANES; j++) {
-              float *to = dx + i * x_plane + ((h + v * s) * layer->width + w + j * s) * LANES;
-              const float *from = phase + (i * high + v) * n + j * LANES;
-              for (l = 0; l < LANES; l++) to[l] = layer->adds ? to[l] + from[l] : from[l];
+              float *restrict to = dx + i * x_plane + ((h + v * s) * layer->width + w + j * s) * LANES;
+              const float *restrict from = phase + (i * high + v) * n + j * LANES;
+              for (l = 0; l < LANES; l++) to[l] = adds ? to[l] + from[l] : from[l];
             }
       }
     }
