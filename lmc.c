@@ -104,6 +104,16 @@ static const char *number(char text[64], float x)
   return text;
 }
 
+/* Twice the highest number of wrong images within [0,1] minus the sum of those of the ends. */
+static size_t twice_barrier(const Place *place, int points, size_t a, size_t b, int set)
+{
+  size_t most = a > b ? a : b;
+  int k;
+  for (k = 0; k < points; k++)
+    if (place[k].at >= 0 && place[k].at <= 1 && place[k].wrong[set] > most) most = place[k].wrong[set];
+  return 2 * most - a - b;
+}
+
 void print_path(Net *net, const Dataset *data, const Solution *s, const float *bend, int masking, int recompute, float from, float to,
                 int points)
 {
@@ -122,7 +132,6 @@ void print_path(Net *net, const Dataset *data, const Solution *s, const float *b
   }
   for (set = 0; set < 2; set++) {
     const size_t a = end[0].wrong[set], b = end[1].wrong[set];
-    size_t most = a > b ? a : b;
     float height = 0, highest = end[end[1].loss[set] > end[0].loss[set]].loss[set], between;
     for (k = 0; k < points; k++) {
       const Place *p = &place[k];
@@ -130,10 +139,9 @@ void print_path(Net *net, const Dataset *data, const Solution *s, const float *b
       between = (float)a + (float)(p->at * (float)((float)b - (float)a));
       between = (float)p->wrong[set] - between;
       height = between > height ? between : height;
-      most = p->wrong[set] > most ? p->wrong[set] : most;
       highest = p->loss[set] > highest ? p->loss[set] : highest;
     }
-    percent(error[0], 2 * most - a - b, 2 * images[set]);
+    percent(error[0], twice_barrier(place, points, a, b, set), 2 * images[set]);
     printf("# %s_barrier = %s\n# %s_height = %.4f\n# %s_highest_loss = %s\n", set_name[set], error[0], set_name[set],
            (double)((float)(100.0f * height) / (float)images[set]), set_name[set], number(loss[0], highest));
   }
@@ -143,53 +151,40 @@ void print_path(Net *net, const Dataset *data, const Solution *s, const float *b
 void barriers(Net *net, const Dataset *data, const Solution *s, int n, int points, char text[2][32])
 {
   Place *place = allocate((size_t)points, sizeof *place, "places on a line");
+  const Place *last = &place[points - 1];
   size_t twice[2] = {0, 0}; /* the sum of all barriers in half images */
-  int i, j, k, set, pairs = n * (n - 1) / 2;
+  const size_t pairs = (size_t)(n * (n - 1) / 2);
+  int i, j, set;
   for (i = 0; i < n; i++)
     for (j = i + 1; j < n; j++) {
       path(net, data, &s[i], NULL, &s[j], UNION, 0, 0, 1, place, points);
-      for (set = 0; set < 2; set++) {
-        size_t most = 0;
-        for (k = 0; k < points; k++)
-          if (place[k].wrong[set] > most) most = place[k].wrong[set];
-        twice[set] += 2 * most - place[0].wrong[set] - place[points - 1].wrong[set];
-      }
+      for (set = 0; set < 2; set++) twice[set] += twice_barrier(place, points, place->wrong[set], last->wrong[set], set);
     }
-  percent(text[0], twice[0], 2 * (size_t)pairs * data->train.n);
-  percent(text[1], twice[1], 2 * (size_t)pairs * data->test.n);
+  percent(text[0], twice[0], 2 * pairs * data->train.n);
+  percent(text[1], twice[1], 2 * pairs * data->test.n);
   free(place);
 }
 
 /* ==== repellent loss ======================================================================== */
 
-/* prunable[size]: 1 for the weights of tensors that may be pruned. Caller frees. */
-static unsigned char *list_prunable(const Net *net)
-{
-  unsigned char *prunable = allocate(net->size, 1, "prunable weights");
-  int k;
-  for (k = 0; k < net->tensors; k++)
-    if (net->tensor[k].prunable) memset(prunable + net->tensor[k].offset, 1, net->tensor[k].size);
-  return prunable;
-}
-
 void repel_create(Repel *r, const Net *net, float lambda, int most)
 {
-  unsigned char *prunable = list_prunable(net);
   size_t j;
+  int k;
   memset(r, 0, sizeof *r);
   r->lambda = lambda;
-  r->most = most;
   r->place = allocate(net->survivors, sizeof *r->place, "repelled weights");
   r->index = allocate(net->survivors, sizeof *r->index, "repelled weights");
   r->theta = allocate(net->survivors, sizeof(float), "repelled weights");
   r->optimum = allocate((size_t)most, sizeof *r->optimum, "previous optima");
   r->square = allocate((size_t)most, sizeof(float), "previous optima");
-  for (j = 0; j < net->survivors; j++)
-    if (prunable[net->survivor[j]]) {
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    for (j = t->rank; t->prunable && j < net->survivors && net->survivor[j] < t->offset + t->size; j++) {
       r->place[r->weights] = (uint32_t)j;
       r->index[r->weights++] = net->survivor[j];
     }
-  free(prunable);
+  }
 }
 
 void repel_from(Repel *r, const float *weight)
@@ -236,17 +231,20 @@ void repel_hook(void *repel, Net *net, long step, int after)
 /* ==== distances ============================================================================= */
 
 /* Distance of the weights that are prunable and survive in both. u, v, one: room for net->size numbers, `one` all 1. */
-static float weight_distance(const Net *net, const unsigned char *prunable, const Solution *a, const Solution *b, int what,
-                             float *u, float *v, const float *one)
+static float weight_distance(const Net *net, const Solution *a, const Solution *b, int what, float *u, float *v, const float *one)
 {
   static const float two_over_pi = 0.636619772f;
   size_t n = 0, j;
   float c;
-  for (j = 0; j < net->size; j++)
-    if (prunable[j] && a->mask[j] && b->mask[j]) {
+  int k;
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    for (j = t->offset; t->prunable && j < t->offset + t->size; j++) {
+      if (!a->mask[j] || !b->mask[j]) continue;
       u[n] = a->weight[j];
       v[n++] = b->weight[j];
     }
+  }
   if (what == L2 || what == L1) {
     for (j = 0; j < n; j++) {
       u[j] = u[j] - v[j];
@@ -258,15 +256,22 @@ static float weight_distance(const Net *net, const unsigned char *prunable, cons
   return what == ANGLE ? two_over_pi * arc_cosine(c) : c;
 }
 
+/* The images of a split from `first` on that the net has room for go through it: 1, or 0 if there are none. */
+static int pass(Net *net, const Split *split, size_t first)
+{
+  if (first >= split->n) return 0;
+  net_load(net, split, NULL, first, split->n - first < net->slots ? split->n - first : net->slots);
+  net_forward(net, 0);
+  return 1;
+}
+
 /* p[image][class] = ln of the predicted probability */
 static void predict(Net *net, const Split *split, float *p)
 {
   const Activation *logits = &net->activation[net->activations - 1];
   const size_t C = net->classes, L = logits->tile;
   size_t first, b, c;
-  for (first = 0; first < split->n; first += net->slots) {
-    net_load(net, split, NULL, first, split->n - first < net->slots ? split->n - first : net->slots);
-    net_forward(net, 0);
+  for (first = 0; pass(net, split, first); first += net->slots)
     for (b = 0; b < net->images; b++, p += C) {
       const float *z = logits->value + b / L * C * L + b % L;
       float m = z[0], s = 0, log_sum;
@@ -275,7 +280,6 @@ static void predict(Net *net, const Split *split, float *p)
       log_sum = logarithm(s);
       for (c = 0; c < C; c++) p[c] = (float)(z[c * L] - m) - log_sum;
     }
-  }
 }
 
 /* sum over classes of p (ln p - ln q) */
@@ -320,11 +324,11 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
   const size_t images = data->test.n, values = images * net->classes;
   const int of_weights = what < DISAGREEMENT;
   float *room = allocate(of_weights ? 3 * net->size : (size_t)n * values, sizeof(float), "distances");
-  unsigned char *prunable = list_prunable(net);
+  float *u = room, *v = u + net->size, *one = v + net->size;
   char text[64];
-  size_t size;
+  size_t k;
   int i, j;
-  for (size = 0; of_weights && size < net->size; size++) room[2 * net->size + size] = 1;
+  for (k = 0; of_weights && k < net->size; k++) one[k] = 1;
   for (i = 0; i < n && !of_weights; i++) {
     solution_put(&s[i], net);
     predict(net, &data->test, room + (size_t)i * values);
@@ -334,7 +338,7 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
   for (i = 0; i < n; i++) {
     printf("\n%s", name[i]);
     for (j = 0; j < n; j++) {
-      const float x = of_weights ? weight_distance(net, prunable, &s[i], &s[j], what, room, room + net->size, room + 2 * net->size)
+      const float x = of_weights ? weight_distance(net, &s[i], &s[j], what, u, v, one)
                                  : prediction_distance(room + (size_t)i * values, room + (size_t)j * values, images, net->classes, what);
       number(text, of_weights ? x : x / (float)images);
       if (what == DISAGREEMENT) percent(text, (size_t)x, images);
@@ -342,7 +346,6 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
     }
   }
   printf("\n");
-  free(prunable);
   free(room);
 }
 
@@ -394,9 +397,7 @@ static void probe_dead(Net *net, const Dataset *data)
   size_t first, b, c, i;
   int k;
   for (k = 0; k < net->layers; k++) alive[k] = allocate(net->activation[net->layer[k].out].channels, 1, "dead units");
-  for (first = 0; first < data->train.n; first += net->slots) {
-    net_load(net, &data->train, NULL, first, data->train.n - first < net->slots ? data->train.n - first : net->slots);
-    net_forward(net, 0);
+  for (first = 0; pass(net, &data->train, first); first += net->slots)
     for (k = 0; k < net->layers; k++) {
       const Activation *a = &net->activation[net->layer[k].out];
       const size_t plane = a->height * a->width, L = a->tile;
@@ -404,7 +405,6 @@ static void probe_dead(Net *net, const Dataset *data)
         for (c = 0; c < a->channels; c++)
           for (i = 0; i < plane && !alive[k][c]; i++) alive[k][c] = a->value[((b / L * a->channels + c) * plane + i) * L + b % L] != 0;
     }
-  }
   for (k = 0; k < net->layers; k++) {
     const Layer *layer = &net->layer[k];
     unsigned long dead = 0;
@@ -495,21 +495,14 @@ static void curve_hook(void *context, Net *net, long step, int after)
 
 void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, Training how, uint64_t seed, int quiet, float *bend)
 {
-  Curve c = {NULL, NULL, NULL, {0, RANDOM_CURVE, 0, 0}};
-  Work work = {"curve", {0, 0, 0}, 0, 0};
+  Curve c = {a->weight, b->weight, bend, {seed, RANDOM_CURVE, 0, 0}};
+  Work work = {"curve", {time(NULL), 0, quiet}, 0, how.steps};
   Optimizer o;
-  c.a = a->weight;
-  c.b = b->weight;
-  c.bend = bend;
-  c.draws.seed = seed;
   how.hook = curve_hook;
   how.context = &c;
   set_common_mask(net, a, b, UNION);
   go_to(net, a->weight, NULL, b->weight, 0.5f);
   optimizer_create(&o, net);
-  work.all = how.steps;
-  work.clock.begun = time(NULL);
-  work.clock.quiet = quiet;
   train(net, &o, data, &how, 0, 0, how.steps, 0, work_watch, &work);
   if (work.clock.shown) show_progress("\n");
   memcpy(bend, net->weight, net->size * sizeof(float));
@@ -532,15 +525,12 @@ void stability(const Experiment *e, const unsigned char *mask, const long *at, i
   const int copies = e->children + 1;
   Solution *start = allocate((size_t)n, sizeof *start, "snapshots"), *end = allocate((size_t)copies, sizeof *end, "solutions");
   Optimizer o, *memory = allocate((size_t)n, sizeof *memory, "snapshots");
-  Work work = {"original", {0, 0, 0}, 0, 0};
+  Work work = {"original", {time(NULL), 0, e->quiet}, 0, e->how.steps};
   char measured[2][32], error[2][32], digest[17];
   float loss;
   size_t wrong;
   Net net;
   int k, c;
-  work.clock.begun = time(NULL);
-  work.clock.quiet = e->quiet;
-  work.all = e->how.steps;
   for (k = 0; k < n; k++) work.all += e->children * (e->how.steps - at[k]);
   net_create(&net, &e->model, data, e->batch, e->threads);
   if (e->init) checkpoint_apply(&net, e->init, e->init_path);

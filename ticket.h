@@ -399,13 +399,13 @@ void barriers(Net *net, const Dataset *data, const Solution *s, int n, int point
  * prunable weights; a hook adds its gradient to the loss's. Created for the net's mask. */
 typedef struct {
   float lambda;
-  int optima, most;
+  int optima;
   size_t weights;               /* surviving prunable weights */
   uint32_t *index, *place;      /* [weights]: where they are in the flat vectors and among the survivors */
   float **optimum, *square;     /* [optima][weights], [optima]: their squared norms */
   float *theta;                 /* [weights] */
 } Repel;
-void repel_create(Repel *r, const Net *net, float lambda, int most);
+void repel_create(Repel *r, const Net *net, float lambda, int most); /* most: optima there is room for */
 void repel_from(Repel *r, const float *weight); /* one more optimum, a flat vector */
 void repel_free(Repel *r);
 void repel_hook(void *repel, Net *net, long step, int after);
