@@ -27,20 +27,19 @@ static float cosine(float ab, float aa, float bb)
   return norms > 0 ? ab / norms : 0;
 }
 
-void percent(char text[32], size_t n, size_t d)
+const char *percent(char text[32], size_t n, size_t d)
 {
   uint64_t share = ((uint64_t)n * MILLION + d / 2) / d;
   sprintf(text, "%lu.%04lu", (unsigned long)(share / 10000), (unsigned long)(share % 10000));
+  return text;
 }
 
 /* ==== solutions and the paths between them ================================================== */
 
 void solution_take(Solution *s, const Net *net)
 {
-  s->weight = allocate(net->size, sizeof(float), "a solution");
-  s->mask = allocate(net->size, 1, "a solution");
-  memcpy(s->weight, net->weight, net->size * sizeof(float));
-  memcpy(s->mask, net->mask, net->size);
+  s->weight = copy_of(net->weight, net->size, net->size, sizeof(float), "a solution");
+  s->mask = copy_of(net->mask, net->size, net->size, 1, "a solution");
 }
 
 void solution_put(const Solution *s, Net *net)
@@ -120,15 +119,16 @@ void print_path(Net *net, const Dataset *data, const Solution *s, const float *b
   static const char *const set_name[] = {"train", "test"};
   Place end[2], *place = allocate((size_t)points, sizeof *place, "places on a path");
   const size_t images[2] = {data->train.n, data->test.n};
-  char error[2][32], loss[2][64], at[64];
+  char error[32], text[64];
   int k, set;
   path(net, data, &s[0], bend, &s[1], masking, recompute, 0, 1, end, 2);
   path(net, data, &s[0], bend, &s[1], masking, recompute, from, to, place, points);
   printf("at\ttrain_loss\ttrain_error\ttest_loss\ttest_error\n");
   for (k = 0; k < points; k++) {
     const Place *p = &place[k];
-    for (set = 0; set < 2; set++) percent(error[set], p->wrong[set], images[set]);
-    printf("%s\t%s\t%s\t%s\t%s\n", number(at, p->at), number(loss[0], p->loss[0]), error[0], number(loss[1], p->loss[1]), error[1]);
+    printf("%s", number(text, p->at));
+    for (set = 0; set < 2; set++) printf("\t%s\t%s", number(text, p->loss[set]), percent(error, p->wrong[set], images[set]));
+    printf("\n");
   }
   for (set = 0; set < 2; set++) {
     const size_t a = end[0].wrong[set], b = end[1].wrong[set];
@@ -141,9 +141,9 @@ void print_path(Net *net, const Dataset *data, const Solution *s, const float *b
       height = between > height ? between : height;
       highest = p->loss[set] > highest ? p->loss[set] : highest;
     }
-    percent(error[0], twice_barrier(place, points, a, b, set), 2 * images[set]);
-    printf("# %s_barrier = %s\n# %s_height = %.4f\n# %s_highest_loss = %s\n", set_name[set], error[0], set_name[set],
-           (double)((float)(100.0f * height) / (float)images[set]), set_name[set], number(loss[0], highest));
+    height = (float)(100.0f * height) / (float)images[set];
+    printf("# %s_barrier = %s\n", set_name[set], percent(error, twice_barrier(place, points, a, b, set), 2 * images[set]));
+    printf("# %s_height = %.4f\n# %s_highest_loss = %s\n", set_name[set], (double)height, set_name[set], number(text, highest));
   }
   free(place);
 }
@@ -230,8 +230,8 @@ void repel_hook(void *repel, Net *net, long step, int after)
 
 /* ==== distances ============================================================================= */
 
-/* Distance of the weights that are prunable and survive in both. u, v, one: room for net->size numbers, `one` all 1. */
-static float weight_distance(const Net *net, const Solution *a, const Solution *b, int what, float *u, float *v, const float *one)
+/* Distance of the weights that are prunable and survive in both. u, v: room for net->size numbers. */
+static float weight_distance(const Net *net, const Solution *a, const Solution *b, int what, float *u, float *v)
 {
   static const float two_over_pi = 0.636619772f;
   size_t n = 0, j;
@@ -248,16 +248,16 @@ static float weight_distance(const Net *net, const Solution *a, const Solution *
   if (what == L2 || what == L1) {
     for (j = 0; j < n; j++) {
       u[j] = u[j] - v[j];
-      if (what == L1 && u[j] < 0) u[j] = -u[j];
+      v[j] = what == L2 ? u[j] : u[j] < 0 ? -1.0f : 1.0f;
     }
-    return what == L2 ? square_root(dot(u, u, n)) : dot(u, one, n) / (float)(n > 0 ? n : 1);
+    return what == L2 ? square_root(dot(u, v, n)) : dot(u, v, n) / (float)(n > 0 ? n : 1);
   }
   c = cosine(dot(u, v, n), dot(u, u, n), dot(v, v, n));
   return what == ANGLE ? two_over_pi * arc_cosine(c) : c;
 }
 
 /* The images of a split from `first` on that the net has room for go through it: 1, or 0 if there are none. */
-static int pass(Net *net, const Split *split, size_t first)
+static int forward_from(Net *net, const Split *split, size_t first)
 {
   if (first >= split->n) return 0;
   net_load(net, split, NULL, first, split->n - first < net->slots ? split->n - first : net->slots);
@@ -271,7 +271,7 @@ static void predict(Net *net, const Split *split, float *p)
   const Activation *logits = &net->activation[net->activations - 1];
   const size_t C = net->classes, L = logits->tile;
   size_t first, b, c;
-  for (first = 0; pass(net, split, first); first += net->slots)
+  for (first = 0; forward_from(net, split, first); first += net->slots)
     for (b = 0; b < net->images; b++, p += C) {
       const float *z = logits->value + b / L * C * L + b % L;
       float m = z[0], s = 0, log_sum;
@@ -323,12 +323,9 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
 {
   const size_t images = data->test.n, values = images * net->classes;
   const int of_weights = what < DISAGREEMENT;
-  float *room = allocate(of_weights ? 3 * net->size : (size_t)n * values, sizeof(float), "distances");
-  float *u = room, *v = u + net->size, *one = v + net->size;
+  float *room = allocate(of_weights ? 2 * net->size : (size_t)n * values, sizeof(float), "distances"), x;
   char text[64];
-  size_t k;
   int i, j;
-  for (k = 0; of_weights && k < net->size; k++) one[k] = 1;
   for (i = 0; i < n && !of_weights; i++) {
     solution_put(&s[i], net);
     predict(net, &data->test, room + (size_t)i * values);
@@ -338,10 +335,10 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
   for (i = 0; i < n; i++) {
     printf("\n%s", name[i]);
     for (j = 0; j < n; j++) {
-      const float x = of_weights ? weight_distance(net, &s[i], &s[j], what, u, v, one)
-                                 : prediction_distance(room + (size_t)i * values, room + (size_t)j * values, images, net->classes, what);
-      number(text, of_weights ? x : x / (float)images);
+      if (of_weights) x = weight_distance(net, &s[i], &s[j], what, room, room + net->size);
+      else x = prediction_distance(room + (size_t)i * values, room + (size_t)j * values, images, net->classes, what);
       if (what == DISAGREEMENT) percent(text, (size_t)x, images);
+      else number(text, of_weights ? x : x / (float)images);
       printf("\t%s", text);
     }
   }
@@ -397,7 +394,7 @@ static void probe_dead(Net *net, const Dataset *data)
   size_t first, b, c, i;
   int k;
   for (k = 0; k < net->layers; k++) alive[k] = allocate(net->activation[net->layer[k].out].channels, 1, "dead units");
-  for (first = 0; pass(net, &data->train, first); first += net->slots)
+  for (first = 0; forward_from(net, &data->train, first); first += net->slots)
     for (k = 0; k < net->layers; k++) {
       const Activation *a = &net->activation[net->layer[k].out];
       const size_t plane = a->height * a->width, L = a->tile;
@@ -441,8 +438,8 @@ void probe(Net *net, const Dataset *data, uint64_t order_seed)
       survivors += taps;
       connected += taps > 0;
     }
-    percent(density, survivors, t->size);
-    printf("weights\t%s\t%lu\ndensity\t%s\t%s\n", t->name, (unsigned long)survivors, t->name, density);
+    printf("weights\t%s\t%lu\n", t->name, (unsigned long)survivors);
+    printf("density\t%s\t%s\n", t->name, percent(density, survivors, t->size));
     printf("units\t%s\t%lu\nunits with inputs\t%s\t%lu\n", t->name, (unsigned long)units, t->name, (unsigned long)connected);
   }
   probe_dead(net, data);
@@ -511,6 +508,7 @@ void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, 
 
 /* ==== stability ============================================================================= */
 
+/* The optimiser's memory := that of another one. */
 static void optimizer_copy(Optimizer *to, const Optimizer *from, const Net *net)
 {
   memcpy(to->velocity, from->velocity, net->size * sizeof(float));

@@ -69,10 +69,9 @@ void prune_shuffle(const Net *net, unsigned char *mask, uint64_t seed, uint32_t 
 {
   size_t *place = allocate(net->size, sizeof *place, "the shuffled mask"), n = 0, i, j;
   uint32_t *order = allocate(net->size, sizeof *order, "the shuffled mask");
-  unsigned char *old = allocate(net->size, 1, "the shuffled mask");
+  unsigned char *old = copy_of(mask, net->size, net->size, 1, "the shuffled mask");
   Stream s = {seed, RANDOM_MASK, level, 0};
   int k;
-  memcpy(old, mask, net->size);
   for (k = 0; k < net->tensors; k++) {
     const Tensor *t = &net->tensor[k];
     for (j = 0; j < t->size && t->prunable; j++) place[n++] = t->offset + j;
@@ -153,13 +152,13 @@ typedef struct {
   Net net;
   Optimizer optimizer;
   int level, branch;
-  int child;            /* 0: the network itself; 1 ...: copies of it under other data orders */
-  Repel repel;          /* from the branch's previous optima */
-  long from;            /* first step */
-  float lr;             /* what replaces the schedule's learning rate, or 0 */
+  int child;             /* 0: the network itself; 1 ...: copies of it under other data orders */
+  Repel repel;           /* from the branch's previous optima */
+  long from;             /* first step */
+  float lr;              /* what replaces the schedule's learning rate, or 0 */
   Clock clock;
   time_t saved;
-  double done, all;     /* work of this process: before this training, and of all its trainings */
+  double done, all;      /* work of this process: before this training, and of all its trainings (for the time left) */
   Table results, epochs;
   char *rewind, *resume; /* names of PREFIX.rewind.safetensors and PREFIX.resume.safetensors */
 } Loop;
@@ -182,6 +181,7 @@ static char *checkpoint_path(const Experiment *e, int level, int branch, int chi
   return text("%s.L%02d%s%s%s.safetensors", e->out, level, branch == TICKET ? "" : ".", branch == TICKET ? "" : branch_names[branch], copy);
 }
 
+/* One more tensor of a file to be written: its name is the prefix and the name, its values stay the caller's. */
 static void add_entry(Safetensors *s, const char *prefix, const char *name, int type, int dims, const size_t *shape, void *data)
 {
   Entry *entry = &s->entry[s->entries++];
@@ -326,8 +326,7 @@ static void write_table(const Experiment *e, const Table *t)
 static void add_row(Table *t, char *row)
 {
   if (t->rows == t->room) {
-    char **more = allocate(2 * t->room + 256, sizeof *more, "the rows of a table");
-    if (t->room > 0) memcpy(more, t->row, t->room * sizeof *more);
+    char **more = copy_of(t->row, t->rows, 2 * t->room + 256, sizeof *more, "the rows of a table");
     t->room = 2 * t->room + 256;
     free(t->row);
     t->row = more;
@@ -422,21 +421,18 @@ static void record_epoch(Loop *loop, const Progress *p)
   const Experiment *e = loop->e;
   const Split *test = &e->data->test;
   const long every = (long)((5 * test->n + e->data->train.n - 1) / e->data->train.n);
-  char density[32], error[2][32], loss[64] = "-";
+  char density[32], error[32], loss[64] = "-", test_error[32] = "-";
   float of_test;
   size_t wrong;
-  percent(density, net_prunable(&loop->net, 1), net_prunable(&loop->net, 0));
-  percent(error[0], p->wrong, p->seen);
-  strcpy(error[1], "-");
   if (p->step == e->how.steps || (p->epoch + 1) % every == 0) {
     net_evaluate(&loop->net, test, &of_test, &wrong);
-    percent(error[1], wrong, test->n);
+    percent(test_error, wrong, test->n);
     if (is_finite(of_test)) sprintf(loss, "%.6f", (double)of_test);
   }
-  add_row(&loop->epochs, text("%d\t%s\t%d\t%s\t%ld\t%ld\t%.6g\t%.6f\t%s\t%s\t%s", loop->level, branch_names[loop->branch],
-                              loop->child, density, p->epoch + 1, p->step,
+  add_row(&loop->epochs, text("%d\t%s\t%d\t%s\t%ld\t%ld\t%.6g\t%.6f\t%s\t%s\t%s", loop->level, branch_names[loop->branch], loop->child,
+                              percent(density, net_prunable(&loop->net, 1), net_prunable(&loop->net, 0)), p->epoch + 1, p->step,
                               (double)(loop->lr > 0 ? loop->lr : learning_rate(&e->how, p->step - 1)),
-                              (double)(float)(p->loss / (float)p->seen), error[0], loss, error[1]));
+                              (double)(float)(p->loss / (float)p->seen), percent(error, p->wrong, p->seen), loss, test_error));
 }
 
 /* Progress on stderr, the resume file, the curves. */
@@ -457,6 +453,7 @@ static void watch(void *context, const Progress *p)
   }
 }
 
+/* Loads a checkpoint into the net. */
 static void load(Loop *loop, const char *path)
 {
   Safetensors s;
@@ -496,8 +493,7 @@ static long prepare(Loop *loop)
     return loop->child > 0 ? e->rewind : 0;
   }
   load_copy(loop, branch == TICKET ? level - 1 : level, TICKET, 0);
-  mask = allocate(net->size, 1, "the mask");
-  memcpy(mask, net->mask, net->size);
+  mask = copy_of(net->mask, net->size, net->size, 1, "the mask");
   if (branch == TICKET) prune_magnitude(net, mask, &e->pruning);
   if (branch == SHUFFLE || branch == RANDOM) prune_shuffle(net, mask, e->seed, (uint32_t)level, branch == RANDOM);
   if (!anew && (branch != TICKET || e->retrain == WEIGHTS)) load(loop, loop->rewind);
