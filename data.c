@@ -18,11 +18,14 @@ static Output *unfinished;   /* the file being written, so that a failure leaves
 static int line_is_open;     /* stderr shows a line of progress without its end */
 
 /* Names out of hostile files end up in messages: control characters would make more than one line of them. */
-static void say_and_exit(const char *format, va_list args, int status)
+void fail_with(int status, const char *format, ...)
 {
   char line[2048];
+  va_list args;
   size_t i;
+  va_start(args, format);
   vsnprintf(line, sizeof line, format, args);
+  va_end(args);
   for (i = 0; line[i]; i++)
     if ((unsigned char)line[i] < 32 || line[i] == 127) line[i] = '?';
   fflush(stdout);
@@ -32,22 +35,6 @@ static void say_and_exit(const char *format, va_list args, int status)
     remove(unfinished->temporary);
   }
   exit(status);
-}
-
-void fail(const char *format, ...)
-{
-  va_list args;
-  va_start(args, format);
-  say_and_exit(format, args, 1);
-  va_end(args);
-}
-
-void fail_usage(const char *format, ...)
-{
-  va_list args;
-  va_start(args, format);
-  say_and_exit(format, args, 2);
-  va_end(args);
 }
 
 void show_progress(const char *format, ...)
@@ -81,6 +68,12 @@ void *allocate(size_t count, size_t size, const char *what)
   if (count <= SIZE_MAX / size) memory = calloc(count, size);
   if (!memory) fail("not enough memory for %s: %zu times %zu bytes", what, count, size);
   return memory;
+}
+
+void *copy_of(const void *values, size_t n, size_t count, size_t size, const char *what)
+{
+  void *copy = allocate(count, size, what);
+  return n > 0 ? memcpy(copy, values, n * size) : copy;
 }
 
 char *join(const char *a, const char *between, const char *b)
@@ -177,6 +170,15 @@ void output_close(Output *out)
   free(out->temporary);
 }
 
+/* Writes n bytes of x, the lowest first. */
+static void output_little(Output *out, uint64_t x, int n)
+{
+  unsigned char bytes[8];
+  int i;
+  for (i = 0; i < n; i++) bytes[i] = (unsigned char)(x >> 8 * i & 255);
+  output_bytes(out, bytes, (size_t)n);
+}
+
 /* ==== safetensors =========================================================================== */
 /* 8 bytes n, little endian | n bytes JSON, spaces at its end | the tensors' bytes, little endian, no gaps
  *   {"__metadata__":{"key":"value",...},"name":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},...} */
@@ -189,6 +191,8 @@ typedef struct {
   const char *path;
   const unsigned char *start, *at, *end;
 } Json;
+
+static size_t bytes_of_value(const Entry *e) { return e->type == 'F' ? 4 : 1; }
 
 static void json_fail(const Json *j, const char *what)
 {
@@ -343,7 +347,7 @@ static void check_offsets(const Safetensors *s, size_t (*offset)[2], size_t data
   int i, k;
   for (i = 0; i < s->entries; i++) {
     const Entry *e = &s->entry[i];
-    size_t begin = offset[i][0], end = offset[i][1], width = e->type == 'F' ? 4 : 1;
+    size_t begin = offset[i][0], end = offset[i][1], width = bytes_of_value(e);
     if (begin > end || end > data) fail("%s: truncated, or tensor %s is not where the header says", path, e->name);
     if ((end - begin) % width || (end - begin) / width != e->size)
       fail("%s: tensor %s has a shape of %zu values but %zu bytes", path, e->name, e->size, end - begin);
@@ -398,7 +402,7 @@ void safetensors_read(Safetensors *s, const char *path)
   for (i = 0; i < s->entries; i++) {
     Entry *e = &s->entry[i];
     const unsigned char *from = j.end + offset[i][0];
-    e->data = allocate(e->size, e->type == 'F' ? sizeof(float) : 1, e->name);
+    e->data = allocate(e->size, bytes_of_value(e), e->name);
     if (e->type == 'U') memcpy(e->data, from, e->size);
     else for (k = 0; k < e->size; k++, from += 4) { /* memcpy, so that not even a signalling NaN changes */
       uint32_t u = from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
@@ -432,8 +436,7 @@ void safetensors_write(const Safetensors *s, const char *path)
   Output out;
   char *header, *to;
   size_t room = 64, offset[2] = {0, 0}, k; /* where the next F32 goes, and the next U8 */
-  unsigned char bytes[8];
-  int i, d, pass;
+  int i, d;
   for (i = 0; i < s->pairs; i++) room += 6 * (strlen(s->key[i]) + strlen(s->value[i])) + 8;
   for (i = 0; i < s->entries; i++) {
     room += 6 * strlen(s->entry[i].name) + 256; /* six numbers of at most 20 digits, 50 bytes between them */
@@ -450,7 +453,7 @@ void safetensors_write(const Safetensors *s, const char *path)
   if (s->pairs > 0) *to++ = '}';
   for (i = 0; i < s->entries; i++) {
     const Entry *e = &s->entry[i];
-    size_t *at = &offset[e->type != 'F'], end = *at + (e->type == 'F' ? 4 : 1) * e->size;
+    size_t *at = &offset[e->type != 'F'], end = *at + bytes_of_value(e) * e->size;
     if (i > 0 || s->pairs > 0) *to++ = ',';
     to = put_quoted(to, e->name);
     to += sprintf(to, ":{\"dtype\":\"%s\",\"shape\":[", e->type == 'F' ? "F32" : "U8");
@@ -462,22 +465,17 @@ void safetensors_write(const Safetensors *s, const char *path)
   while ((to - header) % 8) *to++ = ' ';
 
   output_open(&out, path);
-  for (i = 0; i < 8; i++) bytes[i] = (unsigned char)((uint64_t)(to - header) >> 8 * i & 255);
-  output_bytes(&out, bytes, 8);
+  output_little(&out, (uint64_t)(to - header), 8);
   output_bytes(&out, header, (size_t)(to - header));
   free(header);
-  for (pass = 0; pass < 2; pass++)
-    for (i = 0; i < s->entries; i++) {
-      const Entry *e = &s->entry[i];
-      if ((e->type == 'F') == pass) continue;
-      if (pass == 1) output_bytes(&out, e->data, e->size);
-      else for (k = 0; k < e->size; k++) {
-        uint32_t u;
-        memcpy(&u, (const float *)e->data + k, sizeof u);
-        for (d = 0; d < 4; d++) bytes[d] = (unsigned char)(u >> 8 * d & 255);
-        output_bytes(&out, bytes, 4);
-      }
+  for (i = 0; i < s->entries; i++)
+    for (k = 0; s->entry[i].type == 'F' && k < s->entry[i].size; k++) {
+      uint32_t u;
+      memcpy(&u, (const float *)s->entry[i].data + k, sizeof u);
+      output_little(&out, u, 4);
     }
+  for (i = 0; i < s->entries; i++)
+    if (s->entry[i].type != 'F') output_bytes(&out, s->entry[i].data, s->entry[i].size);
   output_close(&out);
 }
 
@@ -517,6 +515,22 @@ const char *safetensors_value(const Safetensors *s, const char *key)
 
 enum { MAX_SIDE = 1024 }; /* rows * columns < 2^20 fits any size_t */
 
+static size_t image_size(const Dataset *data) { return (size_t)(data->channels * data->height * data->width); }
+
+/* The bytes of a file of a data set, at least one. Caller frees. */
+static unsigned char *read_set(const char *path, size_t *size)
+{
+  unsigned char *bytes = read_file(path, size);
+  if (*size == 0) fail("%s: is empty; download it again", path);
+  if (*size > 1 && bytes[0] == 0x1f && bytes[1] == 0x8b) fail("%s: is gzip-compressed; run gunzip (on a name that ends in .gz)", path);
+  return bytes;
+}
+
+static void check_label(const Dataset *data, const char *path, const char *what, size_t i, int label)
+{
+  if (label >= data->classes) fail("%s: label %s%zu is %d; labels are below %d", path, what, i, label, data->classes);
+}
+
 static uint32_t load_big32(const unsigned char *b)
 {
   return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
@@ -525,80 +539,65 @@ static uint32_t load_big32(const unsigned char *b)
 /* The values of an IDX file with `dims` dimensions, whose counts go to count. Caller frees. */
 static unsigned char *read_idx(const char *path, size_t dims, size_t *count)
 {
+  const char *what = dims == 3 ? "images" : "labels";
   size_t size, header = 4 + 4 * dims, each = 1, d;
   unsigned char *bytes;
   char *packed = join(path, "", ".gz");
   if (!is_readable_file(path) && is_readable_file(packed)) fail("%s: not there; run gunzip on %s", path, packed);
   free(packed);
-  bytes = read_file(path, &size);
-  if (size == 0) fail("%s: is empty; download it again", path);
-  if (size > 1 && bytes[0] == 0x1f && bytes[1] == 0x8b)
-    fail("%s: is gzip-compressed; run gunzip (on a name that ends in .gz)", path);
+  bytes = read_set(path, &size);
   if (size < header) fail("%s: truncated: %zu bytes, an IDX header has %zu", path, size, header);
   if (load_big32(bytes) != 0x800 + dims)
-    fail("%s: not an IDX file of %s: its first bytes are %02x %02x %02x %02x, not 00 00 08 %02x", path,
-         dims == 3 ? "images" : "labels", (unsigned)bytes[0], (unsigned)bytes[1], (unsigned)bytes[2],
-         (unsigned)bytes[3], (unsigned)dims);
+    fail("%s: not an IDX file of %s: its first bytes are %02x %02x %02x %02x, not 00 00 08 %02x", path, what, (unsigned)bytes[0],
+         (unsigned)bytes[1], (unsigned)bytes[2], (unsigned)bytes[3], (unsigned)dims);
   for (d = 0; d < dims; d++) count[d] = load_big32(bytes + 4 + 4 * d);
-  if (count[0] == 0) fail("%s: holds no %s", path, dims == 3 ? "images" : "labels");
+  if (count[0] == 0) fail("%s: holds no %s", path, what);
   for (d = 1; d < dims; d++) {
     if (count[d] == 0 || count[d] > MAX_SIDE)
       fail("%s: images of %zu x %zu pixels; a side has 1 to %d", path, count[1], count[2], MAX_SIDE);
     each *= count[d];
   }
-  if ((size - header) / each < count[0])
-    fail("%s: truncated: %zu bytes after the header, expected %zu times %zu", path, size - header, count[0], each);
-  if (size - header > count[0] * each)
-    fail("%s: %zu bytes too long; download it again", path, size - header - count[0] * each);
-  memmove(bytes, bytes + header, size - header);
+  size -= header;
+  if (size / each < count[0]) fail("%s: truncated: %zu bytes after the header, expected %zu times %zu", path, size, count[0], each);
+  if (size > count[0] * each) fail("%s: %zu bytes too long; download it again", path, size - count[0] * each);
+  memmove(bytes, bytes + header, size);
   return bytes;
 }
 
 /* mnist, fashion, kmnist: the folder has four files with MNIST's names. */
-static void load_idx_split(Dataset *data, Split *split, const char *folder, const char *prefix)
-{
-  char *stem = join(folder, "/", prefix), *images = join(stem, "", "-images-idx3-ubyte");
-  char *labels = join(stem, "", "-labels-idx1-ubyte");
-  size_t count[3], n, i;
-  split->pixel = read_idx(images, 3, count);
-  split->label = read_idx(labels, 1, &n);
-  split->n = count[0];
-  if (n != count[0]) fail("%s: %zu labels, but %s has %zu images", labels, n, images, count[0]);
-  for (i = 0; i < n; i++)
-    if (split->label[i] >= data->classes)
-      fail("%s: label %zu is %d; labels are below %d", labels, i, split->label[i], data->classes);
-  if (split == &data->train) {
-    data->height = (int)count[1];
-    data->width = (int)count[2];
-  } else if ((size_t)data->height != count[1] || (size_t)data->width != count[2])
-    fail("%s: images of %zu x %zu pixels, but the training images have %d x %d", images, count[1], count[2],
-         data->height, data->width);
-  free(stem);
-  free(images);
-  free(labels);
-}
-
 static void load_idx(Dataset *data, const char *folder)
 {
-  load_idx_split(data, &data->train, folder, "train");
-  load_idx_split(data, &data->test, folder, "t10k");
+  Split *split;
+  for (split = &data->train; split; split = split == &data->train ? &data->test : NULL) {
+    const int training = split == &data->train;
+    char *images = join(folder, "/", training ? "train-images-idx3-ubyte" : "t10k-images-idx3-ubyte");
+    char *labels = join(folder, "/", training ? "train-labels-idx1-ubyte" : "t10k-labels-idx1-ubyte");
+    size_t count[3], n, i;
+    split->pixel = read_idx(images, 3, count);
+    split->label = read_idx(labels, 1, &n);
+    split->n = count[0];
+    if (n != count[0]) fail("%s: %zu labels, but %s has %zu images", labels, n, images, count[0]);
+    for (i = 0; i < n; i++) check_label(data, labels, "", i, split->label[i]);
+    if (training) {
+      data->height = (int)count[1];
+      data->width = (int)count[2];
+    } else if ((size_t)data->height != count[1] || (size_t)data->width != count[2])
+      fail("%s: images of %zu x %zu pixels, but the training images have %d x %d", images, count[1], count[2], data->height, data->width);
+    free(images);
+    free(labels);
+  }
 }
 
+/* The images of a split as an IDX file, or (dims 1) their labels. */
 static void write_idx(const Dataset *data, const Split *split, const char *folder, const char *name, uint32_t dims)
 {
+  const size_t word[4] = {0x800 + dims, split->n, (size_t)data->height, (size_t)data->width};
   Output out;
+  uint32_t i;
   char *path = join(folder, "/", name);
-  size_t word[4], each = dims == 3 ? (size_t)(data->height * data->width) : 1, i;
-  word[0] = 0x800 + dims;
-  word[1] = split->n;
-  word[2] = (size_t)data->height;
-  word[3] = (size_t)data->width;
   output_open(&out, path);
-  for (i = 0; i < 4 * (dims + 1); i++) {
-    unsigned char byte = (unsigned char)(word[i / 4] >> (24 - 8 * (i % 4)) & 255);
-    output_bytes(&out, &byte, 1);
-  }
-  output_bytes(&out, dims == 3 ? split->pixel : split->label, split->n * each);
+  for (i = 0; i < 4 * (dims + 1); i++) output_little(&out, word[i / 4] >> (24 - 8 * (i % 4)), 1);
+  output_bytes(&out, dims == 3 ? split->pixel : split->label, split->n * (dims == 3 ? image_size(data) : 1));
   output_close(&out);
   free(path);
 }
@@ -607,54 +606,51 @@ static void write_idx(const Dataset *data, const Split *split, const char *folde
 /* The binary versions, no header: for each image its label (CIFAR-100: the coarse one, then the fine one), then the red
  * plane, the green and the blue. */
 
+/* Makes room for n more images, and their labels. */
+static void extend(Split *split, size_t n, size_t image)
+{
+  unsigned char *pixel = copy_of(split->pixel, split->n, split->n + n, image, "images");
+  unsigned char *label = copy_of(split->label, split->n, split->n + n, 1, "labels");
+  free(split->pixel);
+  free(split->label);
+  split->pixel = pixel;
+  split->label = label;
+}
+
 static void load_cifar(Dataset *data, const char *folder)
 {
   static const char *const files10[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
                                         "data_batch_5.bin", "test_batch.bin", NULL};
   static const char *const files100[] = {"train.bin", "test.bin", NULL};
   const char *const *file = data->classes == 10 ? files10 : files100;
-  const size_t labels = file == files100 ? 2 : 1, which = data->classes == 100 ? 1 : 0;
-  const size_t image = (size_t)(data->channels * data->height * data->width), record = labels + image;
+  const size_t labels = file == files100 ? 2 : 1, which = data->classes == 100 ? 1 : 0, image = image_size(data), record = labels + image;
   for (; *file; file++) {
     Split *split = file[1] ? &data->train : &data->test;
     char *path = join(folder, "/", *file);
-    size_t size, n, i;
-    unsigned char *bytes = read_file(path, &size), *grown;
-    if (size == 0) fail("%s: is empty; download it again", path);
-    if (size > 1 && bytes[0] == 0x1f && bytes[1] == 0x8b) fail("%s: is gzip-compressed; run gunzip (on a name that ends in .gz)", path);
+    size_t size, i;
+    unsigned char *bytes = read_set(path, &size), *from = bytes;
     if (size % record != 0)
       fail("%s: %zu bytes are not a whole number of CIFAR images of %zu bytes: truncated, too long or another format", path, size, record);
-    n = size / record;
-    for (i = 0; i < n; i++)
-      if (bytes[i * record + which] >= data->classes)
-        fail("%s: label of image %zu is %d; labels are below %d", path, i, bytes[i * record + which], data->classes);
-    grown = allocate(split->n + n, image, "images");
-    if (split->n) memcpy(grown, split->pixel, split->n * image);
-    free(split->pixel);
-    split->pixel = grown;
-    grown = allocate(split->n + n, 1, "labels");
-    if (split->n) memcpy(grown, split->label, split->n);
-    free(split->label);
-    split->label = grown;
-    for (i = 0; i < n; i++, split->n++) {
-      memcpy(split->pixel + split->n * image, bytes + i * record + labels, image);
-      split->label[split->n] = bytes[i * record + which];
+    extend(split, size / record, image);
+    for (i = 0; i < size / record; i++, from += record, split->n++) {
+      check_label(data, path, "of image ", i, from[which]);
+      split->label[split->n] = from[which];
+      memcpy(split->pixel + split->n * image, from + labels, image);
     }
     free(bytes);
     free(path);
   }
 }
 
-static void write_cifar(const Dataset *data, const Split *split, size_t from, size_t to, const char *folder,
-                        const char *name)
+static void write_cifar(const Dataset *data, const Split *split, size_t from, size_t to, const char *folder, const char *name)
 {
   Output out;
   char *path = join(folder, "/", name);
-  size_t size = (size_t)(data->channels * data->height * data->width), i;
+  size_t i;
   output_open(&out, path);
   for (i = from; i < to; i++) {
     output_bytes(&out, split->label + i, 1);
-    output_bytes(&out, split->pixel + i * size, size);
+    output_bytes(&out, split->pixel + i * image_size(data), image_size(data));
   }
   output_close(&out);
   free(path);
@@ -731,21 +727,17 @@ static int cut_corners(Point *p, int n)
   return made;
 }
 
+/* The pixel at x of a row or column of `side`, or the nearest. */
+static int pixel_at(float x, int side) { return x < 0 ? 0 : x > (float)(side - 1) ? side - 1 : (int)x; }
+
 /* Ink of the line a b on a plane of side x side: 1 within `half` of it, falling to 0 one pixel further out. */
 static void draw_line(float *ink, int side, Point a, Point b, float half)
 {
   float reach = half + 1.0f, dx = b.x - a.x, dy = b.y - a.y, length2 = (float)(dx * dx) + (float)(dy * dy);
-  float left = (a.x < b.x ? a.x : b.x) - reach, right = (a.x < b.x ? b.x : a.x) + reach;
-  float top = (a.y < b.y ? a.y : b.y) - reach, bottom = (a.y < b.y ? b.y : a.y) + reach;
-  float last = (float)(side - 1);
-  int x, y, x0, x1, y0, y1;
-  if (right < 0 || bottom < 0 || left > last || top > last) return;
-  x0 = left < 0 ? 0 : (int)left;
-  y0 = top < 0 ? 0 : (int)top;
-  x1 = right > last ? side - 1 : (int)right;
-  y1 = bottom > last ? side - 1 : (int)bottom;
-  for (y = y0; y <= y1; y++)
-    for (x = x0; x <= x1; x++) {
+  int left = pixel_at((a.x < b.x ? a.x : b.x) - reach, side), right = pixel_at((a.x < b.x ? b.x : a.x) + reach, side);
+  int top = pixel_at((a.y < b.y ? a.y : b.y) - reach, side), bottom = pixel_at((a.y < b.y ? b.y : a.y) + reach, side), x, y;
+  for (y = top; y <= bottom; y++)
+    for (x = left; x <= right; x++) {
       float px = (float)x - a.x, py = (float)y - a.y, t = 0, value;
       if (length2 > 0) t = (float)((float)(px * dx) + (float)(py * dy)) / length2;
       t = t < 0 ? 0 : t > 1 ? 1.0f : t;
@@ -766,12 +758,10 @@ static void synth_image(const Dataset *data, unsigned char *pixel, unsigned char
   float ink[MAX_PLANE];
   uint32_t word = 0;
   Point p[MAX_POINTS];
-  Draws d = {{0, RANDOM_DATA, 0, 0}, 0};
+  Draws d = {{0, RANDOM_DATA, index, set}, 0};
   const char *figure;
   int side = data->width, plane = side * side, i, c, n = 0, lines, colour[3] = {0, 0, 0}, change[3] = {255, 255, 255};
   float u, cosine, sine, scale_x, scale_y, shear, shift_x, shift_y, half, strength, middle = (float)(side - 1) / 2;
-  d.stream.a = index;
-  d.stream.b = set;
   *label = (unsigned char)random_below(d.stream, &d.next, 10);
   u = draw(&d, -turn, turn);
   cosine = cosine_turns(u < 0 ? u + 1.0f : u);
@@ -830,19 +820,16 @@ static void synth_image(const Dataset *data, unsigned char *pixel, unsigned char
 
 static void load_synth(Dataset *data, const char *folder)
 {
-  size_t size = (size_t)(data->channels * data->height * data->width), i;
-  uint32_t set = data->channels == 3 ? 2 : 0;
-  Split *split;
+  const uint32_t set = data->channels == 3 ? 2 : 0;
+  const size_t image = image_size(data);
+  size_t i;
   (void)folder;
+  extend(&data->train, SYNTH_TRAIN, image);
+  extend(&data->test, SYNTH_TEST, image);
+  for (i = 0; i < SYNTH_TRAIN; i++) synth_image(data, data->train.pixel + i * image, data->train.label + i, (uint32_t)i, set);
+  for (i = 0; i < SYNTH_TEST; i++) synth_image(data, data->test.pixel + i * image, data->test.label + i, (uint32_t)i, set + 1);
   data->train.n = SYNTH_TRAIN;
   data->test.n = SYNTH_TEST;
-  for (split = &data->train;; split = &data->test, set++) {
-    split->pixel = allocate(split->n, size, "images");
-    split->label = allocate(split->n, 1, "labels");
-    for (i = 0; i < split->n; i++)
-      synth_image(data, split->pixel + i * size, split->label + i, (uint32_t)i, set);
-    if (split == &data->test) return;
-  }
 }
 
 /* ==== data sets by name ===================================================================== */

@@ -27,20 +27,19 @@ static float cosine(float ab, float aa, float bb)
   return norms > 0 ? ab / norms : 0;
 }
 
-void percent(char text[32], size_t n, size_t d)
+const char *percent(char text[32], size_t n, size_t d)
 {
   uint64_t share = ((uint64_t)n * MILLION + d / 2) / d;
   sprintf(text, "%lu.%04lu", (unsigned long)(share / 10000), (unsigned long)(share % 10000));
+  return text;
 }
 
 /* ==== solutions and the paths between them ================================================== */
 
 void solution_take(Solution *s, const Net *net)
 {
-  s->weight = allocate(net->size, sizeof(float), "a solution");
-  s->mask = allocate(net->size, 1, "a solution");
-  memcpy(s->weight, net->weight, net->size * sizeof(float));
-  memcpy(s->mask, net->mask, net->size);
+  s->weight = copy_of(net->weight, net->size, net->size, sizeof(float), "a solution");
+  s->mask = copy_of(net->mask, net->size, net->size, 1, "a solution");
 }
 
 void solution_put(const Solution *s, Net *net)
@@ -104,25 +103,35 @@ static const char *number(char text[64], float x)
   return text;
 }
 
+/* Twice the highest number of wrong images within [0,1] minus the sum of those of the ends. */
+static size_t twice_barrier(const Place *place, int points, size_t a, size_t b, int set)
+{
+  size_t most = a > b ? a : b;
+  int k;
+  for (k = 0; k < points; k++)
+    if (place[k].at >= 0 && place[k].at <= 1 && place[k].wrong[set] > most) most = place[k].wrong[set];
+  return 2 * most - a - b;
+}
+
 void print_path(Net *net, const Dataset *data, const Solution *s, const float *bend, int masking, int recompute, float from, float to,
                 int points)
 {
   static const char *const set_name[] = {"train", "test"};
   Place end[2], *place = allocate((size_t)points, sizeof *place, "places on a path");
   const size_t images[2] = {data->train.n, data->test.n};
-  char error[2][32], loss[2][64], at[64];
+  char error[32], text[64];
   int k, set;
   path(net, data, &s[0], bend, &s[1], masking, recompute, 0, 1, end, 2);
   path(net, data, &s[0], bend, &s[1], masking, recompute, from, to, place, points);
   printf("at\ttrain_loss\ttrain_error\ttest_loss\ttest_error\n");
   for (k = 0; k < points; k++) {
     const Place *p = &place[k];
-    for (set = 0; set < 2; set++) percent(error[set], p->wrong[set], images[set]);
-    printf("%s\t%s\t%s\t%s\t%s\n", number(at, p->at), number(loss[0], p->loss[0]), error[0], number(loss[1], p->loss[1]), error[1]);
+    printf("%s", number(text, p->at));
+    for (set = 0; set < 2; set++) printf("\t%s\t%s", number(text, p->loss[set]), percent(error, p->wrong[set], images[set]));
+    printf("\n");
   }
   for (set = 0; set < 2; set++) {
     const size_t a = end[0].wrong[set], b = end[1].wrong[set];
-    size_t most = a > b ? a : b;
     float height = 0, highest = end[end[1].loss[set] > end[0].loss[set]].loss[set], between;
     for (k = 0; k < points; k++) {
       const Place *p = &place[k];
@@ -130,12 +139,11 @@ void print_path(Net *net, const Dataset *data, const Solution *s, const float *b
       between = (float)a + (float)(p->at * (float)((float)b - (float)a));
       between = (float)p->wrong[set] - between;
       height = between > height ? between : height;
-      most = p->wrong[set] > most ? p->wrong[set] : most;
       highest = p->loss[set] > highest ? p->loss[set] : highest;
     }
-    percent(error[0], 2 * most - a - b, 2 * images[set]);
-    printf("# %s_barrier = %s\n# %s_height = %.4f\n# %s_highest_loss = %s\n", set_name[set], error[0], set_name[set],
-           (double)((float)(100.0f * height) / (float)images[set]), set_name[set], number(loss[0], highest));
+    height = (float)(100.0f * height) / (float)images[set];
+    printf("# %s_barrier = %s\n", set_name[set], percent(error, twice_barrier(place, points, a, b, set), 2 * images[set]));
+    printf("# %s_height = %.4f\n# %s_highest_loss = %s\n", set_name[set], (double)height, set_name[set], number(text, highest));
   }
   free(place);
 }
@@ -143,53 +151,40 @@ void print_path(Net *net, const Dataset *data, const Solution *s, const float *b
 void barriers(Net *net, const Dataset *data, const Solution *s, int n, int points, char text[2][32])
 {
   Place *place = allocate((size_t)points, sizeof *place, "places on a line");
+  const Place *last = &place[points - 1];
   size_t twice[2] = {0, 0}; /* the sum of all barriers in half images */
-  int i, j, k, set, pairs = n * (n - 1) / 2;
+  const size_t pairs = (size_t)(n * (n - 1) / 2);
+  int i, j, set;
   for (i = 0; i < n; i++)
     for (j = i + 1; j < n; j++) {
       path(net, data, &s[i], NULL, &s[j], UNION, 0, 0, 1, place, points);
-      for (set = 0; set < 2; set++) {
-        size_t most = 0;
-        for (k = 0; k < points; k++)
-          if (place[k].wrong[set] > most) most = place[k].wrong[set];
-        twice[set] += 2 * most - place[0].wrong[set] - place[points - 1].wrong[set];
-      }
+      for (set = 0; set < 2; set++) twice[set] += twice_barrier(place, points, place->wrong[set], last->wrong[set], set);
     }
-  percent(text[0], twice[0], 2 * (size_t)pairs * data->train.n);
-  percent(text[1], twice[1], 2 * (size_t)pairs * data->test.n);
+  percent(text[0], twice[0], 2 * pairs * data->train.n);
+  percent(text[1], twice[1], 2 * pairs * data->test.n);
   free(place);
 }
 
 /* ==== repellent loss ======================================================================== */
 
-/* prunable[size]: 1 for the weights of tensors that may be pruned. Caller frees. */
-static unsigned char *list_prunable(const Net *net)
-{
-  unsigned char *prunable = allocate(net->size, 1, "prunable weights");
-  int k;
-  for (k = 0; k < net->tensors; k++)
-    if (net->tensor[k].prunable) memset(prunable + net->tensor[k].offset, 1, net->tensor[k].size);
-  return prunable;
-}
-
 void repel_create(Repel *r, const Net *net, float lambda, int most)
 {
-  unsigned char *prunable = list_prunable(net);
   size_t j;
+  int k;
   memset(r, 0, sizeof *r);
   r->lambda = lambda;
-  r->most = most;
   r->place = allocate(net->survivors, sizeof *r->place, "repelled weights");
   r->index = allocate(net->survivors, sizeof *r->index, "repelled weights");
   r->theta = allocate(net->survivors, sizeof(float), "repelled weights");
   r->optimum = allocate((size_t)most, sizeof *r->optimum, "previous optima");
   r->square = allocate((size_t)most, sizeof(float), "previous optima");
-  for (j = 0; j < net->survivors; j++)
-    if (prunable[net->survivor[j]]) {
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    for (j = t->rank; t->prunable && j < net->survivors && net->survivor[j] < t->offset + t->size; j++) {
       r->place[r->weights] = (uint32_t)j;
       r->index[r->weights++] = net->survivor[j];
     }
-  free(prunable);
+  }
 }
 
 void repel_from(Repel *r, const float *weight)
@@ -235,27 +230,39 @@ void repel_hook(void *repel, Net *net, long step, int after)
 
 /* ==== distances ============================================================================= */
 
-/* Distance of the weights that are prunable and survive in both. u, v, one: room for net->size numbers, `one` all 1. */
-static float weight_distance(const Net *net, const unsigned char *prunable, const Solution *a, const Solution *b, int what,
-                             float *u, float *v, const float *one)
+/* Distance of the weights that are prunable and survive in both. u, v: room for net->size numbers. */
+static float weight_distance(const Net *net, const Solution *a, const Solution *b, int what, float *u, float *v)
 {
   static const float two_over_pi = 0.636619772f;
   size_t n = 0, j;
   float c;
-  for (j = 0; j < net->size; j++)
-    if (prunable[j] && a->mask[j] && b->mask[j]) {
+  int k;
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    for (j = t->offset; t->prunable && j < t->offset + t->size; j++) {
+      if (!a->mask[j] || !b->mask[j]) continue;
       u[n] = a->weight[j];
       v[n++] = b->weight[j];
     }
+  }
   if (what == L2 || what == L1) {
     for (j = 0; j < n; j++) {
       u[j] = u[j] - v[j];
-      if (what == L1 && u[j] < 0) u[j] = -u[j];
+      v[j] = what == L2 ? u[j] : u[j] < 0 ? -1.0f : 1.0f;
     }
-    return what == L2 ? square_root(dot(u, u, n)) : dot(u, one, n) / (float)(n > 0 ? n : 1);
+    return what == L2 ? square_root(dot(u, v, n)) : dot(u, v, n) / (float)(n > 0 ? n : 1);
   }
   c = cosine(dot(u, v, n), dot(u, u, n), dot(v, v, n));
   return what == ANGLE ? two_over_pi * arc_cosine(c) : c;
+}
+
+/* The images of a split from `first` on that the net has room for go through it: 1, or 0 if there are none. */
+static int forward_from(Net *net, const Split *split, size_t first)
+{
+  if (first >= split->n) return 0;
+  net_load(net, split, NULL, first, split->n - first < net->slots ? split->n - first : net->slots);
+  net_forward(net, 0);
+  return 1;
 }
 
 /* p[image][class] = ln of the predicted probability */
@@ -264,9 +271,7 @@ static void predict(Net *net, const Split *split, float *p)
   const Activation *logits = &net->activation[net->activations - 1];
   const size_t C = net->classes, L = logits->tile;
   size_t first, b, c;
-  for (first = 0; first < split->n; first += net->slots) {
-    net_load(net, split, NULL, first, split->n - first < net->slots ? split->n - first : net->slots);
-    net_forward(net, 0);
+  for (first = 0; forward_from(net, split, first); first += net->slots)
     for (b = 0; b < net->images; b++, p += C) {
       const float *z = logits->value + b / L * C * L + b % L;
       float m = z[0], s = 0, log_sum;
@@ -275,7 +280,6 @@ static void predict(Net *net, const Split *split, float *p)
       log_sum = logarithm(s);
       for (c = 0; c < C; c++) p[c] = (float)(z[c * L] - m) - log_sum;
     }
-  }
 }
 
 /* sum over classes of p (ln p - ln q) */
@@ -319,12 +323,9 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
 {
   const size_t images = data->test.n, values = images * net->classes;
   const int of_weights = what < DISAGREEMENT;
-  float *room = allocate(of_weights ? 3 * net->size : (size_t)n * values, sizeof(float), "distances");
-  unsigned char *prunable = list_prunable(net);
+  float *room = allocate(of_weights ? 2 * net->size : (size_t)n * values, sizeof(float), "distances"), x;
   char text[64];
-  size_t size;
   int i, j;
-  for (size = 0; of_weights && size < net->size; size++) room[2 * net->size + size] = 1;
   for (i = 0; i < n && !of_weights; i++) {
     solution_put(&s[i], net);
     predict(net, &data->test, room + (size_t)i * values);
@@ -334,15 +335,14 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
   for (i = 0; i < n; i++) {
     printf("\n%s", name[i]);
     for (j = 0; j < n; j++) {
-      const float x = of_weights ? weight_distance(net, prunable, &s[i], &s[j], what, room, room + net->size, room + 2 * net->size)
-                                 : prediction_distance(room + (size_t)i * values, room + (size_t)j * values, images, net->classes, what);
-      number(text, of_weights ? x : x / (float)images);
+      if (of_weights) x = weight_distance(net, &s[i], &s[j], what, room, room + net->size);
+      else x = prediction_distance(room + (size_t)i * values, room + (size_t)j * values, images, net->classes, what);
       if (what == DISAGREEMENT) percent(text, (size_t)x, images);
+      else number(text, of_weights ? x : x / (float)images);
       printf("\t%s", text);
     }
   }
   printf("\n");
-  free(prunable);
   free(room);
 }
 
@@ -394,9 +394,7 @@ static void probe_dead(Net *net, const Dataset *data)
   size_t first, b, c, i;
   int k;
   for (k = 0; k < net->layers; k++) alive[k] = allocate(net->activation[net->layer[k].out].channels, 1, "dead units");
-  for (first = 0; first < data->train.n; first += net->slots) {
-    net_load(net, &data->train, NULL, first, data->train.n - first < net->slots ? data->train.n - first : net->slots);
-    net_forward(net, 0);
+  for (first = 0; forward_from(net, &data->train, first); first += net->slots)
     for (k = 0; k < net->layers; k++) {
       const Activation *a = &net->activation[net->layer[k].out];
       const size_t plane = a->height * a->width, L = a->tile;
@@ -404,7 +402,6 @@ static void probe_dead(Net *net, const Dataset *data)
         for (c = 0; c < a->channels; c++)
           for (i = 0; i < plane && !alive[k][c]; i++) alive[k][c] = a->value[((b / L * a->channels + c) * plane + i) * L + b % L] != 0;
     }
-  }
   for (k = 0; k < net->layers; k++) {
     const Layer *layer = &net->layer[k];
     unsigned long dead = 0;
@@ -441,8 +438,8 @@ void probe(Net *net, const Dataset *data, uint64_t order_seed)
       survivors += taps;
       connected += taps > 0;
     }
-    percent(density, survivors, t->size);
-    printf("weights\t%s\t%lu\ndensity\t%s\t%s\n", t->name, (unsigned long)survivors, t->name, density);
+    printf("weights\t%s\t%lu\n", t->name, (unsigned long)survivors);
+    printf("density\t%s\t%s\n", t->name, percent(density, survivors, t->size));
     printf("units\t%s\t%lu\nunits with inputs\t%s\t%lu\n", t->name, (unsigned long)units, t->name, (unsigned long)connected);
   }
   probe_dead(net, data);
@@ -495,21 +492,14 @@ static void curve_hook(void *context, Net *net, long step, int after)
 
 void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, Training how, uint64_t seed, int quiet, float *bend)
 {
-  Curve c = {NULL, NULL, NULL, {0, RANDOM_CURVE, 0, 0}};
-  Work work = {"curve", {0, 0, 0}, 0, 0};
+  Curve c = {a->weight, b->weight, bend, {seed, RANDOM_CURVE, 0, 0}};
+  Work work = {"curve", {time(NULL), 0, quiet}, 0, how.steps};
   Optimizer o;
-  c.a = a->weight;
-  c.b = b->weight;
-  c.bend = bend;
-  c.draws.seed = seed;
   how.hook = curve_hook;
   how.context = &c;
   set_common_mask(net, a, b, UNION);
   go_to(net, a->weight, NULL, b->weight, 0.5f);
   optimizer_create(&o, net);
-  work.all = how.steps;
-  work.clock.begun = time(NULL);
-  work.clock.quiet = quiet;
   train(net, &o, data, &how, 0, 0, how.steps, 0, work_watch, &work);
   if (work.clock.shown) show_progress("\n");
   memcpy(bend, net->weight, net->size * sizeof(float));
@@ -518,6 +508,7 @@ void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, 
 
 /* ==== stability ============================================================================= */
 
+/* The optimiser's memory := that of another one. */
 static void optimizer_copy(Optimizer *to, const Optimizer *from, const Net *net)
 {
   memcpy(to->velocity, from->velocity, net->size * sizeof(float));
@@ -532,15 +523,12 @@ void stability(const Experiment *e, const unsigned char *mask, const long *at, i
   const int copies = e->children + 1;
   Solution *start = allocate((size_t)n, sizeof *start, "snapshots"), *end = allocate((size_t)copies, sizeof *end, "solutions");
   Optimizer o, *memory = allocate((size_t)n, sizeof *memory, "snapshots");
-  Work work = {"original", {0, 0, 0}, 0, 0};
+  Work work = {"original", {time(NULL), 0, e->quiet}, 0, e->how.steps};
   char measured[2][32], error[2][32], digest[17];
   float loss;
   size_t wrong;
   Net net;
   int k, c;
-  work.clock.begun = time(NULL);
-  work.clock.quiet = e->quiet;
-  work.all = e->how.steps;
   for (k = 0; k < n; k++) work.all += e->children * (e->how.steps - at[k]);
   net_create(&net, &e->model, data, e->batch, e->threads);
   if (e->init) checkpoint_apply(&net, e->init, e->init_path);

@@ -31,14 +31,16 @@ enum { NAME_SIZE = 64 }; /* a tensor's name with its final zero */
 /* ==== data.c: errors, files, data sets ====================================================== */
 
 /* Prints "ticket: " and the message as one line on stderr, removes the unfinished output file and
- * exits 1. */
-void fail(const char *format, ...);
-/* The same with exit status 2: the command line is wrong. */
-void fail_usage(const char *format, ...);
+ * exits: with 1, or 2 if the command line is wrong. */
+void fail_with(int status, const char *format, ...);
+#define fail(...) fail_with(1, __VA_ARGS__)
+#define fail_usage(...) fail_with(2, __VA_ARGS__)
 /* Replaces the current line on stderr; a format that ends in a newline ends it. */
 void show_progress(const char *format, ...);
 /* count * size zeroed bytes, at least 1; fails naming `what` and the bytes asked for. Caller frees. */
 void *allocate(size_t count, size_t size, const char *what);
+/* Allocated so, but with n values copied to its beginning. Caller frees. */
+void *copy_of(const void *values, size_t n, size_t count, size_t size, const char *what);
 /* The three as one string. Caller frees. */
 char *join(const char *a, const char *between, const char *b);
 /* The bytes of a file with a zero appended, its length in *size; fails if it cannot be read. Caller frees. */
@@ -377,8 +379,8 @@ typedef struct {
   float at, loss[2];
   size_t wrong[2]; /* images */
 } Place;
-/* n / d in percent with 4 digits, exact and rounded half up. */
-void percent(char text[32], size_t n, size_t d);
+/* n / d in percent with 4 digits, exact and rounded half up; returns text. */
+const char *percent(char text[32], size_t n, size_t d);
 /* What is not masked on the way between two solutions; UNION keeps both as they are. */
 enum { UNION, FIRST, SECOND, INTERSECTION };
 /* The net goes along a + t (b - a) (a and b exactly at 0 and 1, and everywhere if they are equal) or, with a bend, along
@@ -399,13 +401,13 @@ void barriers(Net *net, const Dataset *data, const Solution *s, int n, int point
  * prunable weights; a hook adds its gradient to the loss's. Created for the net's mask. */
 typedef struct {
   float lambda;
-  int optima, most;
+  int optima;
   size_t weights;               /* surviving prunable weights */
   uint32_t *index, *place;      /* [weights]: where they are in the flat vectors and among the survivors */
   float **optimum, *square;     /* [optima][weights], [optima]: their squared norms */
   float *theta;                 /* [weights] */
 } Repel;
-void repel_create(Repel *r, const Net *net, float lambda, int most);
+void repel_create(Repel *r, const Net *net, float lambda, int most); /* most: optima there is room for */
 void repel_from(Repel *r, const float *weight); /* one more optimum, a flat vector */
 void repel_free(Repel *r);
 void repel_hook(void *repel, Net *net, long step, int after);
