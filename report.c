@@ -297,12 +297,21 @@ static int64_t round_number(const Axis *a, int64_t step, int64_t k)
   return x;
 }
 
-/* Begins and ends the axis at round numbers and finds those between. */
-static void axis_fit(Axis *a, int64_t low, int64_t high, int log)
+/* An axis without any number yet. */
+static Axis axis_new(int log) { return (Axis){.log = log, .low = INT64_MAX, .high = INT64_MIN}; }
+
+/* Makes it reach from low to high; what is not above 0 does not count on a logarithmic axis. */
+static void axis_widen(Axis *a, int64_t low, int64_t high)
 {
-  int64_t step = 1, k;
-  a->log = log;
-  a->ticks = 0;
+  if (low < a->low && (low > 0 || !a->log)) a->low = low;
+  if (high > a->high) a->high = high;
+}
+
+/* Begins and ends the axis at round numbers and finds those between. */
+static void axis_fit(Axis *a)
+{
+  const int log = a->log;
+  int64_t step = 1, low = a->low > a->high ? 1 : a->low, high = a->high < 1 && log ? 1 : a->high, k;
   if (!log && low > 0 && low <= high / 2) low = 0;
   if (low == high && !log) low -= low == 0 ? 0 : 1 + (low < 0 ? -low : low) / 10, high += high == 0 ? ONE : 0;
   if (log) {
@@ -423,8 +432,7 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   const Figure *f = c->figure;
   const char *x_name = kinds[f->kind].x_name;
   const int density = f->kind == RUN; /* logarithmic, from dense to sparse */
-  Axis x, y;
-  int64_t least[2] = {INT64_MAX, INT64_MAX}, most[2] = {INT64_MIN, INT64_MIN};
+  Axis x = axis_new(density), y = axis_new(f->log);
   char text[64];
   int left = 0, legend = 0, at = 0, begin[SERIES][2], k;
   size_t j;
@@ -435,14 +443,12 @@ static void chart_draw(Page *p, Chart *c, const char *of)
     merge(&c->series[k]);
     for (j = 0; j < c->series[k].points; j++) {
       const Point *q = &c->series[k].point[j];
-      if (q->x < least[0] && (q->x > 0 || !density)) least[0] = q->x;
-      if (q->low < least[1] && (q->low > 0 || !f->log)) least[1] = q->low;
-      if (q->x > most[0]) most[0] = q->x;
-      if (q->high > most[1]) most[1] = q->high;
+      axis_widen(&x, q->x, q->x);
+      axis_widen(&y, q->low, q->high);
     }
   }
-  axis_fit(&x, least[0] > most[0] ? 1 : least[0], most[0] < 1 && density ? 1 : most[0], density);
-  axis_fit(&y, least[1] > most[1] ? 1 : least[1], most[1] < 1 && f->log ? 1 : most[1], f->log);
+  axis_fit(&x);
+  axis_fit(&y);
   for (k = 0; k < y.ticks; k++) left = (int)strlen(tick(text, &y, k)) > left ? (int)strlen(text) : left;
   left = 140 + 68 * left;
   for (k = 0; k < c->n; k++) { /* the legend's rows: where each name begins, and how high they are together */
@@ -555,18 +561,15 @@ static int shorten(Word *to, const char *const *name, int n)
 static void heat_draw(Page *p, const Heat *h, const char *of)
 {
   Word side[NETWORKS], below[NETWORKS];
-  Axis axis;
-  int64_t low = INT64_MAX, high = h->most;
+  Axis axis = axis_new(h->log);
   char text[64];
   int left, wide, width, height, bottom, r, c;
+  axis.high = h->most;
   for (r = 0; r < h->rows; r++)
-    for (c = 0; c < h->columns; c++) {
-      const int64_t x = h->value[r][c];
-      if (x != NONE && x < low && (x > 0 || !h->log)) low = x;
-      if (x > high) high = x;
-    }
-  if (low > high) return;
-  axis_fit(&axis, low, high, h->log);
+    for (c = 0; c < h->columns; c++)
+      if (h->value[r][c] != NONE) axis_widen(&axis, h->value[r][c], h->value[r][c]);
+  if (axis.low > axis.high) return;
+  axis_fit(&axis);
   left = 100 + 68 * shorten(side, h->row, h->rows);
   wide = 100 + 68 * shorten(below, h->head, h->columns);
   width = (END - left) / h->columns;
