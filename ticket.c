@@ -149,7 +149,8 @@ enum { PRESETS = sizeof presets / sizeof presets[0] };
 
 static const char *value[OPTIONS]; /* text of every option: given, preset or standard */
 static char **file;                /* what the command line names without --option */
-static int files;
+static int files, command;         /* of which command: its bit */
+static const char *command_name;
 
 /* Smallest number of insertions, deletions and replacements that turn a into b (both under 64 characters). */
 static int edits(const char *a, const char *b)
@@ -183,34 +184,28 @@ static int choice_of(const char *choices, const char *text, size_t n)
   }
 }
 
-/* The number at the start of `text`, within the option's limits; *end, unless NULL, is where it stops. */
-static double decimal(const Option *o, const char *text, const char **end)
+/* The number at the start of `text`, within the option's limits; of a STEP such as 500it or 10ep the steps. *end, unless NULL,
+ * is where it stops. */
+static double amount(const Option *o, const char *text, long per_epoch, const char **end)
 {
+  const int step = o->kind == STEPS || o->kind == STEP_LIST;
   const size_t n = strspn(text, o->kind == REAL ? "0123456789.eE+-" : "0123456789");
   char *stop;
-  double x = strtod(text, &stop);
+  double x;
+  if (step && (n == 0 || n > 23)) fail_usage("--%s %s: must be a number of iterations or epochs such as 500it or 10ep", o->name, text);
+  x = step ? (double)strtoull(text, &stop, 10) : strtod(text, &stop);
   if (stop == text || stop > text + n || !(x >= o->least && x <= o->most))
-    fail_usage("--%s %s: must be %s from %.9g to %.16g", o->name, text, o->kind == REAL ? "a number" : "a whole number", o->least, o->most);
+    fail_usage("--%s %.*s: must be %s from %.9g to %.16g", o->name, (int)(step ? n : strlen(text)), text,
+               o->kind == REAL ? "a number" : "a whole number", o->least, o->most);
+  if (step) {
+    const int epochs = !strncmp(stop, "ep", 2);
+    if (epochs || !strncmp(stop, "it", 2)) stop += 2;
+    else if (x > 0) fail_usage("--%s %s: say whether these are iterations or epochs: 500it or 10ep", o->name, text);
+    if (epochs) x *= (double)per_epoch;
+    if (x > o->most) fail_usage("--%s %s: is more than %.0f steps", o->name, text, o->most);
+  }
   if (end) *end = stop;
   return x;
-}
-
-/* Steps in a STEP such as 500it or 10ep; *end, unless NULL, is where it stops. */
-static long steps(const Option *o, const char *text, long per_epoch, const char **end)
-{
-  char digits[24] = {0};
-  const size_t n = strspn(text, "0123456789");
-  const char *unit = text + n;
-  double x;
-  if (n == 0 || n >= sizeof digits) fail_usage("--%s %s: must be a number of iterations or epochs such as 500it or 10ep", o->name, text);
-  memcpy(digits, text, n);
-  x = decimal(o, digits, NULL);
-  if (!strncmp(unit, "it", 2)) unit += 2;
-  else if (!strncmp(unit, "ep", 2)) unit += 2, x *= (double)per_epoch;
-  else if (x > 0) fail_usage("--%s %s: say whether these are iterations or epochs: 500it or 10ep", o->name, text);
-  if (x > o->most) fail_usage("--%s %s: is more than %.0f steps", o->name, text, o->most);
-  if (end) *end = unit;
-  return (long)x;
 }
 
 /* Fails unless the text is a value that the option takes. */
@@ -225,11 +220,10 @@ static void check(const Option *o, const char *text)
   if (o->kind == CHOICE && choice_of(o->argument, text, strlen(text)) >= 0) return;
   if (o->kind == CHOICE) fail_usage("--%s %s: must be one of %s", o->name, text, o->argument);
   for (;;) {
-    size_t n = strcspn(end, ",");
+    const size_t n = strcspn(end, ",");
     if (o->kind == LIST && choice_of(o->argument, end, n) < 0) fail_usage("--%s %s: must be a list of %s", o->name, text, o->argument);
     if (o->kind == LIST) end += n;
-    if (o->kind == STEPS || o->kind == STEP_LIST) steps(o, end, 1, &end);
-    if (o->kind == INTEGER || o->kind == REAL) decimal(o, end, &end);
+    else amount(o, end, 1, &end);
     if (*end == ',' && (o->kind == LIST || o->kind == STEP_LIST)) end++;
     else if (*end) fail_usage("--%s %s: '%s' is not understood", o->name, text, end);
     else return;
@@ -245,41 +239,30 @@ static int find_option(const char *name, size_t n)
   return -1;
 }
 
-static char *copy(const char *text, size_t n)
-{
-  char *s = allocate(n + 1, 1, "an option");
-  memcpy(s, text, n);
-  return s;
-}
-
+/* Gives an option the value, which must be one that it takes. */
 static void set(int option, const char *text)
 {
   check(&options[option], text);
-  if (option == O_EPOCHS) {
-    char *s = allocate(strlen(text) + 3, 1, "an option");
-    sprintf(s, "%sep", text);
-    option = O_STEPS;
-    text = s;
-  }
+  if (option == O_EPOCHS) option = O_STEPS, text = join(text, "", "ep");
   value[option] = text;
 }
 
 static void apply_preset(const char *name)
 {
+  char *s, *equals, *end;
   int k;
-  const char *s;
-  for (k = 0; k < PRESETS; k++)
-    if (!strcmp(presets[k].name, name)) break;
+  for (k = 0; k < PRESETS && strcmp(presets[k].name, name) != 0;) k++;
   if (k == PRESETS) fail_usage("--preset %s: there is none of that name; see ticket help imp", name);
-  for (s = presets[k].settings; *s; s += *s == ' ') {
-    const size_t n = strcspn(s, "="), m = strcspn(s, " ");
-    set(find_option(s, n), copy(s + n + 1, m - n - 1));
-    s += m;
+  for (s = join(presets[k].settings, "", " "); *s; s = end + 1) { /* kept: the values are in it */
+    equals = strchr(s, '=');
+    end = strchr(s, ' ');
+    *equals = *end = 0;
+    set(find_option(s, strlen(s)), equals + 1);
   }
 }
 
 /* Reads --option value and --option=value into value[], other words into file[]. */
-static void parse(int count, char **argument, int command, const char *command_name)
+static void parse(int count, char **argument)
 {
   int i, k;
   for (k = 0; k < OPTIONS; k++) value[k] = options[k].standard;
@@ -317,9 +300,10 @@ static void parse(int count, char **argument, int command, const char *command_n
                command & PAIRS ? "two checkpoints" : command == PROBE ? "one checkpoint" : "checkpoints", files, files == 1 ? "is" : "are", command_name);
 }
 
-static double number(int option) { return decimal(&options[option], value[option], NULL); }
-static long steps_of(int option, long per_epoch) { return steps(&options[option], value[option], per_epoch, NULL); }
+static double number(int option) { return amount(&options[option], value[option], 1, NULL); }
+static long steps_of(int option, long per_epoch) { return (long)amount(&options[option], value[option], per_epoch, NULL); }
 static int choice(int option) { return choice_of(options[option].argument, value[option], strlen(value[option])); }
+static int is_on(int option) { return !strcmp(value[option], "on"); }
 
 /* A rate or density in millionths, -1 if not given. */
 static long millionths(int option)
@@ -330,6 +314,19 @@ static long millionths(int option)
   return (long)(float)(x + 0.5f);
 }
 
+/* The steps of a list; returns how many they are. */
+static int step_list(int option, long per_epoch, long step[MILESTONES])
+{
+  const char *at = value[option];
+  int n = 0;
+  for (; *at; at += *at == ',') {
+    if (n == MILESTONES) fail_usage("--%s %s: more than %d", options[option].name, value[option], MILESTONES);
+    step[n++] = (long)amount(&options[option], at, per_epoch, &at);
+  }
+  return n;
+}
+
+/* A seed, --seed if it is not given. */
 static uint64_t seed_of(int option) { return strtoull(value[*value[option] ? option : O_SEED], NULL, 10); }
 
 /* ==== commands ============================================================================== */
@@ -352,12 +349,13 @@ static uint64_t data_digest(const Dataset *data)
   return fnv(hash, data->test.label, data->test.n);
 }
 
+/* The model as the options have it. */
 static Model model_of(void)
 {
   Model m;
   m.name = value[O_MODEL];
   m.pad_shortcut = choice(O_SHORTCUT) == 1;
-  m.affine = choice(O_AFFINE) == 0;
+  m.affine = choice(O_AFFINE) != 1;
   return m;
 }
 
@@ -372,13 +370,13 @@ static long steps_per_epoch(const Dataset *data)
   return (long)((data->train.n + batch - 1) / batch);
 }
 
+/* How to train, as the options have it. */
 static void training_of(Training *how, const Dataset *data)
 {
   const long per_epoch = steps_per_epoch(data);
-  const char *at = value[O_MILESTONES];
   memset(how, 0, sizeof *how);
   how->optimizer = choice(O_OPTIMIZER);
-  how->nesterov = !strcmp(value[O_NESTEROV], "on");
+  how->nesterov = is_on(O_NESTEROV);
   how->lr = (float)number(O_LR);
   how->momentum = (float)number(O_MOMENTUM);
   how->weight_decay = (float)number(O_DECAY);
@@ -388,22 +386,19 @@ static void training_of(Training *how, const Dataset *data)
   how->steps = steps_of(O_STEPS, per_epoch);
   how->augment = choice(O_AUGMENT);
   how->order_seed = seed_of(O_ORDER_SEED);
-  for (; *at; at += *at == ',') {
-    if (how->milestones == MILESTONES) fail_usage("--milestones %s: more than %d", value[O_MILESTONES], MILESTONES);
-    how->milestone[how->milestones++] = steps(&options[O_MILESTONES], at, per_epoch, &at);
-  }
+  how->milestones = step_list(O_MILESTONES, per_epoch, how->milestone);
   if (how->schedule == STEP && !how->milestones) fail_usage("--schedule step needs --milestones");
 }
 
 enum { PAIRS_MOST = OPTIONS + 6 };
 
 /* What results depend on, as files record it; returns the number of pairs. */
-static int configuration(int command, const char *name, const Dataset *data, const char **key, const char **text)
+static int configuration(const Dataset *data, const char **key, const char **text)
 {
   static char digest[17];
   int k, n = 4;
   key[0] = "ticket", text[0] = TICKET_VERSION;
-  key[1] = "command", text[1] = name;
+  key[1] = "command", text[1] = command_name;
   key[2] = "data", text[2] = data->name;
   key[3] = "data-digest", text[3] = digest_text(digest, data_digest(data));
   for (k = 0; k < OPTIONS; k++)
@@ -415,7 +410,7 @@ static int configuration(int command, const char *name, const Dataset *data, con
 }
 
 /* train, imp and stability: the first is the second with one level. */
-static void run(int command, const char *name)
+static void run(void)
 {
   static const struct {
     int option;
@@ -423,13 +418,12 @@ static void run(int command, const char *name)
   } given[2] = {{O_INIT, "init-digest"}, {O_TICKET, "ticket-digest"}};
   static const char *key[PAIRS_MOST], *text[PAIRS_MOST];
   char digest[2][17];
-  Experiment e;
+  Experiment e = {0};
   Dataset data;
   Safetensors start[2];
   Solution ticket = {0};
   const char *at;
   int k;
-  memset(&e, 0, sizeof e);
   if (command != STABILITY && !*value[O_OUT]) fail_usage("--out PREFIX is needed: all result files begin with it");
   load_data(&data);
   e.data = &data;
@@ -450,12 +444,10 @@ static void run(int command, const char *name)
   if (e.retrain == FINETUNE && !(learning_rate(&e.how, e.how.steps - 1) > 0))
     fail_usage("--retrain finetune trains with the schedule's last learning rate, which is 0 here");
   if (e.rewind > e.how.steps) fail_usage("--rewind %s: is after the end of training, --steps %s", value[O_REWIND], value[O_STEPS]);
-  if (command != TRAIN) {
-    e.children = *value[O_CHILDREN] ? (int)number(O_CHILDREN) : command == STABILITY;
-    e.points = *value[O_POINTS] ? (int)number(O_POINTS) : e.children > 0 ? 20 : 0;
-    e.repel = (float)number(O_REPEL);
-    e.repel_last = choice(O_REPEL_SET) == 1;
-  }
+  e.children = *value[O_CHILDREN] ? (int)number(O_CHILDREN) : command == STABILITY;
+  e.points = *value[O_POINTS] ? (int)number(O_POINTS) : e.children > 0 ? 20 : 0;
+  e.repel = (float)number(O_REPEL);
+  e.repel_last = choice(O_REPEL_SET) == 1;
   e.branches = 1;
   for (at = value[O_BRANCHES]; *at; at += *at == ',') {
     const int branch = 1 + choice_of(options[O_BRANCHES].argument, at, strcspn(at, ","));
@@ -465,8 +457,8 @@ static void run(int command, const char *name)
     at += strcspn(at, ",");
   }
   e.out = value[O_OUT];
-  e.quiet = !strcmp(value[O_QUIET], "on");
-  e.pairs = configuration(command, name, &data, key, text);
+  e.quiet = is_on(O_QUIET);
+  e.pairs = configuration(&data, key, text);
   for (k = 0; k < 2; k++) {
     const char *path = value[given[k].option];
     Net net;
@@ -483,15 +475,11 @@ static void run(int command, const char *name)
   e.value = text;
   if (command == STABILITY) {
     long fork[MILESTONES];
-    int n = 0;
-    const char *list = value[O_AT];
+    int n;
     if (e.children == 0) fail_usage("--children 0: stability compares copies; give 1 or more");
-    for (; *list; list += *list == ',') {
-      if (n == MILESTONES) fail_usage("--at %s: more than %d", value[O_AT], MILESTONES);
-      fork[n] = steps(&options[O_AT], list, steps_per_epoch(&data), &list);
-      if (fork[n] > e.how.steps || (n > 0 && fork[n] < fork[n - 1])) fail_usage("--at %s: must ascend, up to --steps %s", value[O_AT], value[O_STEPS]);
-      n++;
-    }
+    n = step_list(O_AT, steps_per_epoch(&data), fork);
+    for (k = 0; k < n; k++)
+      if (fork[k] > e.how.steps || (k > 0 && fork[k] < fork[k - 1])) fail_usage("--at %s: must ascend, up to --steps %s", value[O_AT], value[O_STEPS]);
     stability(&e, ticket.mask, fork, n);
     solution_free(&ticket);
   } else
@@ -501,7 +489,7 @@ static void run(int command, const char *name)
 }
 
 /* lmc, curve, distance and probe: the checkpoints named, which must be of one model and of this data set. */
-static void measure(int command, const char *name)
+static void measure(void)
 {
   static const char *const same[] = {"model", "shortcut", "bn-affine", "data", "data-digest", "train-size"};
   static const char *key[PAIRS_MOST], *text[PAIRS_MOST];
@@ -518,19 +506,18 @@ static void measure(int command, const char *name)
     for (k = 0; k < SAME; k++) {
       const char *found = safetensors_value(&s, same[k]);
       if (!found) fail("%s: does not say its %s; it is not a checkpoint of ticket", file[f], same[k]);
-      if (f == 0) first[k] = copy(found, strlen(found));
+      if (f == 0) first[k] = join(found, "", "");
       else if (strcmp(first[k], found) != 0) fail("%s: its %s is %.80s, but %.80s in %s", file[f], same[k], found, first[k], file[0]);
     }
     if (f == 0) {
-      if (strcmp(first[5], "-") != 0 && !*value[O_TRAIN_SIZE]) set(O_TRAIN_SIZE, first[5]);
+      value[O_MODEL] = first[0], value[O_SHORTCUT] = first[1], value[O_AFFINE] = first[2];
+      if (strcmp(first[5], "-") != 0) set(O_TRAIN_SIZE, first[5]);
       load_data(&data);
-      n = configuration(command, name, &data, key, text);
+      n = configuration(&data, key, text);
       if (strcmp(first[3], data.name) != 0) fail("%s: was trained on %.80s, but this is %s; give its --data", file[0], first[3], data.name);
       if (strcmp(first[4], text[3]) != 0)
         fail("%s: was trained on data with digest %.80s, but that of --data %s is %s", file[0], first[4], value[O_DATA], text[3]);
-      model.name = first[0];
-      model.pad_shortcut = !strcmp(first[1], "pad");
-      model.affine = strcmp(first[2], "off") != 0;
+      model = model_of();
       net_create(&net, &model, &data, (size_t)number(O_BATCH), (int)number(O_THREADS));
       for (k = 0; k < n; k++) printf("# %s = %s\n", key[k], text[k]);
       printf("# model = %s\n", first[0]);
@@ -549,10 +536,9 @@ static void measure(int command, const char *name)
       Training how;
       training_of(&how, &data);
       bend = allocate(net.size, sizeof *bend, "the bend");
-      curve(&net, &data, &solution[0], &solution[1], how, seed_of(O_SEED), !strcmp(value[O_QUIET], "on"), bend);
+      curve(&net, &data, &solution[0], &solution[1], how, seed_of(O_SEED), is_on(O_QUIET), bend);
     }
-    print_path(&net, &data, solution, bend, command == LMC ? choice(O_MASK) : UNION, command == CURVE || choice(O_BN) == 1,
-               command == LMC ? (float)number(O_FROM) : 0, command == LMC ? (float)number(O_TO) : 1, points);
+    print_path(&net, &data, solution, bend, choice(O_MASK), command == CURVE || choice(O_BN) == 1, (float)number(O_FROM), (float)number(O_TO), points);
     free(bend);
   }
   for (f = 0; f < files; f++) solution_free(&solution[f]);
@@ -597,23 +583,22 @@ static void batches(void)
   dataset_free(&data);
 }
 
+/* What the data set holds; writes it into the folder --out. */
 static void describe(void)
 {
   Dataset data;
-  const Split *splits[2];
   size_t j, plane;
   char digest[17];
   int s, c;
   load_data(&data);
-  splits[0] = &data.train;
-  splits[1] = &data.test;
   plane = (size_t)(data.height * data.width);
   printf("data\t%s\nshape\t%dx%dx%d\nclasses\t%d\n", data.name, data.channels, data.height, data.width, data.classes);
   for (s = 0; s < 2; s++) {
-    printf("%s\t%lu images, of each class", s ? "test" : "train", (unsigned long)splits[s]->n);
+    const Split *split = s ? &data.test : &data.train;
+    printf("%s\t%lu images, of each class", s ? "test" : "train", (unsigned long)split->n);
     for (c = 0; c < data.classes; c++) {
       unsigned long n = 0;
-      for (j = 0; j < splits[s]->n; j++) n += splits[s]->label[j] == c;
+      for (j = 0; j < split->n; j++) n += split->label[j] == c;
       printf(" %lu", n);
     }
     printf("\n");
@@ -640,6 +625,7 @@ static int by_time(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
+/* Times a training step at each density. */
 static void bench(void)
 {
   enum { MOST = 1000 };
@@ -703,79 +689,74 @@ static void compare(const char *what, uint64_t digest, uint64_t expected)
   wrong_digests += digest != expected;
 }
 
-/* Trains a small network for some steps, dense or with its weights pruned by magnitude, and compares its digest. */
-static void verify_training(const char *what, const Dataset *data, const char *model, int pad, size_t batch, int scheme, const Training *how,
-                            long pruned, uint64_t expected)
+/* Data sets, then a small network of each family after some steps of training, dense or with its weights pruned by magnitude. */
+static void verify(void)
 {
-  Pruning pruning = {GLOBAL, 0, -1, -1, -1};
-  Model m = {NULL, pad, !pad};
-  Optimizer o;
-  Net net;
-  pruning.rate = pruned;
-  m.name = model;
-  net_create(&net, &m, data, batch, 1);
-  optimizer_create(&o, &net);
-  net_init(&net, scheme, 1, 0);
-  prune_magnitude(&net, net.mask, &pruning);
-  net_set_mask(&net, net.mask);
-  net_init(&net, scheme, 1, 0);
-  train(&net, &o, data, how, 0, 0, how->steps, 0, NULL, NULL);
-  compare(what, net_digest(&net), expected);
-  optimizer_free(&o);
-  net_free(&net);
+  static const Training adam = {.optimizer = ADAM, .lr = 0.0012f, .order_seed = 1};
+  static const Training cosine = {.optimizer = SGD, .lr = 0.05f, .momentum = 0.9f, .nesterov = 1, .weight_decay = 0.0001f,
+                                  .schedule = COSINE, .warmup = 5, .order_seed = 1};
+  static const Training step = {.optimizer = SGD, .lr = 0.05f, .momentum = 0.9f, .weight_decay = 0.0001f, .schedule = STEP, .gamma = 0.1f,
+                                .milestones = 1, .milestone = {10}, .warmup = 5, .order_seed = 1};
+  static const struct {
+    const char *what;
+    Model model;
+    int colour, scheme;
+    size_t batch;
+    const Training *how;
+    long steps, pruned; /* millionths */
+    uint64_t digest;
+  } cases[] = {
+    {"lenet-300-100 adam dense", {"lenet-300-100", 0, 1}, 0, KAIMING_UNIFORM, 60, &adam, 20, 0, 0xbfed5749a587bc15u},
+    {"lenet-300-100 adam 5%", {"lenet-300-100", 0, 1}, 0, SPARSE_AWARE, 60, &adam, 20, 950000, 0x29abd29125b93d4eu},
+    {"lenet-50-20-10 sgd 60%", {"lenet-50-20-10", 0, 1}, 0, GLOROT_NORMAL, 130, &cosine, 20, 400000, 0x33e37fce9cdc48ceu},
+    {"lenet-40 sgd 20%, colour", {"lenet-40", 0, 1}, 1, KAIMING_NORMAL, 128, &step, 20, 800000, 0xc2917b7cec0a89dcu},
+    {"resnet8-4 sgd dense", {"resnet8-4", 0, 1}, 1, KAIMING_NORMAL, 40, &step, 4, 0, 0x6dc25c88d6a778bbu},
+    {"resnet8-8 sgd 10%, shortcut pad, no affine", {"resnet8-8", 1, 0}, 1, KAIMING_NORMAL, 21, &step, 4, 900000, 0xe1c579dde1db9f82u},
+    {"conv2-8 sgd 70%", {"conv2-8", 0, 1}, 1, GLOROT_NORMAL, 18, &step, 2, 300000, 0x3cabbe599ecf3d1cu},
+    {"vgg11-8 sgd 15%", {"vgg11-8", 0, 1}, 1, KAIMING_NORMAL, 18, &step, 2, 850000, 0xd661c00b1ae0736cu},
+  };
+  Dataset data[2];
+  size_t k;
+  printf("PASS\tself-check\t-\n"); /* main has made it */
+  dataset_load(&data[0], "synth", 0);
+  compare("synth", data_digest(&data[0]), 0x596139df06e82862u);
+  dataset_load(&data[1], "synth-rgb", 0);
+  compare("synth-rgb", data_digest(&data[1]), 0xa8a1122f5a267999u);
+  for (k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+    const Pruning pruning = {GLOBAL, cases[k].pruned, -1, -1, -1};
+    Training how = *cases[k].how;
+    Optimizer o;
+    Net net;
+    how.steps = cases[k].steps;
+    how.augment = how.steps < 20;
+    net_create(&net, &cases[k].model, &data[cases[k].colour], cases[k].batch, 1);
+    optimizer_create(&o, &net);
+    net_init(&net, cases[k].scheme, 1, 0);
+    prune_magnitude(&net, net.mask, &pruning);
+    net_set_mask(&net, net.mask);
+    net_init(&net, cases[k].scheme, 1, 0);
+    train(&net, &o, &data[cases[k].colour], &how, 0, 0, how.steps, 0, NULL, NULL);
+    compare(cases[k].what, net_digest(&net), cases[k].digest);
+    optimizer_free(&o);
+    net_free(&net);
+  }
+  dataset_free(&data[0]);
+  dataset_free(&data[1]);
 }
 
-static int verify(void)
-{
-  Training how = {0};
-  Dataset grey, colour;
-  printf("PASS\tself-check\t-\n"); /* main has made it */
-  dataset_load(&grey, "synth", 0);
-  compare("synth", data_digest(&grey), 0x596139df06e82862u);
-  dataset_load(&colour, "synth-rgb", 0);
-  compare("synth-rgb", data_digest(&colour), 0xa8a1122f5a267999u);
-  how.order_seed = 1;
-  how.steps = 20;
-  how.optimizer = ADAM;
-  how.lr = 0.0012f;
-  verify_training("lenet-300-100 adam dense", &grey, "lenet-300-100", 0, 60, KAIMING_UNIFORM, &how, 0, 0xbfed5749a587bc15u);
-  verify_training("lenet-300-100 adam 5%", &grey, "lenet-300-100", 0, 60, SPARSE_AWARE, &how, 950000, 0x29abd29125b93d4eu);
-  how.optimizer = SGD;
-  how.lr = 0.05f;
-  how.momentum = 0.9f;
-  how.weight_decay = 0.0001f;
-  how.nesterov = 1;
-  how.schedule = COSINE;
-  how.warmup = 5;
-  verify_training("lenet-50-20-10 sgd 60%", &grey, "lenet-50-20-10", 0, 130, GLOROT_NORMAL, &how, 400000, 0x33e37fce9cdc48ceu);
-  how.nesterov = 0;
-  how.schedule = STEP;
-  how.gamma = 0.1f;
-  how.milestones = 1;
-  how.milestone[0] = 10;
-  verify_training("lenet-40 sgd 20%, colour", &colour, "lenet-40", 0, 128, KAIMING_NORMAL, &how, 800000, 0xc2917b7cec0a89dcu);
-  how.steps = 4;
-  how.augment = 1;
-  verify_training("resnet8-4 sgd dense", &colour, "resnet8-4", 0, 40, KAIMING_NORMAL, &how, 0, 0x6dc25c88d6a778bbu);
-  verify_training("resnet8-8 sgd 10%, shortcut pad, no affine", &colour, "resnet8-8", 1, 21, KAIMING_NORMAL, &how, 900000, 0xe1c579dde1db9f82u);
-  how.steps = 2;
-  verify_training("conv2-8 sgd 70%", &colour, "conv2-8", 0, 18, GLOROT_NORMAL, &how, 300000, 0x3cabbe599ecf3d1cu);
-  verify_training("vgg11-8 sgd 15%", &colour, "vgg11-8", 0, 18, KAIMING_NORMAL, &how, 850000, 0xd661c00b1ae0736cu);
-  dataset_free(&grey);
-  dataset_free(&colour);
-  return wrong_digests > 0;
-}
+static void report(void) { write_report(file, files, value[O_OUT]); }
 
 /* ==== help and main ========================================================================= */
 
 static const struct {
   const char *name;
   int command;
+  void (*run)(void);
   const char *files, *help, *about, *examples;
 } commands[] = {
-  {"train", TRAIN, "", "trains one network, dense or under the mask of --init", "Writes the files that imp writes, for one level.",
+  {"train", TRAIN, run, "", "trains one network, dense or under the mask of --init", "Writes the files that imp writes, for one level.",
    "ticket train --data synth --epochs 5 --out dense"},
-  {"imp", IMP, "", "finds tickets: train, prune, rewind, repeat; with controls",
+  {"imp", IMP, run, "", "finds tickets: train, prune, rewind, repeat; with controls",
    "Level 0 trains the whole network. From each level to the next, those --rate of the surviving weights that are smallest in magnitude are pruned "
    "(0 for good; weights of dense layers and convolutions only), the others are rewound to their values at step --rewind of level 0, and the "
    "network is trained again as before: a lottery ticket. Controls, --branches, are trained beside it: reinit has the ticket's connections but new "
@@ -783,35 +764,36 @@ static const struct {
    "all layers), and the ticket's initial values. A ticket that ends with less error than its controls owes it to these values on these connections.",
    "ticket imp --data synth --levels 4 --rate 0.6 --epochs 3 --branches reinit --out try\n"
    "ticket imp --preset lenet-mnist --data mnist:DIR --branches reinit --out lenet"},
-  {"lmc", LMC, " A B", "loss and error along the straight line between two checkpoints, and the barrier",
+  {"lmc", LMC, measure, " A B", "loss and error along the straight line between two checkpoints, and the barrier",
    "Prints for training and test set the barrier (highest error on the line minus the mean of its ends, in percent), the height (highest error above "
    "the straight line between the errors of the ends) and the highest loss, then loss and error at each place.",
    "ticket lmc try.L00.safetensors try.L01.safetensors"},
-  {"stability", STABILITY, "", "instability of copies trained from several steps under different data orders",
+  {"stability", STABILITY, run, "", "instability of copies trained from several steps under different data orders",
    "Trains a network to each step of --at, there makes copies, and trains all to the end. Prints a row per step: instability, the mean barrier "
    "over all pairs, errors in percent, digest of the last copy.",
    "ticket stability --data synth --epochs 3 --at 0,1ep,2ep"},
-  {"distance", DISTANCE, " FILE...", "distances between checkpoints, as a matrix", "", "ticket distance try.L00.safetensors try.L01.safetensors try.rewind.safetensors"},
-  {"probe", PROBE, " FILE", "gradient noise, dead units, density by layer, histogram of weights",
+  {"distance", DISTANCE, measure, " FILE...", "distances between checkpoints, as a matrix", "", "ticket distance try.L00.safetensors try.L01.safetensors try.rewind.safetensors"},
+  {"probe", PROBE, measure, " FILE", "gradient noise, dead units, density by layer, histogram of weights",
    "Prints the angle in radians between the gradients of batches and of the whole training set, their norms, each layer's weights, units and dead "
    "units, and how many surviving weights lie around each value.", "ticket probe try.L03.safetensors"},
-  {"curve", CURVE, " A B", "trains a bent path of low loss between two checkpoints", "Prints what lmc prints, along a quadratic Bezier curve whose bend "
+  {"curve", CURVE, measure, " A B", "trains a bent path of low loss between two checkpoints", "Prints what lmc prints, along a quadratic Bezier curve whose bend "
    "is trained (Garipov and others 2018).", "ticket curve --epochs 3 try.L00.safetensors try.L00.reinit.safetensors"},
-  {"report", REPORT, " PREFIX...", "one HTML page of figures from runs and from tables of the commands above", "Runs that differ in their seeds "
+  {"report", REPORT, report, " PREFIX...", "one HTML page of figures from runs and from tables of the commands above", "Runs that differ in their seeds "
    "only are averaged. A table is what lmc, stability, distance, probe or curve printed, in a file.", "ticket report try"},
-  {"batches", BATCHES, "", "prints which images make up each batch of a training", "For other implementations. With --augment also the crop in the "
+  {"batches", BATCHES, batches, "", "prints which images make up each batch of a training", "For other implementations. With --augment also the crop in the "
    "image bordered by 4 black pixels, and whether it is mirrored.", "ticket batches --data synth --levels 1 --steps 5it"},
-  {"data", DATA, "", "describes a data set; writes it as IDX or CIFAR files", "", "ticket data --data synth-rgb"},
-  {"bench", BENCH, "", "times a training step at several densities", "Prints a row per density, in percent: milliseconds a step, images a second, GFLOP/s on "
+  {"data", DATA, describe, "", "describes a data set; writes it as IDX or CIFAR files", "", "ticket data --data synth-rgb"},
+  {"bench", BENCH, bench, "", "times a training step at several densities", "Prints a row per density, in percent: milliseconds a step, images a second, GFLOP/s on "
    "the surviving weights, bytes of memory.", "ticket bench --model conv4 --batch 128"},
-  {"verify", VERIFY, "", "checks that this build gives the same bits as all others", "", ""},
-  {"help", HELP, " [COMMAND]", "explains a command; --man: as a man page; --completion: for bash", "", ""},
+  {"verify", VERIFY, verify, "", "checks that this build gives the same bits as all others", "", ""},
+  {"help", HELP, NULL, " [COMMAND]", "explains a command; --man: as a man page; --completion: for bash", "", ""},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const struct {
   const char *name, *help;
-} columns[] = {
+} results[] = { /* the files of train and imp, and the columns of the first */
+  {"PREFIX.tsv", "the configuration as # option = value, then a row per network; - is not measured:"},
   {"level, branch", "times pruned; ticket or control"},
   {"weights, density", "surviving prunable weights, and their share in percent"},
   {"threshold", "largest magnitude that pruning this network would remove"},
@@ -819,6 +801,10 @@ static const struct {
   {"*_barrier", "to the same branch one level up: highest error on the straight line minus the mean of its ends; needs --points or --children"},
   {"*_instability", "mean barrier over all pairs of the network and its --children"},
   {"digest", "of parameters and batch-norm statistics: equal on every machine"},
+  {"PREFIX.epochs.tsv", "a row per epoch of every training: loss and error of its batches and of the test set"},
+  {"PREFIX.L00.safetensors", "the trained network of level 0, L01 of level 1 ...; PREFIX.L01.reinit.safetensors a control, .child1 a copy"},
+  {"PREFIX.rewind.safetensors", "what the tickets are rewound to"},
+  {"PREFIX.resume.safetensors", "only while it runs: if it is stopped, the same command goes on where it was"},
 };
 
 static const struct {
@@ -844,6 +830,7 @@ static void wrap(int at, int indent, const char *s)
   printf("\n");
 }
 
+/* Begins a section of the help. */
 static void heading(const char *name)
 {
   printf(roff ? ".SH " : "\n");
@@ -851,6 +838,7 @@ static void heading(const char *name)
   printf(roff ? "\n" : ":\n");
 }
 
+/* A name and what it is. */
 static void entry(const char *tag, const char *text)
 {
   int at = 0;
@@ -859,25 +847,20 @@ static void entry(const char *tag, const char *text)
   wrap(at, roff ? 0 : 24, text);
 }
 
-/* Columns, options and presets of these commands. */
-static void details(int command)
+/* Files, options and presets of these commands. */
+static void details(int which)
 {
   char tag[96], text[1024];
   int c, g, k, n;
-  if (command & (TRAIN | IMP)) {
+  if (which & (TRAIN | IMP)) {
     heading("files");
-    entry("PREFIX.tsv", "the configuration as # option = value, then a row per network; - is not measured:");
-    for (k = 0; k < (int)(sizeof columns / sizeof columns[0]); k++) entry(columns[k].name, columns[k].help);
-    entry("PREFIX.epochs.tsv", "a row per epoch of every training: loss and error of its batches and of the test set");
-    entry("PREFIX.L00.safetensors", "the trained network of level 0, L01 of level 1 ...; PREFIX.L01.reinit.safetensors a control, .child1 a copy");
-    entry("PREFIX.rewind.safetensors", "what the tickets are rewound to");
-    entry("PREFIX.resume.safetensors", "only while it runs: if it is stopped, the same command goes on where it was");
+    for (k = 0; k < (int)(sizeof results / sizeof results[0]); k++) entry(results[k].name, results[k].help);
   }
   for (g = 0; g < GROUPS; g++) {
     const char *name = groups[g].name;
     for (k = groups[g].first; k < (g + 1 < GROUPS ? groups[g + 1].first : OPTIONS); k++) {
       const Option *o = &options[k];
-      if (!(o->commands & command)) continue;
+      if (!(o->commands & which)) continue;
       if (name) heading(name);
       name = NULL;
       sprintf(tag, "--%s %s", o->name, o->argument);
@@ -887,7 +870,7 @@ static void details(int command)
       entry(tag, text);
     }
   }
-  if (!(command & options[O_PRESET].commands)) return;
+  if (!(which & options[O_PRESET].commands)) return;
   heading("presets");
   for (k = 0; k < PRESETS; k++) {
     sprintf(text, "%s: %s", presets[k].source, presets[k].settings);
@@ -907,9 +890,10 @@ static void list(void)
   }
 }
 
+/* One command at length, or all. */
 static void help(int c)
 {
-  if (c >= 0) {
+  if (c < COMMANDS) {
     printf("ticket %s - %s\n\nusage: ticket %s%s%s%s\n", commands[c].name, commands[c].help, commands[c].name, commands[c].files,
            commands[c].command & (TRAIN | IMP) ? " --out PREFIX" : "", commands[c].command & (VERIFY | HELP) ? "" : " [--option value]...");
     if (*commands[c].about) printf("\n"), wrap(0, 0, commands[c].about);
@@ -964,55 +948,40 @@ static void completion(void)
   printf("    esac ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -o default -F _ticket ticket\n");
 }
 
-/* What printf wrote may only now turn out not to fit on the disk. */
-static int finish(int status)
+/* Number of the command of that name, or COMMANDS; *nearest is the one most alike. */
+static int find_command(const char *name, int *nearest)
 {
-  if (fflush(stdout) || ferror(stdout)) fail("standard output: cannot be written; is the disk full?");
-  return status;
+  int c;
+  for (*nearest = c = 0; c < COMMANDS && strcmp(name, commands[c].name) != 0; c++)
+    if (edits(name, commands[c].name) < edits(name, commands[*nearest].name)) *nearest = c;
+  return c;
 }
+
+static int asks_help(const char *argument) { return !strcmp(argument, "--help") || !strcmp(argument, "-h"); }
 
 int main(int count, char **argument)
 {
-  const char *name = count > 1 ? argument[1] : "", *broken;
-  int c, k, nearest = 0, topic = -1;
-  if (!strcmp(name, "--help") || !strcmp(name, "-h")) name = "help";
-  if (!strcmp(name, "--version")) {
-    printf("ticket %s\n", TICKET_VERSION);
-    return finish(0);
-  }
-  for (c = 0; c < COMMANDS; c++) {
-    if (!strcmp(name, commands[c].name)) break;
-    if (edits(name, commands[c].name) < edits(name, commands[nearest].name)) nearest = c;
-  }
-  if (c == COMMANDS && !*name) fail_usage("say what to do: ticket COMMAND [--option value]...; see ticket help");
-  if (c == COMMANDS) fail_usage("there is no command '%s'; did you mean %s? See ticket help", name, commands[nearest].name);
-  for (k = 2; k < count; k++)
-    if (!strcmp(argument[k], "--help") || !strcmp(argument[k], "-h")) topic = c;
-  if (commands[c].command == HELP && count > 2 && topic < 0) {
-    if (!strcmp(argument[2], "--man") || !strcmp(argument[2], "--completion")) {
-      argument[2][2] == 'm' ? manual() : completion();
-      return finish(0);
-    }
-    for (topic = 0; topic < COMMANDS && strcmp(argument[2], commands[topic].name) != 0;) topic++;
-    if (topic == COMMANDS) fail_usage("there is no command '%s'; see ticket help", argument[2]);
-  }
-  if (commands[c].command == HELP || topic >= 0) {
-    help(topic);
-    return finish(0);
-  }
-  parse(count - 2, argument + 2, commands[c].command, name);
-  broken = self_check();
-  if (broken) fail("this build would not give the same bits as others: %s", broken);
-  switch (commands[c].command) {
-  case BATCHES: batches(); break;
-  case DATA: describe(); break;
-  case BENCH: bench(); break;
-  case VERIFY: return finish(verify());
-  case REPORT: write_report(file, files, value[O_OUT]); break;
-  case TRAIN:
-  case IMP:
-  case STABILITY: run(commands[c].command, name); break;
-  default: measure(commands[c].command, name);
-  }
-  return finish(0);
+  const char *topic = count > 2 ? argument[2] : NULL, *broken;
+  int c, k, nearest, helped;
+  command_name = count > 1 ? argument[1] : "";
+  if (asks_help(command_name)) command_name = "help";
+  c = find_command(command_name, &nearest);
+  for (helped = 0, k = 2; k < count; k++) helped |= asks_help(argument[k]);
+  if (!strcmp(command_name, "--version")) printf("ticket %s\n", TICKET_VERSION);
+  else if (!*command_name) fail_usage("say what to do: ticket COMMAND [--option value]...; see ticket help");
+  else if (c == COMMANDS) fail_usage("there is no command '%s'; did you mean %s? See ticket help", command_name, commands[nearest].name);
+  else if (helped) help(c);
+  else if (commands[c].run) {
+    command = commands[c].command;
+    parse(count - 2, argument + 2);
+    broken = self_check();
+    if (broken) fail("this build would not give the same bits as others: %s", broken);
+    commands[c].run();
+  } else if (!topic) help(COMMANDS);
+  else if (!strcmp(topic, "--man")) manual();
+  else if (!strcmp(topic, "--completion")) completion();
+  else if ((c = find_command(topic, &nearest)) < COMMANDS) help(c);
+  else fail_usage("there is no command '%s'; see ticket help", topic);
+  if (fflush(stdout) || ferror(stdout)) fail("standard output: cannot be written; is the disk full?"); /* it may turn out only now */
+  return wrong_digests > 0;
 }
