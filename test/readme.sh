@@ -12,7 +12,7 @@ cp -R ./*.c ticket.h Makefile README.md CHANGELOG.md results test "$room" && cd 
 unset TICKET MAKEFLAGS MAKELEVEL MFLAGS
 TESTED=$ticket DESTDIR=$room/installed
 export TESTED DESTDIR
-begins='\./|make( |$)|sh |cc |for |man |sbatch |export |[A-Z_]+=[^ ]+ [a-z./]'
+begins='\./|python3 |make( |$)|sh |cc |for |man |sbatch |export |[A-Z_]+=[^ ]+ [a-z./]'
 
 # Not run: PATTERN and the reason, in two lines.
 left_out="make CC=*
@@ -31,6 +31,8 @@ sh test/portability.sh*
 minutes, and other compilers: .ci/run
 LD_PRELOAD=* python3 test/torch_speed.py *
 needs PyTorch and a quiet machine
+python3 results/cifar-torch.py *
+needs PyTorch and minutes
 sbatch *
 needs Slurm: test/sweep.sh"
 
