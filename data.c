@@ -113,6 +113,13 @@ unsigned char *read_file(const char *path, size_t *size)
   return bytes;
 }
 
+int file_exists(const char *path)
+{
+  FILE *file = fopen(path, "rb");
+  if (file) fclose(file);
+  return file != NULL;
+}
+
 static int is_readable_file(const char *path) /* and not a folder: some systems open those, but read nothing */
 {
   FILE *file = fopen(path, "rb");
@@ -567,18 +574,19 @@ static unsigned char *read_idx(const char *path, size_t dims, size_t *count)
 /* mnist, fashion, kmnist: the folder has four files with MNIST's names. */
 static void load_idx(Dataset *data, const char *folder)
 {
-  Split *split;
-  for (split = &data->train; split; split = split == &data->train ? &data->test : NULL) {
-    const int training = split == &data->train;
-    char *images = join(folder, "/", training ? "train-images-idx3-ubyte" : "t10k-images-idx3-ubyte");
-    char *labels = join(folder, "/", training ? "train-labels-idx1-ubyte" : "t10k-labels-idx1-ubyte");
+  static const char *const images_of[2] = {"train-images-idx3-ubyte", "t10k-images-idx3-ubyte"};
+  static const char *const labels_of[2] = {"train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"};
+  int test;
+  for (test = 0; test < 2; test++) {
+    Split *split = test ? &data->test : &data->train;
+    char *images = join(folder, "/", images_of[test]), *labels = join(folder, "/", labels_of[test]);
     size_t count[3], n, i;
     split->pixel = read_idx(images, 3, count);
     split->label = read_idx(labels, 1, &n);
     split->n = count[0];
     if (n != count[0]) fail("%s: %zu labels, but %s has %zu images", labels, n, images, count[0]);
     for (i = 0; i < n; i++) check_label(data, labels, "", i, split->label[i]);
-    if (training) {
+    if (!test) {
       data->height = (int)count[1];
       data->width = (int)count[2];
     } else if ((size_t)data->height != count[1] || (size_t)data->width != count[2])

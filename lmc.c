@@ -256,22 +256,13 @@ static float weight_distance(const Net *net, const Solution *a, const Solution *
   return what == ANGLE ? two_over_pi * arc_cosine(c) : c;
 }
 
-/* The images of a split from `first` on that the net has room for go through it: 1, or 0 if there are none. */
-static int forward_from(Net *net, const Split *split, size_t first)
-{
-  if (first >= split->n) return 0;
-  net_load(net, split, NULL, first, split->n - first < net->slots ? split->n - first : net->slots);
-  net_forward(net, 0);
-  return 1;
-}
-
 /* p[image][class] = ln of the predicted probability */
 static void predict(Net *net, const Split *split, float *p)
 {
   const Activation *logits = &net->activation[net->activations - 1];
   const size_t C = net->classes, L = logits->tile;
   size_t first, b, c;
-  for (first = 0; forward_from(net, split, first); first += net->slots)
+  for (first = 0; net_forward_from(net, split, first); first += net->slots)
     for (b = 0; b < net->images; b++, p += C) {
       const float *z = logits->value + b / L * C * L + b % L;
       float m = z[0], s = 0, log_sum;
@@ -394,7 +385,7 @@ static void probe_dead(Net *net, const Dataset *data)
   size_t first, b, c, i;
   int k;
   for (k = 0; k < net->layers; k++) alive[k] = allocate(net->activation[net->layer[k].out].channels, 1, "dead units");
-  for (first = 0; forward_from(net, &data->train, first); first += net->slots)
+  for (first = 0; net_forward_from(net, &data->train, first); first += net->slots)
     for (k = 0; k < net->layers; k++) {
       const Activation *a = &net->activation[net->layer[k].out];
       const size_t plane = a->height * a->width, L = a->tile;

@@ -1780,17 +1780,21 @@ void net_recompute(Net *net, const Split *split)
   net->momentum = 0.1f;
 }
 
+int net_forward_from(Net *net, const Split *split, size_t first)
+{
+  if (first >= split->n) return 0;
+  net_load(net, split, NULL, first, split->n - first < net->slots ? split->n - first : net->slots);
+  net_forward(net, 0);
+  return 1;
+}
+
 void net_evaluate(Net *net, const Split *split, float *loss, size_t *wrong)
 {
-  const size_t chunk = net->slots; /* a multiple of LANES, so that lanes run on from chunk to chunk */
   float lane[LANES] = {0};
   size_t first;
   *wrong = 0;
-  for (first = 0; first < split->n; first += chunk) {
-    net_load(net, split, NULL, first, split->n - first < chunk ? split->n - first : chunk);
-    net_forward(net, 0);
+  for (first = 0; net_forward_from(net, split, first); first += net->slots) /* a multiple of LANES, so that lanes run on */
     net_loss(net, lane, wrong);
-  }
   *loss = lanes_sum(lane) / (float)split->n;
 }
 

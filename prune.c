@@ -235,13 +235,6 @@ static void save(const Loop *loop, const char *path, long step, const Optimizer 
   free(s.entry);
 }
 
-static int exists(const char *path)
-{
-  FILE *file = fopen(path, "rb");
-  if (file) fclose(file);
-  return file != NULL;
-}
-
 /* Whether a file's configuration has this value. */
 static int says(const Safetensors *s, const char *key, const char *value)
 {
@@ -256,7 +249,7 @@ static int read_resume(const Loop *loop, Safetensors *s)
   char number[24];
   int k, same;
   memset(s, 0, sizeof *s);
-  if (!exists(loop->resume)) return -1;
+  if (!file_exists(loop->resume)) return -1;
   safetensors_read(s, loop->resume);
   sprintf(number, "%d", loop->level);
   same = says(s, "level", number) && says(s, "branch", branch_names[loop->branch]);
@@ -359,7 +352,7 @@ static char *read_table(const Experiment *e, const Table *t, char **content)
   size_t size;
   int k;
   *content = NULL;
-  if (!exists(t->path)) return NULL;
+  if (!file_exists(t->path)) return NULL;
   at = *content = (char *)read_file(t->path, &size);
   if (strlen(at) != size) fail("%s: is not a result file of ticket; choose another --out or remove it", t->path);
   for (k = 0; k < e->pairs; k++) {

@@ -156,13 +156,6 @@ static int has_settings(const Table *b, const Table *a)
   return 1;
 }
 
-static int exists(const char *path)
-{
-  FILE *file = fopen(path, "rb");
-  if (file) fclose(file);
-  return file != NULL;
-}
-
 /* Reads the table of that name, and the training curves of a run. */
 static void add_table(Page *p, char *path)
 {
@@ -184,7 +177,7 @@ static void add_table(Page *p, char *path)
   }
   if (t->kind != RUN) return;
   epochs = join(t->name, "", ".epochs.tsv");
-  if (exists(epochs)) add_table(p, epochs);
+  if (file_exists(epochs)) add_table(p, epochs);
 }
 
 /* ==== the page ============================================================================== */
@@ -735,7 +728,7 @@ static void layers_draw(Page *p, const Table *t)
     Safetensors s;
     if (strcmp(text_at(t, row, column(t, "branch")), "ticket") != 0 || number_of < 0 || number_of > 99) continue;
     sprintf(path, "%s.L%02ld.safetensors", t->name, number_of);
-    if (!exists(path)) continue;
+    if (!file_exists(path)) continue;
     safetensors_read(&s, path);
     digest = safetensors_value(&s, "digest");
     if (!digest || strcmp(digest, text_at(t, row, column(t, "digest"))) != 0)

@@ -43,6 +43,7 @@ void *allocate(size_t count, size_t size, const char *what);
 void *copy_of(const void *values, size_t n, size_t count, size_t size, const char *what);
 /* The three as one string. Caller frees. */
 char *join(const char *a, const char *between, const char *b);
+int file_exists(const char *path); /* whether it can be opened for reading */
 /* The bytes of a file with a zero appended, its length in *size; fails if it cannot be read. Caller frees. */
 unsigned char *read_file(const char *path, size_t *size);
 
@@ -292,6 +293,9 @@ void crop_flip(Stream s, uint32_t image, uint32_t crop[3]);
 void net_load_augmented(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n, const Stream *augment);
 /* Batch norm's running statistics := the averages over the batches of one pass over the split (Garipov 2018). */
 void net_recompute(Net *net, const Split *split);
+/* The images of a split from `first` on that the net has room for go through it, batch norm by its running statistics: 1, or 0
+ * if there are none left. */
+int net_forward_from(Net *net, const Split *split, size_t first);
 /* Mean loss and number of wrong images over a split, in the file's order; one sum over the whole set. Batch norm by its
  * running statistics. */
 void net_evaluate(Net *net, const Split *split, float *loss, size_t *wrong);
