@@ -388,10 +388,10 @@ static void probe_dead(Net *net, const Dataset *data)
   for (first = 0; net_forward_from(net, &data->train, first); first += net->slots)
     for (k = 0; k < net->layers; k++) {
       const Activation *a = &net->activation[net->layer[k].out];
-      const size_t plane = a->height * a->width, L = a->tile;
+      const size_t L = a->tile;
       for (b = 0; b < net->images && net->layer[k].relu; b++)
         for (c = 0; c < a->channels; c++)
-          for (i = 0; i < plane && !alive[k][c]; i++) alive[k][c] = a->value[((b / L * a->channels + c) * plane + i) * L + b % L] != 0;
+          for (i = b % L; i < a->plane && !alive[k][c]; i += L) alive[k][c] = a->value[(b / L * a->channels + c) * a->plane + i] != 0;
     }
   for (k = 0; k < net->layers; k++) {
     const Layer *layer = &net->layer[k];

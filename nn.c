@@ -241,50 +241,74 @@ void random_order(uint32_t *order, size_t n, Stream s)
 /* ==== kernels ===============================================================================
  *
  * Activations lie as [tile][channel][row][column][image of the tile], so that 16 or more neighbouring numbers are the same
- * pixel of different images and independent of each other: the innermost loops run over them. A dense layer is a 1x1
- * convolution whose plane is one row of L / 16 "pixels" of 16 images. Each pass of a layer is one of two sums:
+ * pixel of different images and independent of each other: the innermost loops run over them. To the right of every row and
+ * below every plane there is a border of zeros, which thereby also lies to the left of the next row and above the next plane.
+ * A dense layer is a 1x1 convolution whose plane is one row of L / 16 "pixels" of 16 images, without a border. Each pass of a
+ * layer is one of two sums, in which a tap is one weight and an offset (ticket.h, Taps):
  *
- *     pass                                sum over taps, ascending       in blocks of
- *     output  y[o][p]                     w[o][i][k]   x[i][p + k]       4 rows o (few survivors: 1) x 64 numbers
- *     gradient of the input dx[i][p]      w[o][i][k]  dy[o][p - k]       4 rows i (few survivors: 1) x 64 numbers
+ *     pass                                sum over taps, ascending       taken together
+ *     output  y[o][p]                     w[o][i][k]   x[i][p + k]       4 rows o that share a list of taps, or 8 taps of one row
+ *     gradient of the input dx[i][p]      w[o][i][k]  dy[o][p - k]       4 rows i that share a list of taps, or 8 taps of one row
  *     gradient of a weight dW[o][i][k]    dy[o][p] x[i][p + k]           4 weights of one o x 16 lanes, over pixels p
  *
- * x and dy are first copied into planes with a border of zeros (`bordered`), where a tap is an offset (ticket.h, Taps).
  * A term that is 0 because it lies outside the image changes no bit of a sum that began at +0. */
 
-enum { COLUMNS = 64 }; /* of a block: 4 rows of it fill the registers that most machines have */
+enum { COLUMNS = 32 }; /* of a block: 4 rows of it fit into the registers that most machines have, or nearly */
 
-/* y[r][l] = (more ? y[r][l] : +0) + sum over k ascending of w[k wk + r wr] x[offset[k] + r xr + l] for r < rows, l < COLUMNS.
- * The sums stay in registers when `rows` is a constant, so it is called by the names below only. */
-static inline void block(const size_t rows, const int more, float *restrict y, size_t y_step, const float *restrict x, size_t xr,
-                         const uint32_t *restrict offset, const float *restrict w, size_t wk, size_t wr, size_t taps)
+/* y[r][l] = (more ? y[r][l] : +0) + sum over k ascending of w[k][r] x[offset[k] + l] for r < 4, l < COLUMNS: rows that have the
+ * same taps, so that every x that is loaded serves four rows. */
+static void block_of_4(int more, float *restrict y, size_t y_step, const float *restrict x, const uint32_t *restrict offset,
+                       const float *restrict w, size_t taps)
 {
   float sum[4][COLUMNS];
   size_t r, k;
   int l;
-  for (r = 0; r < rows; r++)
+  for (r = 0; r < 4; r++)
     for (l = 0; l < COLUMNS; l++) sum[r][l] = more ? y[r * y_step + (size_t)l] : 0;
   for (k = 0; k < taps; k++)
-    for (r = 0; r < rows; r++) {
-      const float *restrict p = x + offset[k] + r * xr;
-      const float v = w[k * wk + r * wr];
+    for (r = 0; r < 4; r++) {
+      const float *restrict p = x + offset[k];
+      const float v = w[4 * k + r];
       for (l = 0; l < COLUMNS; l++) sum[r][l] = sum[r][l] + (float)(v * p[l]);
     }
-  for (r = 0; r < rows; r++)
+  for (r = 0; r < 4; r++)
     for (l = 0; l < COLUMNS; l++) y[r * y_step + (size_t)l] = sum[r][l];
 }
 
-/* 4 rows that have the same taps, each with its own weights, w[k][4]: every x that is loaded serves four rows. */
-static void block_of_4(int more, float *y, size_t y_step, const float *x, const uint32_t *offset, const float *w, size_t taps)
+/* sum + w[0] x[offset[0] + l] + w[1] x[offset[1] + l] + ... */
+static inline float with_taps(const size_t taps, float sum, const float *restrict x, const uint32_t *restrict offset, const float *restrict w, size_t l)
 {
-  block(4, more, y, y_step, x, 0, offset, w, 4, 1, taps);
+  size_t k;
+  for (k = 0; k < taps; k++) sum = sum + (float)(w[k] * x[offset[k] + l]);
+  return sum;
 }
 
-/* 1 row with its own taps, over 1 or 2 x COLUMNS numbers. */
-static void block_of_1(float *y, const float *x, const uint32_t *offset, const float *w, size_t taps, size_t columns)
+/* y[l] = (more ? y[l] : +0) + sum over k ascending of w[k] x[offset[k] + l] for l < n; `taps` is a constant where it is called. */
+static inline void add_taps(const size_t taps, int more, float *restrict y, const float *restrict x, const uint32_t *restrict offset,
+                            const float *restrict w, size_t n)
 {
-  if (columns == 2) block(2, 0, y, COLUMNS, x, COLUMNS, offset, w, 1, 0, taps);
-  else block(1, 0, y, COLUMNS, x, 0, offset, w, 1, 0, taps);
+  size_t l;
+  if (more)
+    for (l = 0; l < n; l++) y[l] = with_taps(taps, y[l], x, offset, w, l);
+  else
+    for (l = 0; l < n; l++) y[l] = with_taps(taps, 0, x, offset, w, l);
+}
+
+/* y[l] = sum over k ascending of w[k] x[offset[k] + l] for l < n: a row with its own taps, 8 at a time. */
+static void row_of_taps(float *y, const float *x, const uint32_t *offset, const float *w, size_t taps, size_t n)
+{
+  size_t k;
+  for (k = 0; k == 0 || k < taps; k += 8) switch (taps - k) {
+    case 0: memset(y, 0, n * sizeof *y); break;
+    case 1: add_taps(1, k > 0, y, x, offset + k, w + k, n); break;
+    case 2: add_taps(2, k > 0, y, x, offset + k, w + k, n); break;
+    case 3: add_taps(3, k > 0, y, x, offset + k, w + k, n); break;
+    case 4: add_taps(4, k > 0, y, x, offset + k, w + k, n); break;
+    case 5: add_taps(5, k > 0, y, x, offset + k, w + k, n); break;
+    case 6: add_taps(6, k > 0, y, x, offset + k, w + k, n); break;
+    case 7: add_taps(7, k > 0, y, x, offset + k, w + k, n); break;
+    default: add_taps(8, k > 0, y, x, offset + k, w + k, n);
+    }
 }
 
 /* sum[w][l] += sum over rows and pixels ascending of dy[16 p + l] x[offset[w] + 16 p + l]: the gradients of four weights of one
@@ -361,31 +385,30 @@ static void lanes_sums(float *restrict out, const float *restrict v, size_t step
 /* y + a b + last, with other terms that are 0 around a b, through every kernel and every place in it. */
 static int kernels_give(float y, float a, float b, float last, float expected)
 {
-  enum { K = 9, N = 2 * COLUMNS }; /* terms: y 1, then 7 of which one is a b, then last 1; 9 = 4 + 4 + 1 for the lanes */
-  float x[K * N], w[K], w4[K * 4], out[4 * N], wide[K * LANES];
-  uint32_t offset[K], same[4] = {0, 0, 0, 0};
-  size_t i, k, at, n;
-  for (at = 1; at + 1 < K; at++) {
-    for (k = 0; k < K; k++) {
-      offset[k] = (uint32_t)(k * N);
-      w[k] = k == 0 || k + 1 == K ? 1.0f : k == at ? a : 0.0f;
-      for (i = 0; i < N; i++) x[k * N + i] = k == 0 ? y : k + 1 == K ? last : b;
-      for (i = 0; i < 4; i++) w4[4 * k + i] = w[k];
-      for (i = 0; i < LANES; i++) wide[k * LANES + i] = w[k];
-    }
-    for (n = 1; n <= 3; n++) {
-      if (n < 3) block_of_1(out, x, offset, w, K, n);
-      else block_of_4(0, out, COLUMNS, x, offset, w4, K);
-      for (i = 0; i < COLUMNS * (n == 3 ? 4 : n); i++)
+  enum { MOST = 10, N = 2 * COLUMNS }; /* terms: y 1, then others of which one is a b, then last 1; up to 8 + 2 taps, 4 + 4 + 2 lanes */
+  float x[MOST * N], w[MOST], w4[MOST * 4], out[4 * N], wide[MOST * LANES];
+  uint32_t offset[MOST], same[4] = {0, 0, 0, 0};
+  size_t terms, i, k, at;
+  for (terms = 3; terms <= MOST; terms++)
+    for (at = 1; at + 1 < terms; at++) {
+      for (k = 0; k < terms; k++) {
+        offset[k] = (uint32_t)(k * N);
+        w[k] = k == 0 || k + 1 == terms ? 1.0f : k == at ? a : 0.0f;
+        for (i = 0; i < N; i++) x[k * N + i] = k == 0 ? y : k + 1 == terms ? last : b;
+        for (i = 0; i < 4; i++) w4[4 * k + i] = w[k];
+        for (i = 0; i < LANES; i++) wide[k * LANES + i] = w[k];
+      }
+      row_of_taps(out, x, offset, w, terms, N);
+      block_of_4(0, out + N, COLUMNS, x, offset, w4, terms);
+      for (i = 0; i < N + 4 * COLUMNS; i++)
+        if (bits_of(out[i]) != bits_of(expected)) return 0;
+      for (k = 0; k < terms; k++) /* the rows of x again, LANES apart */
+        for (i = 0; i < LANES; i++) x[k * LANES + i] = k == 0 ? y : k + 1 == terms ? last : b;
+      for (i = 0; i < 4 * LANES; i++) out[i] = 0;
+      lanes_dot(out, wide, 0, x, 0, same, 1, terms);
+      for (i = 0; i < 4 * LANES; i++)
         if (bits_of(out[i]) != bits_of(expected)) return 0;
     }
-    for (k = 0; k < K; k++) /* the rows of x again, LANES apart */
-      for (i = 0; i < LANES; i++) x[k * LANES + i] = k == 0 ? y : k + 1 == K ? last : b;
-    for (i = 0; i < 4 * LANES; i++) out[i] = 0;
-    lanes_dot(out, wide, 0, x, 0, same, 1, K);
-    for (i = 0; i < 4 * LANES; i++)
-      if (bits_of(out[i]) != bits_of(expected)) return 0;
-  }
   return 1;
 }
 
@@ -448,12 +471,11 @@ static void part_of(const Net *net, size_t n, int part, size_t first[2])
   first[1] = n * (size_t)(part + 1) / (size_t)net->threads;
 }
 
-/* Values (gradients if `gradient`) of channel c of tile t of an activation, and how many there are. */
-static float *plane_of(const Net *net, int activation, int gradient, size_t t, size_t c, size_t *n)
+/* Channel c of tile t of an activation's values, or gradients. */
+static float *plane_of(const Net *net, int activation, int gradient, size_t t, size_t c)
 {
   const Activation *a = &net->activation[activation];
-  *n = a->height * a->width * a->tile;
-  return (gradient ? a->gradient : a->value) + (t * a->channels + c) * *n;
+  return (gradient ? a->gradient : a->value) + (t * a->channels + c) * a->plane;
 }
 
 /* y = max(x, 0); NaN stays NaN, so that a diverged network shows. */
@@ -470,57 +492,47 @@ static void rectify_gradient(float *restrict dy, const float *restrict y, size_t
 
 enum { STRIP = 1 << 17 }; /* numbers of a strip: 512 KiB, half of a usual second-level cache */
 
-/* Planes height x width with a border of zeros, `before` pixels above and to the left, of which a strip is in memory at a time:
- * so many rows as make `high` rows of what is computed from it. With a stride, every row is `phases` rows of every phases-th
- * pixel. x for the output and dW, dy for dx. */
+/* What a pass reads of all channels at a time: so many rows as make `high` rows of what is computed from it, from `before` rows above
+ * and columns to the left. x for the output and dW, dy for dx. */
 typedef struct {
-  size_t channels, height, width, before, high, rows, columns, phases, row_size; /* row_size: one row with all its phases, in numbers */
-} Border;
+  const Activation *from;
+  size_t channels, before, high, step, span; /* output row u needs rows u step ... u step + span - 1 */
+  size_t columns, row, plane;                /* columns that are needed; numbers from one row, one channel, to the next */
+} Strip;
 
-static Border border_of(const Layer *layer, int backward)
+static Strip strip_of(const Net *net, const Layer *layer, int backward)
 {
-  Border b;
-  size_t step, span; /* output row u needs rows u step ... u step + span - 1 */
-  b.channels = backward ? layer->outputs : layer->inputs;
-  b.height = backward ? layer->rows : layer->height;
-  b.width = backward ? layer->columns : layer->width;
-  b.phases = step = backward ? 1 : layer->stride;
-  b.before = backward ? (layer->kernel - 1 - layer->padding) / layer->stride : layer->padding;
-  span = backward ? (b.before * layer->stride + layer->stride - 1 + layer->padding) / layer->stride + 1 : layer->kernel;
-  b.columns = backward ? b.before + (layer->width - 1 + layer->padding) / layer->stride + 1 : layer->width + 2 * layer->padding;
-  b.row_size = (b.columns + b.phases - 1) / b.phases * b.phases * LANES;
-  b.high = backward ? (layer->height + layer->stride - 1) / layer->stride : layer->rows;
-  while (b.high > 2 && layer->kernel > 1 && ((b.high - 1) * step + span) * b.row_size * b.channels > STRIP) b.high = (b.high + 1) / 2;
-  b.rows = layer->kernel == 1 && step == 1 ? b.height : (b.high - 1) * step + span;
-  return b;
+  const Activation *a = &net->activation[backward ? layer->out : layer->in];
+  Strip s;
+  s.from = a;
+  s.channels = backward ? layer->outputs : layer->inputs;
+  s.step = backward ? 1 : layer->stride;
+  s.before = backward ? (layer->kernel - 1 - layer->padding) / layer->stride : layer->padding;
+  s.span = backward ? s.before + (layer->stride - 1 + layer->padding) / layer->stride + 1 : layer->kernel;
+  s.columns = backward ? s.before + (layer->width - 1 + layer->padding) / layer->stride + 1 : layer->width + 2 * layer->padding;
+  s.row = s.step == 1 ? a->row : (s.columns + s.step - 1) / s.step * s.step * LANES;
+  s.high = backward ? (layer->height + layer->stride - 1) / layer->stride : layer->rows;
+  while (s.high > 2 && layer->kernel > 1 && ((s.high - 1) * s.step + s.span) * s.row * s.channels > STRIP) s.high = (s.high + 1) / 2;
+  s.plane = s.step == 1 ? a->plane : ((s.high - 1) * s.step + s.span) * s.row;
+  return s;
 }
 
-/* Channels from ... from + channels - 1 of the strip for output rows u ... u + high - 1:
- *     to[c][r][phase][j] = x[c][first + r][j phases + phase] of the bordered planes, first = u phases
- * Where there is nothing to do it returns x itself. */
-static const float *bordered(const Border *b, float *to, const float *x, size_t channels, size_t u)
+/* Channel 0 of the strip for output rows u ... u + high - 1 of tile t, of which only channels from ... to - 1 are used. With a stride
+ * it is a copy in which a row comes as its every step-th pixel, then those that follow them, and so on; else the activation itself. */
+static const float *strip(const Strip *s, float *room, const float *x, size_t t, size_t from, size_t to, size_t u, size_t high)
 {
-  const size_t each = b->row_size / LANES / b->phases, stride = b->phases;
+  const Activation *a = s->from;
+  const size_t each = s->row / LANES / s->step, rows = (high - 1) * s->step + s->span;
+  const float *first = x + t * s->channels * a->plane - s->before * (a->row + LANES);
   size_t c, r, q, j;
-  float *at = to;
-  if (b->before == 0 && stride == 1 && b->rows == b->height && b->columns == b->width) return x;
-  for (c = 0; c < channels; c++)
-    for (r = u * stride; r < u * stride + b->rows; r++, at += b->row_size) {
-      const float *row = x + (c * b->height + r - b->before) * b->width * LANES;
-      if (r < b->before || r - b->before >= b->height) memset(at, 0, b->row_size * sizeof(float));
-      else if (stride == 1) {
-        memset(at, 0, b->before * LANES * sizeof(float));
-        memcpy(at + b->before * LANES, row, b->width * LANES * sizeof(float));
-        memset(at + (b->before + b->width) * LANES, 0, (each - b->before - b->width) * LANES * sizeof(float));
-      } else
-        for (j = 0; j < each; j++)
-          for (q = 0; q < stride; q++) {
-            const size_t i = j * stride + q - b->before; /* to the left of the image it wraps to a large number */
-            if (i < b->width) memcpy(at + (q * each + j) * LANES, row + i * LANES, LANES * sizeof(float));
-            else memset(at + (q * each + j) * LANES, 0, LANES * sizeof(float));
-          }
-    }
-  return to;
+  if (s->step == 1) return first + u * a->row;
+  for (c = from; c < to; c++)
+    for (r = 0; r < rows; r++)
+      for (j = 0; j < each; j++)
+        for (q = 0; q < s->step; q++)
+          memcpy(room + (c - from) * s->plane + r * s->row + (q * each + j) * LANES,
+                 first + c * a->plane + (u * s->step + r) * a->row + (j * s->step + q) * LANES, LANES * sizeof(float));
+  return room - from * s->plane;
 }
 
 enum { CONV, NORM, MAX_POOL, AVERAGE_POOL, SUM, FLATTEN };
@@ -555,32 +567,44 @@ static void pack(Net *net, const Layer *layer, const Taps *taps, size_t lists, s
   }
 }
 
-/* y[r][u][i] = sum over the taps of row r of w x[u][offset + i], then + bias[r] and the ReLU if asked for, for rows
- * mine[0] <= r < mine[1] of `rows`, u < height, i < n: a strip of one tile of images. `list` is the first row's list, or the
- * one that all share. */
+/* Where the rows of sums go: the rows of a plane are `row` apart, planes `plane` and pixels `step`. */
+typedef struct {
+  float *y;
+  size_t plane, row, step;
+  int adds, relu;    /* to what is there; max(y, 0) at the end */
+  const float *bias; /* or NULL */
+} Target;
+
+/* y[r][u][p] = sum over the taps of row r of w x[u][offset + p], for rows mine[0] <= r < mine[1] of `rows`, u < high, and n
+ * numbers p: a strip of one tile of images. `list` is the first row's list, or the one that all share. */
 static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows, const size_t mine[2], const float *x, size_t x_step,
-                     float *y, size_t y_plane, size_t height, size_t n, const float *bias, int relu)
+                     const Target *to, size_t high, size_t n, float *room)
 {
-  float some[4 * COLUMNS];
-  const size_t width = taps->step ? COLUMNS : 2 * COLUMNS;
-  size_t u, c, r, j, i;
-  for (r = mine[0]; r < mine[1]; r += taps->step ? 4 : 1) {
-    const size_t first = taps->start[taps->step ? list : list + r], k = taps->start[(taps->step ? list : list + r) + 1] - first;
-    const size_t high = taps->step ? (rows - r < 4 ? rows - r : 4) : 1;
-    for (u = 0; u < height; u++)
-      for (c = 0; c < n; c += width) {
-        const size_t wide = n - c < width ? n - c : width;
-        const int whole = wide == width && (high == 4 || !taps->step);
-        const float *from = x + u * x_step + c;
-        float *to = y + r * y_plane + u * n + c, *out = whole ? to : some;
-        if (taps->step) block_of_4(0, out, whole ? y_plane : COLUMNS, from, taps->offset + first, net->packed + 4 * (first * ((rows + 3) / 4) + r / 4 * k), k);
-        else block_of_1(out, from, taps->offset + first, net->packed + first, k, wide > COLUMNS ? 2 : 1);
-        for (j = 0; !whole && j < high; j++) memcpy(to + j * y_plane, some + j * COLUMNS, wide * sizeof(float));
+  const size_t together = taps->step ? 4 : 1, wide = (n + COLUMNS - 1) / COLUMNS * COLUMNS;
+  size_t r, u, c, j, p, i;
+  for (r = mine[0]; r < mine[1]; r += together) {
+    const size_t mask_row = taps->step ? list : list + r, first = taps->start[mask_row], k = taps->start[mask_row + 1] - first;
+    const size_t some = rows - r < together ? rows - r : together, run = to->step == LANES ? n : LANES;
+    const int direct = to->step == LANES && !to->adds && (together == 1 || (some == 4 && n == wide));
+    const float *w = net->packed + (taps->step ? 4 * (first * ((rows + 3) / 4) + r / 4 * k) : first);
+    for (u = 0; u < high; u++) {
+      float *y = to->y + r * to->plane + u * to->row, *out = direct ? y : room;
+      const size_t out_plane = direct ? to->plane : wide;
+      if (together == 1) row_of_taps(out, x + u * x_step, taps->offset + first, w, k, n);
+      else
+        for (c = 0; c < n; c += COLUMNS) block_of_4(0, out + c, out_plane, x + u * x_step + c, taps->offset + first, w, k);
+      for (j = 0; j < some; j++, y += to->plane) {
+        for (p = 0; !direct && p < n; p += run) {
+          float *restrict at = y + p / LANES * to->step;
+          const float *restrict from = room + j * wide + p;
+          if (to->adds)
+            for (i = 0; i < run; i++) at[i] = at[i] + from[i];
+          else
+            for (i = 0; i < run; i++) at[i] = from[i];
+        }
+        for (i = 0; to->bias && i < n; i++) y[i] = y[i] + to->bias[r + j];
+        for (i = 0; to->relu && i < n; i++) y[i] = rectified(y[i]);
       }
-    for (j = r; j < r + high; j++) {
-      float *to = y + j * y_plane;
-      for (i = 0; bias && i < height * n; i++) to[i] = to[i] + bias[j];
-      for (i = 0; relu && i < height * n; i++) to[i] = rectified(to[i]);
     }
   }
 }
@@ -604,18 +628,21 @@ static void pack_forward(Net *net, const Layer *layer, int part)
 /* y[o][r][c] = sum over (i, kr, kc) of w[o][i][kr][kc] x[i][r stride + kr - padding][c stride + kc - padding], plus b[o] */
 static void conv_forward(Net *net, const Layer *layer, int part)
 {
-  const Border b = border_of(layer, 0);
-  const size_t x_size = layer->inputs * layer->height * layer->width * LANES, n = layer->columns * LANES, plane = layer->rows * n;
-  const float *bias = layer->bias < 0 ? NULL : net->weight + net->tensor[layer->bias].offset;
+  const Strip s = strip_of(net, layer, 0);
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const size_t tiles = tiles_in_use(net, layer->out);
+  float *room = net->room + (size_t)part * net->room_size, *sums = room + s.channels * (s.step > 1 ? s.plane : 0);
   size_t t, u, mine[2];
+  Target to = {NULL, 0, 0, LANES, 0, 0, NULL};
+  to.plane = out->plane, to.row = out->row, to.relu = layer->relu;
+  if (layer->bias >= 0) to.bias = net->weight + net->tensor[layer->bias].offset;
   for (t = 0; t < tiles; t++) {
     if (!rows_of_tile(net, tiles, t, layer->outputs, part, mine)) continue;
-    for (u = 0; u < layer->rows; u += b.high) {
-      const size_t high = layer->rows - u < b.high ? layer->rows - u : b.high;
-      const float *x = bordered(&b, net->room + (size_t)part * net->room_size, net->activation[layer->in].value + t * x_size, layer->inputs, u);
-      float *y = net->activation[layer->out].value + t * layer->outputs * plane + u * n;
-      convolve(net, &layer->forward, 0, layer->outputs, mine, x, layer->stride * b.row_size, y, plane, high, n, bias, layer->relu);
+    for (u = 0; u < layer->rows; u += s.high) {
+      const size_t high = layer->rows - u < s.high ? layer->rows - u : s.high;
+      const float *x = strip(&s, room, in->value, t, 0, layer->inputs, u, high);
+      to.y = plane_of(net, layer->out, 0, t, 0) + u * out->row;
+      convolve(net, &layer->forward, 0, layer->outputs, mine, x, s.step * s.row, &to, high, layer->columns * LANES, sums);
     }
   }
 }
@@ -623,14 +650,14 @@ static void conv_forward(Net *net, const Layer *layer, int part)
 /* db[o] = sum over images and pixels of dy[o], by lanes; dy first goes backwards through the ReLU. */
 static void conv_bias_gradient(Net *net, const Layer *layer, int part)
 {
-  const size_t tiles = tiles_in_use(net, layer->out), n = layer->rows * layer->columns * LANES;
+  const size_t tiles = tiles_in_use(net, layer->out), n = net->activation[layer->out].plane;
   size_t t, o, mine[2];
   part_of(net, layer->outputs, part, mine);
   for (o = mine[0]; o < mine[1]; o++) {
     float sum[LANES] = {0};
     for (t = 0; t < tiles; t++) {
-      float *dy = net->activation[layer->out].gradient + (t * layer->outputs + o) * n;
-      if (layer->relu) rectify_gradient(dy, net->activation[layer->out].value + (t * layer->outputs + o) * n, n);
+      float *dy = plane_of(net, layer->out, 1, t, o);
+      if (layer->relu) rectify_gradient(dy, plane_of(net, layer->out, 0, t, o), n);
       if (layer->bias >= 0) lanes_add(sum, dy, n / LANES);
     }
     if (layer->bias >= 0) net->gradient[net->tensor[layer->bias].rank + o] = lanes_sum(sum);
@@ -647,36 +674,23 @@ static void pack_backward(Net *net, const Layer *layer, int part)
  * pixels of dx of one phase (h mod stride, w mod stride) use the same taps: each phase is a convolution of stride 1. */
 static void conv_input_gradient(Net *net, const Layer *layer, int part)
 {
-  const Border b = border_of(layer, 1);
-  const int adds = layer->adds;
-  const size_t s = layer->stride, x_plane = layer->height * layer->width * LANES, y_size = layer->outputs * layer->rows * layer->columns * LANES;
-  const size_t tiles = tiles_in_use(net, layer->out);
-  float *room = net->room + (size_t)part * net->room_size, *phase = room + layer->outputs * b.rows * b.row_size + 4 * COLUMNS;
-  size_t t, p, i, u, v, j, l, mine[2];
-  if (layer->in == 0) return;
-  for (t = 0; t < tiles; t++) {
-    float *dx = net->activation[layer->in].gradient + t * layer->inputs * x_plane;
+  const Strip from = strip_of(net, layer, 1);
+  const Activation *in = &net->activation[layer->in];
+  const size_t s = layer->stride, tiles = tiles_in_use(net, layer->out);
+  size_t t, p, u, mine[2];
+  Target to = {NULL, 0, 0, 0, 0, 0, NULL};
+  to.plane = in->plane, to.row = s * in->row, to.step = s * LANES, to.adds = layer->adds;
+  for (t = 0; layer->in > 0 && t < tiles; t++) {
     if (!rows_of_tile(net, tiles, t, layer->inputs, part, mine)) continue;
-    for (u = 0; u * s < layer->height; u += b.high) {
-      const float *dy = bordered(&b, room, net->activation[layer->out].gradient + t * y_size, layer->outputs, u);
+    for (u = 0; u * s < layer->height; u += from.high)
       for (p = 0; p < s * s; p++) {
-        const size_t h = p / s + u * s, w = p % s, left = (layer->height - h + s - 1) / s, high = left < b.high ? left : b.high;
-        const size_t n = (layer->width - w + s - 1) / s * LANES, list = layer->backward.step ? p : p * layer->inputs;
+        const size_t h = p / s + u * s, w = p % s, left = (layer->height - h + s - 1) / s, high = left < from.high ? left : from.high;
+        const float *dy = strip(&from, NULL, net->activation[layer->out].gradient, t, 0, layer->outputs, u, high);
         if (h >= layer->height || w >= layer->width) continue;
-        if (s == 1 && !adds) {
-          convolve(net, &layer->backward, list, layer->inputs, mine, dy, b.row_size, dx + u * n, x_plane, high, n, NULL, 0);
-          continue;
-        }
-        convolve(net, &layer->backward, list, layer->inputs, mine, dy, b.row_size, phase, high * n, high, n, NULL, 0);
-        for (i = mine[0]; i < mine[1]; i++)
-          for (v = 0; v < high; v++)
-            for (j = 0; j < n / LANES; j++) {
-              float *restrict to = dx + i * x_plane + ((h + v * s) * layer->width + w + j * s) * LANES;
-              const float *restrict from = phase + (i * high + v) * n + j * LANES;
-              for (l = 0; l < LANES; l++) to[l] = adds ? to[l] + from[l] : from[l];
-            }
+        to.y = plane_of(net, layer->in, 1, t, 0) + h * in->row + w * LANES;
+        convolve(net, &layer->backward, layer->backward.step ? p : p * layer->inputs, layer->inputs, mine, dy, from.row, &to, high,
+                 (layer->width - w + s - 1) / s * LANES, net->room + (size_t)part * net->room_size);
       }
-    }
   }
 }
 
@@ -691,11 +705,11 @@ static size_t sums_size(const Layer *layer)
  * lanes; for this thread's outputs. So many input channels at a time that most weights come in fours and their sums fit. */
 static void conv_weight_gradient(Net *net, const Layer *layer, int part)
 {
-  const Border b = border_of(layer, 0);
+  const Strip s = strip_of(net, layer, 0);
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const Taps *taps = &layer->forward;
   const Tensor *w = &net->tensor[layer->weight];
   const size_t area = layer->kernel * layer->kernel, K = layer->inputs * area, tiles = tiles_in_use(net, layer->out);
-  const size_t plane = layer->height * layer->width * LANES, n = layer->columns * LANES, x_step = b.row_size * layer->stride;
   const int masked = layer->survivors < layer->outputs * K;
   float *to = taps->step && masked ? net->packed : net->gradient + w->rank; /* dense but masked: `compact` picks the survivors */
   float *sums = net->room + (size_t)part * net->room_size, *room = sums + sums_size(layer);
@@ -719,16 +733,15 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
     }
     memset(sums, 0, (size_t)(sum - sums) * sizeof *sum);
     for (t = 0; t < tiles; t++)
-      for (u = 0; u < layer->rows; u += b.high) {
-        const size_t high = layer->rows - u < b.high ? layer->rows - u : b.high;
-        const float *x = bordered(&b, room, net->activation[layer->in].value + (t * layer->inputs + first) * plane, last - first, u) -
-          first * b.rows * b.row_size; /* offsets count from channel 0 */
+      for (u = 0; u < layer->rows; u += s.high) {
+        const size_t high = layer->rows - u < s.high ? layer->rows - u : s.high;
+        const float *x = strip(&s, room, in->value, t, first, last, u, high);
         for (sum = sums, o = mine[0]; o < mine[1]; o++) {
-          const float *dy = net->activation[layer->out].gradient + ((t * layer->outputs + o) * layer->rows + u) * n;
+          const float *dy = plane_of(net, layer->out, 1, t, o) + u * out->row;
           for (j = net->range[2 * o]; j < net->range[2 * o + 1]; j += 4, sum += 4 * LANES) {
             uint32_t offset[4]; /* the last weights of an output may be fewer than 4: then some are computed for nothing */
             for (q = 0; q < 4; q++) offset[q] = taps->offset[j + q < net->range[2 * o + 1] ? j + q : j];
-            lanes_dot(sum, dy, n, x, x_step, offset, high, layer->columns);
+            lanes_dot(sum, dy, out->row, x, s.step * s.row, offset, high, layer->columns);
           }
         }
       }
@@ -759,7 +772,8 @@ static void dense_weight_gradient(Net *net, const Layer *layer, int part)
   const Tensor *w = &net->tensor[layer->weight];
   const size_t k = layer->kernel, K = layer->inputs * k * k, O = layer->outputs, s = layer->stride, tiles = tiles_in_use(net, layer->out);
   const size_t high = rows_at_once(layer), width = layer->width + 2 * layer->padding, pixels = high * layer->columns;
-  const size_t image = ((high - 1) * s + k) * width * COLUMNS, plane = layer->height * layer->width * LANES;
+  const size_t image = ((high - 1) * s + k) * width * COLUMNS;
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const int single = tiles == 1 && high == layer->rows; /* x and dy fit whole: then 4 o at a time, whose sums stay in the cache */
   float *to = layer->survivors < O * K ? net->packed : net->gradient + w->rank;
   float *x = net->room + (size_t)part * net->room_size, *dy = x + LANES * image, *sums = dy + LANES * pixels * (O + 4);
@@ -777,19 +791,17 @@ static void dense_weight_gradient(Net *net, const Layer *layer, int part)
       for (t = 0; t < tiles; t++)
         for (u = 0; u < layer->rows; u += high) {
           const size_t rows = layer->rows - u < high ? layer->rows - u : high;
-          for (r = 0; r < (rows - 1) * s + k && (g == mine[0] || !single); r++) /* x[lane][row][column][channel], with a border of zeros */
+          for (r = 0; r < (rows - 1) * s + k && (g == mine[0] || !single); r++) /* x[lane][row][column][channel] */
             for (c = 0; c < width; c++) {
-              const size_t row = u * s + r - layer->padding, column = c - layer->padding;
-              const int inside = row < layer->height && column < layer->width;
-              const float *from = net->activation[layer->in].value + (t * layer->inputs + first) * plane + (inside ? (row * layer->width + column) * LANES : 0);
+              const float *from = plane_of(net, layer->in, 0, t, first) + (u * s + r) * in->row + c * LANES - layer->padding * (in->row + LANES);
               for (j = 0; j < channels; j++)
-                for (l = 0; l < LANES; l++) x[l * image + (r * width + c) * COLUMNS + j] = inside ? from[j * plane + l] : 0;
+                for (l = 0; l < LANES; l++) x[l * image + (r * width + c) * COLUMNS + j] = from[j * in->plane + l];
             }
           for (o = 4 * mine[0]; o < 4 * mine[1] && ((first == 0 && g == mine[0]) || !single); o++) /* dy[lane][block of 4 o][pixel][4] */
             for (p = 0; p < rows * layer->columns; p++)
               for (l = 0; l < LANES; l++)
                 dy[((l * all + o / 4 - mine[0]) * pixels + p) * 4 + o % 4] =
-                  o < O ? net->activation[layer->out].gradient[((t * O + o) * layer->rows * layer->columns + u * layer->columns + p) * LANES + l] : 0;
+                  o < O ? plane_of(net, layer->out, 1, t, o)[(u + p / layer->columns) * out->row + p % layer->columns * LANES + l] : 0;
           for (l = 0; l < LANES; l++)
             for (q = 0; q < k * k; q++)
               for (o = 0; o < blocks; o++)
@@ -813,8 +825,6 @@ static void weight_gradient(Net *net, const Layer *layer, int part)
 
 /* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d; each thread takes some channels ----- */
 
-enum { CHUNK = 32 * LANES }; /* numbers of a channel that are worked on at a time */
-
 /* The lanes of tile t that hold no image get back what they were before. */
 static void keep_empty(const Net *net, size_t t, float sum[LANES], const float before[LANES])
 {
@@ -826,18 +836,23 @@ static void keep_empty(const Net *net, size_t t, float sum[LANES], const float b
 /* sum[l] += sum of x, or of (x - mean)^2 if `squares`, over the channel's pixels; empty slots of the last tile are left out. */
 static void channel_sum(const Net *net, const Layer *layer, size_t c, int squares, float mean, float sum[LANES])
 {
-  const size_t tiles = tiles_in_use(net, layer->in);
-  size_t t, i, n, first;
+  const Activation *a = &net->activation[layer->in];
+  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
+  size_t t, r, i;
+  int l;
   for (t = 0; t < tiles; t++) {
-    const float *x = plane_of(net, layer->in, 0, t, c, &n);
-    float term[CHUNK], before[LANES];
+    const float *restrict x = plane_of(net, layer->in, 0, t, c);
+    float before[LANES];
     memcpy(before, sum, sizeof before);
-    for (first = 0; first < n; first += CHUNK) {
-      const size_t m = n - first < CHUNK ? n - first : CHUNK;
-      const float *restrict v = x + first;
-      for (i = 0; squares && i < m; i++) term[i] = v[i] - mean, term[i] = term[i] * term[i];
-      lanes_add(sum, squares ? term : v, m / LANES);
-    }
+    for (r = 0; r < a->height; r++, x += a->row)
+      if (!squares) lanes_add(sum, x, a->width);
+      else
+        for (i = 0; i < n; i += LANES)
+          for (l = 0; l < LANES; l++) {
+            float term = x[i + (size_t)l] - mean;
+            term = term * term;
+            sum[l] = sum[l] + term;
+          }
     keep_empty(net, t, sum, before);
   }
 }
@@ -851,23 +866,25 @@ typedef struct {
 /* sum[l] += sum of d, product[l] += sum of d normal, over the channel's pixels but for the empty slots of the last tile. */
 static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm norm, float sum[LANES], float product[LANES])
 {
-  const size_t tiles = tiles_in_use(net, layer->in);
-  size_t t, i, n;
+  const Activation *a = &net->activation[layer->in];
+  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
+  size_t t, r, i;
   int l;
   for (t = 0; t < tiles; t++) {
-    const float *restrict x = plane_of(net, layer->in, 0, t, c, &n), *restrict dy = plane_of(net, layer->out, 1, t, c, &n);
+    const float *restrict x = plane_of(net, layer->in, 0, t, c), *restrict dy = plane_of(net, layer->out, 1, t, c);
     float some[2][LANES];
     memcpy(some[0], sum, sizeof some[0]);
     memcpy(some[1], product, sizeof some[1]);
-    for (i = 0; i < n; i += LANES, x += LANES, dy += LANES)
-      for (l = 0; l < LANES; l++) {
-        float normal = x[l] - norm.mean, y, d;
-        normal = normal * norm.inverse;
-        y = normal * norm.gamma;
-        y = y + norm.beta;
-        d = y > norm.least ? dy[l] : 0;
-        some[0][l] = some[0][l] + d, some[1][l] = some[1][l] + (float)(d * normal);
-      }
+    for (r = 0; r < a->height; r++, x += a->row, dy += a->row)
+      for (i = 0; i < n; i += LANES)
+        for (l = 0; l < LANES; l++) {
+          float normal = x[i + (size_t)l] - norm.mean, y, d;
+          normal = normal * norm.inverse;
+          y = normal * norm.gamma;
+          y = y + norm.beta;
+          d = y > norm.least ? dy[i + (size_t)l] : 0;
+          some[0][l] = some[0][l] + d, some[1][l] = some[1][l] + (float)(d * normal);
+        }
     keep_empty(net, t, some[0], sum);
     keep_empty(net, t, some[1], product);
     memcpy(sum, some[0], sizeof some[0]);
@@ -883,7 +900,7 @@ static void norm_forward(Net *net, const Layer *layer, int part)
   const Activation *a = &net->activation[layer->in];
   const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width;
   const int relu = layer->relu;
-  size_t t, c, i, n, mine[2];
+  size_t t, c, r, i, mine[2];
   part_of(net, a->channels, part, mine);
   for (c = mine[0]; c < mine[1]; c++) {
     float *running_mean = net->weight + net->tensor[layer->mean].offset + c;
@@ -907,15 +924,16 @@ static void norm_forward(Net *net, const Layer *layer, int part)
     layer->moments[a->channels + c] = inverse;
     if (layer->weight >= 0) gamma = net->weight[net->tensor[layer->weight].offset + c], beta = net->weight[net->tensor[layer->bias].offset + c];
     for (t = 0; t < tiles; t++) {
-      const float *restrict x = plane_of(net, layer->in, 0, t, c, &n);
-      float *restrict y = plane_of(net, layer->out, 0, t, c, &n);
-      for (i = 0; i < n; i++) {
-        float normal = x[i] - mean;
-        normal = normal * inverse;
-        normal = normal * gamma;
-        normal = normal + beta;
-        y[i] = relu ? rectified(normal) : normal;
-      }
+      const float *restrict x = plane_of(net, layer->in, 0, t, c);
+      float *restrict y = plane_of(net, layer->out, 0, t, c);
+      for (r = 0; r < a->height; r++, x += a->row, y += a->row)
+        for (i = 0; i < a->width * LANES; i++) {
+          float normal = x[i] - mean;
+          normal = normal * inverse;
+          normal = normal * gamma;
+          normal = normal + beta;
+          y[i] = relu ? rectified(normal) : normal;
+        }
     }
   }
 }
@@ -924,11 +942,12 @@ static void norm_forward(Net *net, const Layer *layer, int part)
  *     dx = gamma inverse ((dy - dbeta / N) - normal (dgamma / N)) */
 static void norm_backward(Net *net, const Layer *layer, int part)
 {
+  enum { CHUNK = 32 * LANES };
   const Activation *a = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width;
+  const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width, n = a->width * LANES;
   const float infinity = float_of(0x7f800000u);
   const int adds = layer->adds;
-  size_t t, c, i, n, first, mine[2];
+  size_t t, c, r, i, first, mine[2];
   int l;
   part_of(net, a->channels, part, mine);
   for (c = mine[0]; c < mine[1]; c++) {
@@ -948,94 +967,97 @@ static void norm_backward(Net *net, const Layer *layer, int part)
     dbeta = dbeta / (float)pixels;
     dgamma = dgamma / (float)pixels;
     for (t = 0; layer->in > 0 && t < tiles; t++) {
-      const float *x = plane_of(net, layer->in, 0, t, c, &n), *dy = plane_of(net, layer->out, 1, t, c, &n);
-      float *dx = plane_of(net, layer->in, 1, t, c, &n); /* may be dy */
-      for (first = 0; first < n; first += CHUNK) { /* through d: a compiler need not find out whether dx is dy */
-        const size_t m = n - first < CHUNK ? n - first : CHUNK;
-        float d[CHUNK];
-        for (i = 0; i < m; i++) {
-          float normal = x[first + i] - norm.mean, rest;
-          normal = normal * norm.inverse;
-          rest = normal * norm.gamma;
-          rest = rest + norm.beta;
-          rest = rest > norm.least ? dy[first + i] : 0;
-          rest = rest - dbeta;
-          normal = normal * dgamma;
-          rest = rest - normal;
-          d[i] = slope * rest;
+      const float *x = plane_of(net, layer->in, 0, t, c), *dy = plane_of(net, layer->out, 1, t, c);
+      float *dx = plane_of(net, layer->in, 1, t, c); /* may be dy */
+      for (r = 0; r < a->height; r++, x += a->row, dy += a->row, dx += a->row) {
+        for (first = 0; first < n; first += CHUNK) { /* through d: a compiler need not find out whether dx is dy */
+          const size_t m = n - first < CHUNK ? n - first : CHUNK;
+          float d[CHUNK];
+          for (i = 0; i < m; i++) {
+            float normal = x[first + i] - norm.mean, rest;
+            normal = normal * norm.inverse;
+            rest = normal * norm.gamma;
+            rest = rest + norm.beta;
+            rest = rest > norm.least ? dy[first + i] : 0;
+            rest = rest - dbeta;
+            normal = normal * dgamma;
+            rest = rest - normal;
+            d[i] = slope * rest;
+          }
+          for (i = 0; i < m; i++) dx[first + i] = adds ? dx[first + i] + d[i] : d[i];
         }
-        for (i = 0; i < m; i++) dx[first + i] = adds ? dx[first + i] + d[i] : d[i];
+        for (i = 0; (t + 1) * LANES > net->images && i < n; i += LANES) /* empty slots have no gradient */
+          for (l = 0; l < LANES; l++)
+            if (t * LANES + (size_t)l >= net->images) dx[i + (size_t)l] = 0;
       }
-      for (i = 0; (t + 1) * LANES > net->images && i < n; i += LANES) /* empty slots have no gradient */
-        for (l = 0; l < LANES; l++)
-          if (t * LANES + (size_t)l >= net->images) dx[i + (size_t)l] = 0;
     }
   }
 }
 
 /* ---- pools: y[r][c] of window x window pixels, without overlap ------------------------------- */
 
-/* Pixel q of the window of output pixel p, in a plane of width w. */
-static size_t in_window(const Layer *layer, size_t p, size_t q)
+/* Pixel q of the window of output pixel (r, k), in a plane whose rows are `row` apart. */
+static size_t in_window(const Layer *layer, size_t row, size_t r, size_t k, size_t q)
 {
-  const size_t r = p / layer->columns * layer->kernel + q / layer->kernel, c = p % layer->columns * layer->kernel + q % layer->kernel;
-  return (r * layer->width + c) * LANES;
+  return (r * layer->kernel + q / layer->kernel) * row + (k * layer->kernel + q % layer->kernel) * LANES;
 }
 
 /* MAX_POOL: y = max of x. AVERAGE_POOL: y = sum of x / window^2, rows then columns ascending. */
 static void pool_forward(Net *net, const Layer *layer, int part)
 {
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const size_t window = layer->kernel * layer->kernel, tiles = tiles_in_use(net, layer->in);
   const int average = layer->kind == AVERAGE_POOL;
-  size_t t, c, p, q, n, mine[2];
+  size_t t, c, r, k, q, mine[2];
   int l;
   part_of(net, layer->inputs, part, mine);
   for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++) {
-      const float *x = plane_of(net, layer->in, 0, t, c, &n);
-      float *y = plane_of(net, layer->out, 0, t, c, &n);
-      for (p = 0; p < layer->rows * layer->columns; p++) {
-        float v[LANES] = {0};
-        for (q = 0; q < window; q++) {
-          const float *restrict from = x + in_window(layer, p, q);
-          if (average)
-            for (l = 0; l < LANES; l++) v[l] = v[l] + from[l];
-          else
-            for (l = 0; l < LANES; l++) v[l] = q == 0 || from[l] > v[l] ? from[l] : v[l];
+    for (c = mine[0]; c < mine[1]; c++)
+      for (r = 0; r < layer->rows; r++)
+        for (k = 0; k < layer->columns; k++) {
+          float *y = plane_of(net, layer->out, 0, t, c) + r * out->row + k * LANES, v[LANES] = {0};
+          for (q = 0; q < window; q++) {
+            const float *restrict from = plane_of(net, layer->in, 0, t, c) + in_window(layer, in->row, r, k, q);
+            if (average)
+              for (l = 0; l < LANES; l++) v[l] = v[l] + from[l];
+            else
+              for (l = 0; l < LANES; l++) v[l] = q == 0 || from[l] > v[l] ? from[l] : v[l];
+          }
+          for (l = 0; l < LANES; l++) y[l] = average ? v[l] / (float)window : v[l];
         }
-        for (l = 0; l < LANES; l++) y[p * LANES + (size_t)l] = average ? v[l] / (float)window : v[l];
-      }
-    }
 }
 
 /* MAX_POOL: dx = dy at the first x that equals y. AVERAGE_POOL: dx = dy / window^2. Elsewhere 0. */
 static void pool_backward(Net *net, const Layer *layer, int part)
 {
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const size_t window = layer->kernel * layer->kernel, tiles = tiles_in_use(net, layer->in);
   const int average = layer->kind == AVERAGE_POOL, adds = layer->adds;
-  size_t t, c, p, q, n, m, mine[2];
+  size_t t, c, r, k, q, mine[2];
   int l;
   if (layer->in == 0) return;
   part_of(net, layer->inputs, part, mine);
   for (t = 0; t < tiles; t++)
     for (c = mine[0]; c < mine[1]; c++) {
-      const float *x = plane_of(net, layer->in, 0, t, c, &m), *y = plane_of(net, layer->out, 0, t, c, &n);
-      const float *dy = plane_of(net, layer->out, 1, t, c, &n);
-      float *dx = plane_of(net, layer->in, 1, t, c, &m);
-      if (!adds && layer->rows * layer->columns * window * LANES < m) memset(dx, 0, m * sizeof *dx);
-      for (p = 0; p < layer->rows * layer->columns; p++) {
-        float d[LANES];
-        for (l = 0; l < LANES; l++) d[l] = average ? dy[p * LANES + (size_t)l] / (float)window : dy[p * LANES + (size_t)l];
-        for (q = 0; q < window; q++) {
-          const float *restrict from = x + in_window(layer, p, q), *restrict best = y + p * LANES;
-          float *restrict to = dx + in_window(layer, p, q);
-          for (l = 0; l < LANES; l++) {
-            const float base = adds ? to[l] : 0, sum = base + d[l];
-            to[l] = average || from[l] == best[l] ? sum : base;
-            d[l] = !average && from[l] == best[l] ? 0 : d[l];
+      const float *x = plane_of(net, layer->in, 0, t, c);
+      float *dx = plane_of(net, layer->in, 1, t, c);
+      if (!adds && (layer->rows * layer->kernel < in->height || layer->columns * layer->kernel < in->width)) memset(dx, 0, in->plane * sizeof *dx);
+      for (r = 0; r < layer->rows; r++)
+        for (k = 0; k < layer->columns; k++) {
+          const size_t p = r * out->row + k * LANES;
+          const float *restrict best = plane_of(net, layer->out, 0, t, c) + p, *restrict dy = plane_of(net, layer->out, 1, t, c) + p;
+          float d[LANES];
+          for (l = 0; l < LANES; l++) d[l] = average ? dy[l] / (float)window : dy[l];
+          for (q = 0; q < window; q++) {
+            const float *restrict from = x + in_window(layer, in->row, r, k, q);
+            float *restrict to = dx + in_window(layer, in->row, r, k, q);
+            for (l = 0; l < LANES; l++) {
+              const float base = adds ? to[l] : 0, sum = base + d[l];
+              to[l] = average || from[l] == best[l] ? sum : base;
+              d[l] = !average && from[l] == best[l] ? 0 : d[l];
+            }
           }
         }
-      }
     }
 }
 
@@ -1053,23 +1075,25 @@ static void shortcut_of(const Net *net, const Layer *layer, size_t *stride, size
 static void sum_forward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
-  const size_t tiles = tiles_in_use(net, layer->out);
-  size_t t, c, i, p, n, m, mine[2], stride, shift;
+  const size_t tiles = tiles_in_use(net, layer->out), n = a->plane;
+  size_t t, c, i, r, k, mine[2], stride, shift;
   int l;
   shortcut_of(net, layer, &stride, &shift);
   part_of(net, a->channels, part, mine);
   for (t = 0; t < tiles; t++)
     for (c = mine[0]; c < mine[1]; c++) {
-      const float *x = plane_of(net, layer->in, 0, t, c, &n), *from = NULL;
-      float *y = plane_of(net, layer->out, 0, t, c, &n); /* may be x */
+      const float *x = plane_of(net, layer->in, 0, t, c), *from = NULL;
+      float *y = plane_of(net, layer->out, 0, t, c); /* may be x */
       if (x != y) memcpy(y, x, n * sizeof *y);
-      if (c >= shift && c - shift < s->channels) from = plane_of(net, layer->shortcut, 0, t, c - shift, &m);
+      if (c >= shift && c - shift < s->channels) from = plane_of(net, layer->shortcut, 0, t, c - shift);
       if (from && stride == 1)
         for (i = 0; i < n; i++) y[i] = y[i] + from[i];
-      for (p = 0; from && stride > 1 && p < n / a->tile; p++) {
-        const size_t at = (p / a->width * stride * s->width + p % a->width * stride) * LANES;
-        for (l = 0; l < LANES; l++) y[p * LANES + (size_t)l] = y[p * LANES + (size_t)l] + from[at + (size_t)l];
-      }
+      for (r = 0; from && stride > 1 && r < a->height; r++)
+        for (k = 0; k < a->width; k++) {
+          float *restrict to = y + r * a->row + k * LANES;
+          const float *restrict other = from + r * stride * s->row + k * stride * LANES;
+          for (l = 0; l < LANES; l++) to[l] = to[l] + other[l];
+        }
       for (i = 0; layer->relu && i < n; i++) y[i] = rectified(y[i]);
     }
 }
@@ -1078,25 +1102,27 @@ static void sum_forward(Net *net, const Layer *layer, int part)
 static void sum_backward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
-  const size_t tiles = tiles_in_use(net, layer->out);
-  size_t t, c, i, p, n, m, mine[2], stride, shift;
+  const size_t tiles = tiles_in_use(net, layer->out), n = a->plane;
+  size_t t, c, i, r, k, mine[2], stride, shift;
   int l;
   shortcut_of(net, layer, &stride, &shift);
   part_of(net, a->channels, part, mine);
   for (t = 0; t < tiles; t++)
     for (c = mine[0]; c < mine[1]; c++) {
-      float *dy = plane_of(net, layer->out, 1, t, c, &n), *dx = plane_of(net, layer->in, 1, t, c, &n), *to;
-      if (layer->relu) rectify_gradient(dy, plane_of(net, layer->out, 0, t, c, &n), n);
+      float *dy = plane_of(net, layer->out, 1, t, c), *dx = plane_of(net, layer->in, 1, t, c), *to;
+      if (layer->relu) rectify_gradient(dy, plane_of(net, layer->out, 0, t, c), n);
       for (i = 0; dx != dy && i < n; i++) dx[i] = layer->adds ? dx[i] + dy[i] : dy[i];
       if (layer->shortcut == 0 || c < shift || c - shift >= s->channels) continue;
-      to = plane_of(net, layer->shortcut, 1, t, c - shift, &m);
+      to = plane_of(net, layer->shortcut, 1, t, c - shift);
       for (i = 0; stride == 1 && i < n; i++) to[i] = (layer->adds_shortcut ? to[i] : 0) + dy[i];
       if (stride == 1) continue;
-      if (!layer->adds_shortcut) memset(to, 0, m * sizeof *to);
-      for (p = 0; p < n / a->tile; p++) {
-        const size_t at = (p / a->width * stride * s->width + p % a->width * stride) * LANES;
-        for (l = 0; l < LANES; l++) to[at + (size_t)l] = to[at + (size_t)l] + dy[p * LANES + (size_t)l];
-      }
+      if (!layer->adds_shortcut) memset(to, 0, s->plane * sizeof *to);
+      for (r = 0; r < a->height; r++)
+        for (k = 0; k < a->width; k++) {
+          float *restrict at = to + r * stride * s->row + k * stride * LANES;
+          const float *restrict from = dy + r * a->row + k * LANES;
+          for (l = 0; l < LANES; l++) at[l] = at[l] + from[l];
+        }
     }
 }
 
@@ -1104,13 +1130,13 @@ static void sum_backward(Net *net, const Layer *layer, int part)
 static void flatten(const Net *net, const Layer *layer, int part, int back)
 {
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t I = out->channels, L = out->tile, slots = tiles_in_use(net, layer->out) * L;
+  const size_t I = out->channels, L = out->tile, slots = tiles_in_use(net, layer->out) * L, area = in->height * in->width;
   size_t b, i, mine[2];
   part_of(net, I, part, mine);
   for (b = 0; b < slots; b += LANES)
     for (i = mine[0]; i < mine[1]; i++) {
       float *flat = (back ? out->gradient : out->value) + (b / L * I + i) * L + b % L;
-      float *image = (back ? in->gradient : in->value) + (b / LANES * I + i) * LANES;
+      float *image = plane_of(net, layer->in, back, b / LANES, i / area) + i % area / in->width * in->row + i % in->width * LANES;
       int l;
       if (!back && b >= net->images) memset(flat, 0, LANES * sizeof *flat);
       else if (!back) memcpy(flat, image, LANES * sizeof *flat);
@@ -1222,14 +1248,15 @@ static int add_tensor(Net *net, const char *name, const char *suffix, int dims, 
   return net->tensors++;
 }
 
-static int add_activation(Net *net, size_t channels, size_t height, size_t width, size_t tile)
+static int add_activation(Net *net, size_t channels, size_t height, size_t width, int flat)
 {
   Activation *a = &net->activation[net->activations];
   if (height < 1 || width < 1 || height > WIDEST || width > WIDEST) fail_usage("--model: these images are too small for this model");
   a->channels = channels;
   a->height = height;
   a->width = width;
-  a->tile = tile;
+  a->flat = flat;
+  a->tile = flat ? net->tile : LANES;
   return net->activations++;
 }
 
@@ -1266,40 +1293,39 @@ int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, 
   layer->columns = (layer->width + 2 * padding - kernel) / stride + 1;
   layer->weight = add_tensor(net, name, "weight", 4, outputs, layer->inputs, kernel);
   if (bias) layer->bias = add_tensor(net, name, "bias", 1, outputs, layer->inputs, kernel);
-  return layer->out = add_activation(net, outputs, layer->rows, layer->columns, LANES);
+  return layer->out = add_activation(net, outputs, layer->rows, layer->columns, 0);
 }
 
 int add_dense(Net *net, int in, const char *name, size_t outputs)
 {
-  const Activation *a = &net->activation[in];
+  Activation *a = &net->activation[in];
   Layer *layer;
-  if (in == 0 && net->layers == 0) net->activation[0].tile = net->tile;
-  if (a->tile != net->tile) {
+  if (in == 0 && net->layers == 0) net->activations = 0, add_activation(net, activation_size(a), 1, 1, 1);
+  if (!a->flat) {
     layer = add_layer(net, FLATTEN, in, "");
-    in = layer->out = add_activation(net, activation_size(a), 1, 1, net->tile);
+    in = layer->out = add_activation(net, activation_size(a), 1, 1, 1);
   }
   layer = add_layer(net, CONV, in, name);
-  layer->inputs = activation_size(&net->activation[in]);
   layer->outputs = outputs;
   layer->height = layer->rows = 1;
   layer->width = layer->columns = net->tile / LANES;
   layer->weight = add_tensor(net, name, "weight", 2, outputs, layer->inputs, 1);
   layer->bias = add_tensor(net, name, "bias", 1, outputs, layer->inputs, 1);
-  return layer->out = add_activation(net, outputs, 1, 1, net->tile);
+  return layer->out = add_activation(net, outputs, 1, 1, 1);
 }
 
 int add_norm(Net *net, int in, const char *name, int affine)
 {
   Layer *layer = add_layer(net, NORM, in, name);
   const size_t C = layer->inputs;
-  if (net->activation[in].tile != LANES) fail("add_norm: of a dense layer's outputs is not provided");
+  if (net->activation[in].flat) fail("add_norm: of a dense layer's outputs is not provided");
   if (affine) {
     layer->weight = add_tensor(net, name, "weight", 1, C, 1, 1);
     layer->bias = add_tensor(net, name, "bias", 1, C, 1, 1);
     net->tensor[layer->weight].norm = net->tensor[layer->bias].norm = 1;
   }
   layer->moments = allocate(2 * C, sizeof(float), "batch norm");
-  return layer->out = add_activation(net, C, layer->height, layer->width, LANES);
+  return layer->out = add_activation(net, C, layer->height, layer->width, 0);
 }
 
 int add_relu(Net *net, int in)
@@ -1316,7 +1342,7 @@ static int add_pool(Net *net, int kind, int in, size_t window)
   layer->kernel = layer->stride = window;
   layer->rows = layer->height / window;
   layer->columns = layer->width / window;
-  return layer->out = add_activation(net, layer->inputs, layer->rows, layer->columns, LANES);
+  return layer->out = add_activation(net, layer->inputs, layer->rows, layer->columns, 0);
 }
 
 int add_max_pool(Net *net, int in, size_t window) { return add_pool(net, MAX_POOL, in, window); }
@@ -1331,7 +1357,7 @@ int add_sum(Net *net, int in, int shortcut)
   for (k = 0; k + 1 < net->layers; k++)
     if (net->layer[k].in == shortcut) net->layer[k].adds = 1;
   layer->shortcut = shortcut;
-  return layer->out = in_place ? in : add_activation(net, layer->inputs, layer->height, layer->width, net->activation[in].tile);
+  return layer->out = in_place ? in : add_activation(net, layer->inputs, layer->height, layer->width, net->activation[in].flat);
 }
 
 /* ---- models: names and shapes as OpenLTH's -------------------------------------------------- */
@@ -1442,7 +1468,9 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
   net->tensor = allocate(5 * MOST_LAYERS, sizeof *net->tensor, "tensors");
   net->layer = allocate(MOST_LAYERS, sizeof *net->layer, "layers");
   net->activation = allocate(2 * MOST_LAYERS, sizeof *net->activation, "activations");
-  add_activation(net, (size_t)data->channels, (size_t)data->height, (size_t)data->width, LANES);
+  net->height = (size_t)data->height;
+  net->width = (size_t)data->width;
+  add_activation(net, (size_t)data->channels, net->height, net->width, 0);
   for (c = 0; c < (size_t)data->channels; c++)
     for (p = 0; p < 256; p++) {
       float pixel = (float)p / 255.0f;
@@ -1451,10 +1479,14 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
     }
 }
 
+/* Zeros before the first plane: its border above and to the left. */
+static size_t lead_of(const Net *net, const Activation *a) { return a->flat ? 0 : net->border * (a->row + LANES); }
+
 /* Gradients share rooms: one is taken when the backward pass first writes it and given back when its layer has passed it on.
- * Returns each activation's room in room_of (-1: none), the rooms' sizes in size, and how many there are. A layer that reads
- * what it writes, number by number, may pass its gradient on in the same room. */
-static int plan_gradients(const Net *net, int *room_of, size_t *size)
+ * Returns each activation's room in room_of (-1: none), for each room the activation that needs most of it in largest, and how
+ * many there are. A layer that reads what it writes, number by number, may pass its gradient on in the same room. Planes of other
+ * shapes have other rooms, so that nothing ever writes where the borders are. */
+static int plan_gradients(const Net *net, int *room_of, const Activation **largest)
 {
   char *taken = allocate((size_t)net->activations, 1, "the plan of gradients");
   int rooms = 0, k, j;
@@ -1469,16 +1501,14 @@ static int plan_gradients(const Net *net, int *room_of, size_t *size)
       wants[0] = -1;
     }
     for (j = 0; j < 2; j++) {
-      const int a = wants[j];
+      const Activation *a = &net->activation[wants[j] > 0 ? wants[j] : 0];
       int room = 0;
-      size_t need;
-      if (a <= 0 || room_of[a] >= 0) continue;
-      while (room < rooms && taken[room]) room++;
-      if (room == rooms) size[rooms++] = 0;
+      if (wants[j] <= 0 || room_of[wants[j]] >= 0) continue;
+      while (room < rooms && (taken[room] || largest[room]->plane != a->plane || largest[room]->row != a->row)) room++;
+      if (room == rooms) largest[rooms++] = a;
       taken[room] = 1;
-      room_of[a] = room;
-      need = activation_size(&net->activation[a]) * net->slots;
-      if (need > size[room]) size[room] = need;
+      room_of[wants[j]] = room;
+      if (a->channels > largest[room]->channels) largest[room] = a;
     }
     if (k < net->layers && layer->in != layer->out && room_of[layer->in] != room_of[layer->out]) taken[room_of[layer->out]] = 0;
   }
@@ -1486,10 +1516,11 @@ static int plan_gradients(const Net *net, int *room_of, size_t *size)
   return rooms;
 }
 
-static size_t border_size(const Layer *layer, int backward)
+/* Numbers of workspace for a strip, if it is a copy, and for 4 rows of sums. */
+static size_t strip_size(const Net *net, const Layer *layer, int backward)
 {
-  const Border b = border_of(layer, backward);
-  return b.channels * b.rows * b.row_size + 4 * COLUMNS;
+  const Strip s = strip_of(net, layer, backward);
+  return (s.step > 1 ? s.channels * s.plane : 0) + 4 * ((backward ? layer->width : layer->columns) * LANES + COLUMNS);
 }
 
 /* *total += count each, refusing sizes that no memory has. */
@@ -1502,13 +1533,37 @@ static size_t more(size_t *total, size_t count, size_t each, size_t batch)
   return before;
 }
 
+/* Room for an activation, and for what a block reads but does not use past its last row; returns where its first pixel is. */
+static size_t more_planes(const Net *net, size_t *total, const Activation *a)
+{
+  const size_t lead = lead_of(net, a), at = more(total, 1, lead, net->batch) + lead;
+  more(total, net->slots / a->tile, a->channels * a->plane, net->batch);
+  more(total, 1, 4 * COLUMNS, net->batch);
+  return at;
+}
+
 void net_close(Net *net)
 {
   int *room_of = allocate((size_t)net->activations, sizeof *room_of, "the plan of gradients"), rooms, k;
-  size_t *rooms_size = allocate((size_t)net->activations, sizeof *rooms_size, "the plan of gradients");
+  const Activation **largest = allocate((size_t)net->activations, sizeof *largest, "the plan of gradients");
   size_t all = 0, packed = 0, widest = 0, pixels = 0, *at;
   float *memory;
   net->parameters = net->size;
+  for (k = 0; k < net->layers; k++) { /* as far as any pass reaches over an edge */
+    const Layer *layer = &net->layer[k];
+    size_t reach[4], j;
+    reach[0] = layer->padding;
+    reach[1] = (layer->kernel - 1 - layer->padding) / layer->stride;
+    reach[2] = (layer->height - 1 + layer->padding) / layer->stride + 1 - layer->rows;
+    reach[3] = (layer->width - 1 + layer->padding) / layer->stride + 1 - layer->columns;
+    for (j = 0; layer->kind == CONV && j < 4; j++) net->border = reach[j] > net->border ? reach[j] : net->border;
+  }
+  for (k = 0; k < net->activations; k++) {
+    Activation *a = &net->activation[k];
+    a->row = (a->width + (a->flat ? 0 : net->border)) * a->tile;
+    a->plane = (a->height + (a->flat ? 0 : net->border)) * a->row;
+    if (a->channels > 0xffffffffu / a->plane) fail_usage("--model: these images are too large for this model");
+  }
   for (k = 0; k < net->layers; k++) {
     Layer *layer = &net->layer[k];
     if (layer->kind == NORM) {
@@ -1516,12 +1571,12 @@ void net_close(Net *net)
       layer->variance = add_tensor(net, layer->name, "running_var", 1, layer->inputs, 1, 1);
     }
     if (layer->kind == CONV) {
-      const size_t area = layer->kernel * layer->kernel, forward = border_size(layer, 0), backward = border_size(layer, 1);
-      const size_t phases = layer->inputs * layer->height * layer->width * LANES + 4 * COLUMNS, weights = sums_size(layer) + forward;
+      const size_t area = layer->kernel * layer->kernel, forward = strip_size(net, layer, 0), backward = strip_size(net, layer, 1);
+      const size_t weights = sums_size(layer) + forward;
       const size_t high = rows_at_once(layer), blocks = LANES * COLUMNS * (((high - 1) * layer->stride + layer->kernel) * (layer->width + 2 * layer->padding) +
         (layer->outputs + 3) / 4 * area * 4) + LANES * high * layer->columns * (layer->outputs + 4); /* x, sums, dy */
       const size_t a = (layer->outputs + 3) / 4 * 4 * layer->inputs * area, b = (layer->inputs + 3) / 4 * 4 * layer->outputs * area;
-      if (backward + phases > net->room_size) net->room_size = backward + phases;
+      if (backward > net->room_size) net->room_size = backward;
       if (weights > net->room_size) net->room_size = weights;
       if (layer->inputs >= COLUMNS && blocks > net->room_size) net->room_size = blocks;
       pixels = high * layer->columns > pixels ? high * layer->columns : pixels;
@@ -1534,16 +1589,10 @@ void net_close(Net *net)
   net->room_size = (net->room_size + LANES - 1) / LANES * LANES;
   packed = (packed + LANES - 1) / LANES * LANES;
   if (net->size > 0xffffffffu || net->room_size > 0xffffffffu) fail_usage("--model: has more than 2^32 parameters");
-  rooms = plan_gradients(net, room_of, rooms_size);
+  rooms = plan_gradients(net, room_of, largest);
   at = allocate((size_t)(net->activations + rooms) + 2, sizeof *at, "the plan of activations");
-  for (k = 0; k < net->activations; k++) {
-    at[k] = more(&all, net->slots, activation_size(&net->activation[k]), net->batch);
-    more(&all, 1, 4 * COLUMNS, net->batch); /* a block reads, but does not use, numbers past the end of the last row */
-  }
-  for (k = 0; k < rooms; k++) {
-    at[net->activations + k] = more(&all, 1, rooms_size[k], net->batch);
-    more(&all, 1, 4 * COLUMNS, net->batch);
-  }
+  for (k = 0; k < net->activations; k++) at[k] = more_planes(net, &all, &net->activation[k]);
+  for (k = 0; k < rooms; k++) at[net->activations + k] = more_planes(net, &all, largest[k]);
   at[net->activations + rooms] = more(&all, 1, packed + 4 * COLUMNS, net->batch);
   at[net->activations + rooms + 1] = more(&all, (size_t)net->threads, net->room_size, net->batch);
   net->bytes = (all + LANES) * sizeof(float);
@@ -1557,7 +1606,7 @@ void net_close(Net *net)
   net->room = memory + at[net->activations + rooms + 1];
   free(at);
   free(room_of);
-  free(rooms_size);
+  free(largest);
   net->weight = allocate(net->size, sizeof(float), "weights");
   net->gradient = allocate(net->size, sizeof(float), "gradients");
   net->mask = allocate(net->size, 1, "the mask");
@@ -1622,7 +1671,7 @@ void net_free(Net *net)
 static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backward, int sparse)
 {
   const unsigned char *mask = net->mask + net->tensor[layer->weight].offset;
-  const Border b = border_of(layer, backward);
+  const Strip strip = strip_of(net, layer, backward);
   const size_t k = layer->kernel, area = k * k, s = layer->stride, p = layer->padding, I = layer->inputs;
   const size_t rows = sparse ? backward ? I : layer->outputs : 1, phases = backward ? s * s : 1, sums = backward ? layer->outputs : I;
   size_t n = 0, phase, r, c, q, list = 0;
@@ -1639,9 +1688,9 @@ static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backwa
           if (sparse && !mask[index]) continue;
           if (backward && ((phase / s + p + s * k - kr) % s != 0 || (phase % s + p + s * k - kc) % s != 0)) continue;
           taps->index[n] = (uint32_t)index;
-          taps->offset[n++] = (uint32_t)(c * b.rows * b.row_size +
-            (backward ? ((b.before * s + phase / s + p - kr) / s) * b.row_size + ((b.before * s + phase % s + p - kc) / s) * LANES
-                      : kr * b.row_size + (kc % s) * (b.row_size / s) + kc / s * LANES));
+          taps->offset[n++] = (uint32_t)(c * strip.plane +
+            (backward ? ((strip.before * s + phase / s + p - kr) / s) * strip.row + ((strip.before * s + phase % s + p - kc) / s) * LANES
+                      : kr * strip.row + (kc % s) * (strip.row / s) + kc / s * LANES));
         }
       taps->start[++list] = (uint32_t)n;
     }
@@ -1742,17 +1791,17 @@ void crop_flip(Stream s, uint32_t image, uint32_t crop[3])
 void net_load_augmented(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n, const Stream *augment)
 {
   const Activation *input = &net->activation[0];
-  const size_t I = activation_size(input), H = input->height, W = input->width, L = input->tile;
+  const size_t I = activation_size(input), H = net->height, W = net->width, L = input->tile, border = input->flat ? 0 : net->border;
   size_t b, c, h, w;
   net->images = n;
   for (b = 0; b < tiles_in_use(net, 0) * L; b++) {
     const size_t which = b < n ? (index ? index[b] : first + b) : 0;
-    float *x = input->value + b / L * I * L + b % L;
+    float *x = plane_of(net, 0, 0, b / L, 0) + b % L;
     uint32_t crop[3] = {CROP, CROP, 0};
     net->label[b] = split->label[which];
     if (augment) crop_flip(*augment, (uint32_t)which, crop);
-    for (c = 0; c < input->channels; c++)
-      for (h = 0; h < H; h++) {
+    for (c = 0; c < I / (H * W); c++, x += border * input->row)
+      for (h = 0; h < H; h++, x += border * L) {
         const size_t row = h + crop[0] - CROP; /* above the image it wraps to a large number */
         const unsigned char *from = split->pixel + which * I + (c * H + (row < H ? row : 0)) * W;
         for (w = 0; w < W; w++, x += L) {

@@ -161,13 +161,16 @@ typedef struct {
   int output;             /* belongs to the output layer */
 } Tensor;
 
-/* What a layer reads or writes, for a whole batch: [T][C][H][W][L], image b at tile b / L, place b % L.
- * The innermost loop of every kernel runs over L contiguous independent numbers. */
+/* What a layer reads or writes, for a whole batch: [T][C][H + border][W + border][L], image b at tile b / L, place b % L. The
+ * innermost loop of every kernel runs over L contiguous independent numbers. The border, zeros that nothing writes, is to the right
+ * of a row and below a plane, so it is to the left of the next row and above the next plane too. */
 typedef struct {
   size_t channels, height, width;
-  size_t tile;             /* L: LANES where images have rows and columns, up to TILE where they are flat */
-  float *value;
-  float *gradient; /* d loss / d value while the backward pass needs it; the room is shared. NULL for the images */
+  int flat;          /* what dense layers read and write: 1 x 1, without a border */
+  size_t tile;       /* L: LANES where images have rows and columns, up to TILE where they are flat */
+  size_t row, plane; /* numbers from one row, one channel, to the next */
+  float *value;      /* of pixel 0 of channel 0 of tile 0 */
+  float *gradient;   /* d loss / d value while the backward pass needs it; the room is shared. NULL for the images */
 } Activation;
 
 /* What a layer multiplies, as lists. A tap is one weight and where its input is: a row of outputs is the sum over its taps
@@ -210,6 +213,8 @@ typedef struct {
   size_t tile;        /* L of flat activations */
   size_t slots;       /* places for images: the batch rounded up to whole tiles, a multiple of LANES */
   size_t images;      /* in the batch now loaded */
+  size_t height, width; /* of an image */
+  size_t border;      /* rows and columns of zeros beside the planes of images */
   int threads;
   Tensor *tensor;
   int tensors;

@@ -657,18 +657,32 @@ static void strange_weights(Case *c)
       if (j >= first_of_output(&c->net) && j < c->net.parameters) c->net.weight[j] = c->naive.weight[j] = 0;
 }
 
+/* Where number i of image b of an activation is. */
+static size_t place_of(const Activation *a, size_t b, size_t i)
+{
+  const size_t area = a->height * a->width;
+  return (b / a->tile * a->channels + i / area) * a->plane + i % area / a->width * a->row + i % a->width * a->tile + b % a->tile;
+}
+
+static float logit(const Net *net, size_t b, size_t class)
+{
+  const Activation *a = &net->activation[net->activations - 1];
+  return a->value[place_of(a, b, class)];
+}
+
 /* NaN in everything that a pass is to compute, so that what it leaves out shows. */
 static void poison(Net *net)
 {
   const float nan = from_bits(0x7fc0cacau);
-  size_t j;
+  size_t b, j;
   int k;
   for (k = 0; k < net->activations; k++) {
     Activation *a = &net->activation[k];
-    for (j = 0; j < a->channels * a->height * a->width * net->slots; j++) {
-      a->value[j] = nan;
-      if (a->gradient) a->gradient[j] = nan;
-    }
+    for (b = 0; b < net->slots; b++)
+      for (j = 0; j < a->channels * a->height * a->width; j++) {
+        a->value[place_of(a, b, j)] = nan;
+        if (a->gradient) a->gradient[place_of(a, b, j)] = nan;
+      }
   }
   for (j = 0; j < net->slots; j++) net->loss[j] = nan;
   for (j = 0; j < net->survivors; j++) net->gradient[j] = nan;
@@ -682,12 +696,6 @@ static void check_survivors(const char *what, const float *expected, const float
   for (j = 0; j < net->survivors; j++) chosen[j] = expected[net->survivor[j]];
   check_floats(what, chosen, computed, net->survivors);
   free(chosen);
-}
-
-/* Number i of image b of an activation. */
-static float number_of(const Activation *a, size_t b, size_t i)
-{
-  return a->value[(b / a->tile * a->channels * a->height * a->width + i) * a->tile + b % a->tile];
 }
 
 /* Of every activation that both hold, the numbers of the images. What is in unused slots is nobody's business. */
@@ -710,7 +718,7 @@ static void compare_activations(const Case *c, size_t images)
     if (a->channels * a->height * a->width != n) continue;
     computed = room(images * n, sizeof *computed);
     for (b = 0; b < images; b++)
-      for (i = 0; i < n; i++) computed[b * n + i] = number_of(a, b, i);
+      for (i = 0; i < n; i++) computed[b * n + i] = a->value[place_of(a, b, i)];
     check_floats(what, expected->value, computed, images * n);
     free(computed);
   }
@@ -731,7 +739,7 @@ static int compare_batch(Case *c, const uint32_t *index, size_t first, size_t im
   net_load(&c->net, &c->data.train, index, first, images);
   naive_pixels(c->x, &c->data, &c->data.train, index, first, images);
   for (b = 0; b < images; b++)
-    for (k = 0; k < I; k++) other += bits(number_of(input, b, k)) != bits(c->x[b * I + k]);
+    for (k = 0; k < I; k++) other += bits(input->value[place_of(input, b, k)]) != bits(c->x[b * I + k]);
   check_count("pixels loaded otherwise", 0, other);
   net_forward(&c->net, 1);
   naive_forward(&c->naive, c->x, images, 1);
@@ -941,8 +949,7 @@ static void test_sparse_is_dense(uint64_t seed)
     }
     for (other = 0, b = 0; b < images; b++)
       for (j = 0; j < c.net.classes; j++)
-        other += !(number_of(&c.net.activation[c.net.activations - 1], b, j) ==
-                   number_of(&d.net.activation[d.net.activations - 1], b, j));
+        other += !(logit(&c.net, b, j) == logit(&d.net, b, j));
     check_count("logits that differ", 0, other);
     for (other = 0, j = 0; j < c.net.survivors; j++) other += !(c.net.gradient[j] == d.net.gradient[c.net.survivor[j]]);
     check_count("gradients that differ", 0, other);
