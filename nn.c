@@ -776,12 +776,14 @@ static void dense_weight_gradient(Net *net, const Layer *layer, int part)
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const int single = tiles == 1 && high == layer->rows; /* x and dy fit whole: then 4 o at a time, whose sums stay in the cache */
   float *to = layer->survivors < O * K ? net->packed : net->gradient + w->rank;
-  float *x = net->room + (size_t)part * net->room_size, *dy = x + LANES * image, *sums = dy + LANES * pixels * (O + 4);
+  float *x = net->room + (size_t)part * net->room_size, *dy = x + LANES * image, *sums;
   uint32_t *pixel = net->pixel + (size_t)part * pixels;
-  size_t first, g, t, u, r, c, j, p, q, l, o, mine[2], blocks, all, lane_size;
+  size_t first, g, t, u, r, c, j, p, q, l, o, mine[2], blocks, all, dy_lane, lane_size;
   part_of(net, (O + 3) / 4, part, mine);
   all = mine[1] - mine[0];
   blocks = single ? 1 : all;
+  dy_lane = all * pixels * 4 + LANES; /* lanes whose distance is a power of 2 would share few places of a cache */
+  sums = dy + LANES * dy_lane;
   lane_size = blocks * k * k * 4 * COLUMNS; /* sums[lane][block of 4 o][kr kc][4][COLUMNS] */
   for (p = 0; p < pixels; p++) pixel[p] = (uint32_t)((p / layer->columns * s * width + p % layer->columns * s) * COLUMNS);
   for (first = 0; first < layer->inputs; first += COLUMNS)
@@ -797,16 +799,18 @@ static void dense_weight_gradient(Net *net, const Layer *layer, int part)
               for (j = 0; j < channels; j++)
                 for (l = 0; l < LANES; l++) x[l * image + (r * width + c) * COLUMNS + j] = from[j * in->plane + l];
             }
-          for (o = 4 * mine[0]; o < 4 * mine[1] && ((first == 0 && g == mine[0]) || !single); o++) /* dy[lane][block of 4 o][pixel][4] */
-            for (p = 0; p < rows * layer->columns; p++)
-              for (l = 0; l < LANES; l++)
-                dy[((l * all + o / 4 - mine[0]) * pixels + p) * 4 + o % 4] =
-                  o < O ? plane_of(net, layer->out, 1, t, o)[(u + p / layer->columns) * out->row + p % layer->columns * LANES + l] : 0;
+          for (o = mine[0]; o < mine[1] && ((first == 0 && g == mine[0]) || !single); o++) /* dy[lane][block of 4 o][pixel][4] */
+            for (p = r = 0; r < rows; r++)
+              for (c = 0; c < layer->columns; c++, p++)
+                for (j = 0; j < 4; j++) {
+                  const float *from = plane_of(net, layer->out, 1, t, 4 * o + j < O ? 4 * o + j : 0) + (u + r) * out->row + c * LANES;
+                  for (l = 0; l < LANES; l++) dy[l * dy_lane + ((o - mine[0]) * pixels + p) * 4 + j] = 4 * o + j < O ? from[l] : 0;
+                }
           for (l = 0; l < LANES; l++)
             for (q = 0; q < k * k; q++)
               for (o = 0; o < blocks; o++)
                 block_of_4(1, sums + l * lane_size + (o * k * k + q) * 4 * COLUMNS, COLUMNS, x + l * image + (q / k * width + q % k) * COLUMNS, pixel,
-                           dy + (l * all + g - mine[0] + o) * pixels * 4, rows * layer->columns);
+                           dy + l * dy_lane + (g - mine[0] + o) * pixels * 4, rows * layer->columns);
         }
       for (o = 4 * g; o < 4 * (g + blocks) && o < O; o++)
         for (q = 0; q < k * k; q++) {
@@ -833,7 +837,7 @@ static void keep_empty(const Net *net, size_t t, float sum[LANES], const float b
     if (t * LANES + l >= net->images) sum[l] = before[l];
 }
 
-/* sum[l] += sum of x, or of (x - mean)^2 if `squares`, over the channel's pixels; empty slots of the last tile are left out. */
+/* sum[l] += sum of x - mean, or of its square if `squares`, over the channel's pixels; empty slots of the last tile are left out. */
 static void channel_sum(const Net *net, const Layer *layer, size_t c, int squares, float mean, float sum[LANES])
 {
   const Activation *a = &net->activation[layer->in];
@@ -842,18 +846,17 @@ static void channel_sum(const Net *net, const Layer *layer, size_t c, int square
   int l;
   for (t = 0; t < tiles; t++) {
     const float *restrict x = plane_of(net, layer->in, 0, t, c);
-    float before[LANES];
-    memcpy(before, sum, sizeof before);
+    float some[LANES];
+    memcpy(some, sum, sizeof some);
     for (r = 0; r < a->height; r++, x += a->row)
-      if (!squares) lanes_add(sum, x, a->width);
-      else
-        for (i = 0; i < n; i += LANES)
-          for (l = 0; l < LANES; l++) {
-            float term = x[i + (size_t)l] - mean;
-            term = term * term;
-            sum[l] = sum[l] + term;
-          }
-    keep_empty(net, t, sum, before);
+      for (i = 0; i < n; i += LANES)
+        for (l = 0; l < LANES; l++) {
+          float term = x[i + (size_t)l] - mean;
+          term = squares ? term * term : term;
+          some[l] = some[l] + term;
+        }
+    keep_empty(net, t, some, sum);
+    memcpy(sum, some, sizeof some);
   }
 }
 
@@ -1071,6 +1074,16 @@ static void shortcut_of(const Net *net, const Layer *layer, size_t *stride, size
   *shift = (a->channels - s->channels) / 2;
 }
 
+/* y[i] = y[i] + x[i], then the ReLU if asked for */
+static void add(float *restrict y, const float *restrict x, size_t n, int relu)
+{
+  size_t i;
+  for (i = 0; i < n; i++) {
+    const float sum = y[i] + x[i];
+    y[i] = relu ? rectified(sum) : sum;
+  }
+}
+
 /* y[c + shift][r][k] = in[c + shift][r][k] + shortcut[c][r stride][k stride]; other channels y = in */
 static void sum_forward(Net *net, const Layer *layer, int part)
 {
@@ -1086,9 +1099,11 @@ static void sum_forward(Net *net, const Layer *layer, int part)
       float *y = plane_of(net, layer->out, 0, t, c); /* may be x */
       if (x != y) memcpy(y, x, n * sizeof *y);
       if (c >= shift && c - shift < s->channels) from = plane_of(net, layer->shortcut, 0, t, c - shift);
-      if (from && stride == 1)
-        for (i = 0; i < n; i++) y[i] = y[i] + from[i];
-      for (r = 0; from && stride > 1 && r < a->height; r++)
+      if (from && stride == 1) {
+        add(y, from, n, layer->relu);
+        continue;
+      }
+      for (r = 0; from && r < a->height; r++)
         for (k = 0; k < a->width; k++) {
           float *restrict to = y + r * a->row + k * LANES;
           const float *restrict other = from + r * stride * s->row + k * stride * LANES;
@@ -1110,12 +1125,15 @@ static void sum_backward(Net *net, const Layer *layer, int part)
   for (t = 0; t < tiles; t++)
     for (c = mine[0]; c < mine[1]; c++) {
       float *dy = plane_of(net, layer->out, 1, t, c), *dx = plane_of(net, layer->in, 1, t, c), *to;
-      if (layer->relu) rectify_gradient(dy, plane_of(net, layer->out, 0, t, c), n);
+      const float *y = layer->relu ? plane_of(net, layer->out, 0, t, c) : NULL;
+      to = layer->shortcut == 0 || c < shift || c - shift >= s->channels ? NULL : plane_of(net, layer->shortcut, 1, t, c - shift);
+      for (i = 0; i < n; i++) {
+        const float d = !y || y[i] > 0 ? dy[i] : 0;
+        dy[i] = d;
+        if (to && stride == 1) to[i] = layer->adds_shortcut ? to[i] + d : d;
+      }
       for (i = 0; dx != dy && i < n; i++) dx[i] = layer->adds ? dx[i] + dy[i] : dy[i];
-      if (layer->shortcut == 0 || c < shift || c - shift >= s->channels) continue;
-      to = plane_of(net, layer->shortcut, 1, t, c - shift);
-      for (i = 0; stride == 1 && i < n; i++) to[i] = (layer->adds_shortcut ? to[i] : 0) + dy[i];
-      if (stride == 1) continue;
+      if (!to || stride == 1) continue;
       if (!layer->adds_shortcut) memset(to, 0, s->plane * sizeof *to);
       for (r = 0; r < a->height; r++)
         for (k = 0; k < a->width; k++) {
@@ -1574,7 +1592,7 @@ void net_close(Net *net)
       const size_t area = layer->kernel * layer->kernel, forward = strip_size(net, layer, 0), backward = strip_size(net, layer, 1);
       const size_t weights = sums_size(layer) + forward;
       const size_t high = rows_at_once(layer), blocks = LANES * COLUMNS * (((high - 1) * layer->stride + layer->kernel) * (layer->width + 2 * layer->padding) +
-        (layer->outputs + 3) / 4 * area * 4) + LANES * high * layer->columns * (layer->outputs + 4); /* x, sums, dy */
+        (layer->outputs + 3) / 4 * area * 4) + LANES * (high * layer->columns * (layer->outputs + 4) + LANES); /* x, sums, dy */
       const size_t a = (layer->outputs + 3) / 4 * 4 * layer->inputs * area, b = (layer->inputs + 3) / 4 * 4 * layer->outputs * area;
       if (backward > net->room_size) net->room_size = backward;
       if (weights > net->room_size) net->room_size = weights;

@@ -670,6 +670,25 @@ static float logit(const Net *net, size_t b, size_t class)
   return a->value[place_of(a, b, class)];
 }
 
+/* What is not 0 beside the planes of images, which no pass may write. */
+static size_t borders_written(const Net *net)
+{
+  size_t written = 0, t, c, j, gradient;
+  int k;
+  for (k = 0; k < net->activations; k++) {
+    const Activation *a = &net->activation[k];
+    const size_t width = a->width * a->tile, lead = a->flat ? 0 : net->border * (a->row + a->tile);
+    for (gradient = 0; gradient <= (a->gradient != NULL); gradient++) {
+      const float *x = gradient ? a->gradient : a->value;
+      for (j = 1; j <= lead; j++) written += bits(*(x - j)) != 0;
+      for (t = 0; t < net->slots / a->tile; t++)
+        for (c = 0; c < a->channels; c++, x += a->plane)
+          for (j = 0; j < a->plane; j++) written += (j >= a->height * a->row || j % a->row >= width) && bits(x[j]) != 0;
+    }
+  }
+  return written;
+}
+
 /* NaN in everything that a pass is to compute, so that what it leaves out shows. */
 static void poison(Net *net)
 {
@@ -753,6 +772,7 @@ static int compare_batch(Case *c, const uint32_t *index, size_t first, size_t im
     check_true("a loss that is not finite is so for both", !is_finite(naive_lanes(lane)));
     return 0;
   }
+  check_count("numbers written into borders", 0, borders_written(&c->net));
   check_floats("loss of each image", c->loss, c->net.loss, images);
   check_floats("lanes of the loss", expected_lane, lane, LANES);
   check_count("wrong images", expected_wrong, wrong);
