@@ -497,7 +497,7 @@ enum { STRIP = 1 << 17 }; /* numbers of a strip: 512 KiB, half of a usual second
 typedef struct {
   const Activation *from;
   size_t channels, before, high, step, span; /* output row u needs rows u step ... u step + span - 1 */
-  size_t columns, row, plane;                /* columns that are needed; numbers from one row, one channel, to the next */
+  size_t row, plane;                         /* numbers from one row, one channel, to the next */
 } Strip;
 
 static Strip strip_of(const Net *net, const Layer *layer, int backward)
@@ -509,8 +509,7 @@ static Strip strip_of(const Net *net, const Layer *layer, int backward)
   s.step = backward ? 1 : layer->stride;
   s.before = backward ? (layer->kernel - 1 - layer->padding) / layer->stride : layer->padding;
   s.span = backward ? s.before + (layer->stride - 1 + layer->padding) / layer->stride + 1 : layer->kernel;
-  s.columns = backward ? s.before + (layer->width - 1 + layer->padding) / layer->stride + 1 : layer->width + 2 * layer->padding;
-  s.row = s.step == 1 ? a->row : (s.columns + s.step - 1) / s.step * s.step * LANES;
+  s.row = s.step == 1 ? a->row : (layer->width + 2 * layer->padding + s.step - 1) / s.step * s.step * LANES;
   s.high = backward ? (layer->height + layer->stride - 1) / layer->stride : layer->rows;
   while (s.high > 2 && layer->kernel > 1 && ((s.high - 1) * s.step + s.span) * s.row * s.channels > STRIP) s.high = (s.high + 1) / 2;
   s.plane = s.step == 1 ? a->plane : ((s.high - 1) * s.step + s.span) * s.row;
@@ -583,7 +582,7 @@ static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows,
   const size_t together = taps->step ? 4 : 1, wide = (n + COLUMNS - 1) / COLUMNS * COLUMNS;
   size_t r, u, c, j, p, i;
   for (r = mine[0]; r < mine[1]; r += together) {
-    const size_t mask_row = taps->step ? list : list + r, first = taps->start[mask_row], k = taps->start[mask_row + 1] - first;
+    const size_t its = taps->step ? list : list + r, first = taps->start[its], k = taps->start[its + 1] - first;
     const size_t some = rows - r < together ? rows - r : together, run = to->step == LANES ? n : LANES;
     const int direct = to->step == LANES && !to->adds && (together == 1 || (some == 4 && n == wide));
     const float *w = net->packed + (taps->step ? 4 * (first * ((rows + 3) / 4) + r / 4 * k) : first);
