@@ -1577,9 +1577,10 @@ void net_close(Net *net)
   }
   for (k = 0; k < net->activations; k++) {
     Activation *a = &net->activation[k];
-    a->row = (a->width + (a->flat ? 0 : net->border)) * a->tile;
-    a->plane = (a->height + (a->flat ? 0 : net->border)) * a->row;
-    if (a->channels > 0xffffffffu / a->plane) fail_usage("--model: these images are too large for this model");
+    const size_t border = a->flat ? 0 : net->border, most = 0xffffffffu; /* numbers of a tile: Taps count in 32 bits */
+    a->row = (a->width + border) * a->tile;
+    if (a->height + border > most / a->row || a->channels > most / (a->height + border) / a->row) fail_usage("--model: these images are too large for this model");
+    a->plane = (a->height + border) * a->row;
   }
   for (k = 0; k < net->layers; k++) {
     Layer *layer = &net->layer[k];

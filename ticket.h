@@ -213,8 +213,9 @@ typedef struct {
   size_t tile;        /* L of flat activations */
   size_t slots;       /* places for images: the batch rounded up to whole tiles, a multiple of LANES */
   size_t images;      /* in the batch now loaded */
-  size_t height, width; /* of an image */
-  size_t border;      /* rows and columns of zeros beside the planes of images */
+  size_t height;      /* of an image, */
+  size_t width;       /* and its width */
+  size_t border;      /* rows and columns of zeros below and to the right of every plane of images */
   int threads;
   Tensor *tensor;
   int tensors;
