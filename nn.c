@@ -681,15 +681,16 @@ static void conv_input_gradient(Net *net, const Layer *layer, int part)
   to.plane = in->plane, to.row = s * in->row, to.step = s * LANES, to.adds = layer->adds;
   for (t = 0; layer->in > 0 && t < tiles; t++) {
     if (!rows_of_tile(net, tiles, t, layer->inputs, part, mine)) continue;
-    for (u = 0; u * s < layer->height; u += from.high)
+    for (u = 0; u * s < layer->height; u += from.high) {
+      const float *dy = strip(&from, NULL, net->activation[layer->out].gradient, t, 0, layer->outputs, u, from.high);
       for (p = 0; p < s * s; p++) {
         const size_t h = p / s + u * s, w = p % s, left = (layer->height - h + s - 1) / s, high = left < from.high ? left : from.high;
-        const float *dy = strip(&from, NULL, net->activation[layer->out].gradient, t, 0, layer->outputs, u, high);
         if (h >= layer->height || w >= layer->width) continue;
         to.y = plane_of(net, layer->in, 1, t, 0) + h * in->row + w * LANES;
         convolve(net, &layer->backward, layer->backward.step ? p : p * layer->inputs, layer->inputs, mine, dy, from.row, &to, high,
                  (layer->width - w + s - 1) / s * LANES, net->room + (size_t)part * net->room_size);
       }
+    }
   }
 }
 
@@ -1496,9 +1497,6 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
     }
 }
 
-/* Zeros before the first plane: its border above and to the left. */
-static size_t lead_of(const Net *net, const Activation *a) { return a->flat ? 0 : net->border * (a->row + LANES); }
-
 /* Gradients share rooms: one is taken when the backward pass first writes it and given back when its layer has passed it on.
  * Returns each activation's room in room_of (-1: none), for each room the activation that needs most of it in largest, and how
  * many there are. A layer that reads what it writes, number by number, may pass its gradient on in the same room. Planes of other
@@ -1550,10 +1548,11 @@ static size_t more(size_t *total, size_t count, size_t each, size_t batch)
   return before;
 }
 
-/* Room for an activation, and for what a block reads but does not use past its last row; returns where its first pixel is. */
+/* Room for an activation, the border above and to the left of its first plane, and what a block reads but does not use past its last
+ * row; returns where its first pixel is. */
 static size_t more_planes(const Net *net, size_t *total, const Activation *a)
 {
-  const size_t lead = lead_of(net, a), at = more(total, 1, lead, net->batch) + lead;
+  const size_t lead = a->flat ? 0 : net->border * (a->row + LANES), at = more(total, 1, lead, net->batch) + lead;
   more(total, net->slots / a->tile, a->channels * a->plane, net->batch);
   more(total, 1, 4 * COLUMNS, net->batch);
   return at;

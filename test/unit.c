@@ -664,6 +664,7 @@ static size_t place_of(const Activation *a, size_t b, size_t i)
   return (b / a->tile * a->channels + i / area) * a->plane + i % area / a->width * a->row + i % a->width * a->tile + b % a->tile;
 }
 
+/* What the network says of image b and a class. */
 static float logit(const Net *net, size_t b, size_t class)
 {
   const Activation *a = &net->activation[net->activations - 1];
