@@ -247,32 +247,31 @@ void random_order(uint32_t *order, size_t n, Stream s)
  * layer is one of two sums, in which a tap is one weight and an offset (ticket.h, Taps):
  *
  *     pass                                sum over taps, ascending       taken together
- *     output  y[o][p]                     w[o][i][k]   x[i][p + k]       4 rows o that share a list of taps, or 8 taps of one row
- *     gradient of the input dx[i][p]      w[o][i][k]  dy[o][p - k]       4 rows i that share a list of taps, or 8 taps of one row
+ *     output  y[o][p]                     w[o][i][k]   x[i][p + k]       ROWS rows o that share a list of taps, or 8 taps of one row
+ *     gradient of the input dx[i][p]      w[o][i][k]  dy[o][p - k]       ROWS rows i that share a list of taps, or 8 taps of one row
  *     gradient of a weight dW[o][i][k]    dy[o][p] x[i][p + k]           4 weights of one o x 16 lanes, over pixels p
  *
  * A term that is 0 because it lies outside the image changes no bit of a sum that began at +0. */
 
-enum { COLUMNS = 32 }; /* of a block: 4 rows of it fit into the registers that most machines have, or nearly */
+enum { ROWS = 2, COLUMNS = 32 }; /* of a block: so that its sums fit into the registers that most machines have */
 
-/* y[r][l] = (more ? y[r][l] : +0) + sum over k ascending of w[k][r] x[offset[k] + l] for r < 4, l < COLUMNS: rows that have the
- * same taps, so that every x that is loaded serves four rows. */
-static void block_of_4(int more, float *restrict y, size_t y_step, const float *restrict x, const uint32_t *restrict offset,
-                       const float *restrict w, size_t taps)
+/* sum[r][l] = (more ? sum[r][l] : +0) + sum over k ascending of w[k][r] x[offset[k] + l] for r < ROWS, l < COLUMNS: rows that have
+ * the same taps, so that every x that is loaded serves them all. */
+static void block(int more, float *restrict sum, const float *restrict x, const uint32_t *restrict offset, const float *restrict w, size_t taps)
 {
-  float sum[4][COLUMNS];
+  float s[ROWS][COLUMNS];
   size_t r, k;
   int l;
-  for (r = 0; r < 4; r++)
-    for (l = 0; l < COLUMNS; l++) sum[r][l] = more ? y[r * y_step + (size_t)l] : 0;
+  for (r = 0; r < ROWS; r++)
+    for (l = 0; l < COLUMNS; l++) s[r][l] = more ? sum[r * COLUMNS + (size_t)l] : 0;
   for (k = 0; k < taps; k++)
-    for (r = 0; r < 4; r++) {
+    for (r = 0; r < ROWS; r++) {
       const float *restrict p = x + offset[k];
-      const float v = w[4 * k + r];
-      for (l = 0; l < COLUMNS; l++) sum[r][l] = sum[r][l] + (float)(v * p[l]);
+      const float v = w[ROWS * k + r];
+      for (l = 0; l < COLUMNS; l++) s[r][l] = s[r][l] + (float)(v * p[l]);
     }
-  for (r = 0; r < 4; r++)
-    for (l = 0; l < COLUMNS; l++) y[r * y_step + (size_t)l] = sum[r][l];
+  for (r = 0; r < ROWS; r++)
+    for (l = 0; l < COLUMNS; l++) sum[r * COLUMNS + (size_t)l] = s[r][l];
 }
 
 /* sum + w[0] x[offset[0] + l] + w[1] x[offset[1] + l] + ... */
@@ -385,8 +384,8 @@ static void lanes_sums(float *restrict out, const float *restrict v, size_t step
 /* y + a b + last, with other terms that are 0 around a b, through every kernel and every place in it. */
 static int kernels_give(float y, float a, float b, float last, float expected)
 {
-  enum { MOST = 10, N = 2 * COLUMNS }; /* terms: y 1, then others of which one is a b, then last 1; up to 8 + 2 taps, 4 + 4 + 2 lanes */
-  float x[MOST * N], w[MOST], w4[MOST * 4], out[4 * N], wide[MOST * LANES];
+  enum { MOST = 10, N = 2 * COLUMNS, ALL = N + ROWS * COLUMNS }; /* terms: y, then others of which one is a b, then last; 8 + 2 taps, 4 + 4 + 2 lanes */
+  float x[MOST * N], w[MOST], together[MOST * ROWS], out[ALL], wide[MOST * LANES];
   uint32_t offset[MOST], same[4] = {0, 0, 0, 0};
   size_t terms, i, k, at;
   for (terms = 3; terms <= MOST; terms++)
@@ -395,12 +394,12 @@ static int kernels_give(float y, float a, float b, float last, float expected)
         offset[k] = (uint32_t)(k * N);
         w[k] = k == 0 || k + 1 == terms ? 1.0f : k == at ? a : 0.0f;
         for (i = 0; i < N; i++) x[k * N + i] = k == 0 ? y : k + 1 == terms ? last : b;
-        for (i = 0; i < 4; i++) w4[4 * k + i] = w[k];
+        for (i = 0; i < ROWS; i++) together[ROWS * k + i] = w[k];
         for (i = 0; i < LANES; i++) wide[k * LANES + i] = w[k];
       }
       row_of_taps(out, x, offset, w, terms, N);
-      block_of_4(0, out + N, COLUMNS, x, offset, w4, terms);
-      for (i = 0; i < N + 4 * COLUMNS; i++)
+      block(0, out + N, x, offset, together, terms);
+      for (i = 0; i < ALL; i++)
         if (bits_of(out[i]) != bits_of(expected)) return 0;
       for (k = 0; k < terms; k++) /* the rows of x again, LANES apart */
         for (i = 0; i < LANES; i++) x[k * LANES + i] = k == 0 ? y : k + 1 == terms ? last : b;
@@ -535,7 +534,7 @@ static const float *strip(const Strip *s, float *room, const float *x, size_t t,
 }
 
 enum { CONV, NORM, MAX_POOL, AVERAGE_POOL, SUM, FLATTEN };
-enum { PIXELS = 256, SUMS = 1 << 17 }; /* pixels and partial sums that a weight gradient works on at a time */
+enum { PIXELS = 128, SUMS = 1 << 17 }; /* pixels and partial sums that a weight gradient works on at a time */
 
 /* So many rows of pixels does the dense weight gradient take at once. */
 static size_t rows_at_once(const Layer *layer)
@@ -544,11 +543,11 @@ static size_t rows_at_once(const Layer *layer)
   return rows < layer->rows ? rows : layer->rows;
 }
 
-/* The weights in the order of the taps: [block of 4 rows][tap][4] where rows share a list, else [tap]. */
+/* The weights in the order of the taps: [block of rows][tap][ROWS] where rows share a list, else [tap]. */
 static void pack(Net *net, const Layer *layer, const Taps *taps, size_t lists, size_t rows, int part)
 {
   const float *w = net->weight + net->tensor[layer->weight].offset;
-  const size_t blocks = (rows + 3) / 4;
+  const size_t blocks = (rows + ROWS - 1) / ROWS;
   size_t list, r, k, j, mine[2];
   if (taps->step == 0) {
     part_of(net, taps->start[lists], part, mine);
@@ -559,9 +558,9 @@ static void pack(Net *net, const Layer *layer, const Taps *taps, size_t lists, s
   for (list = 0; list < lists; list++) {
     const size_t first = taps->start[list], n = taps->start[list + 1] - first;
     for (r = mine[0]; r < mine[1]; r++) {
-      float *to = net->packed + 4 * (first * blocks + r * n);
+      float *to = net->packed + ROWS * (first * blocks + r * n);
       for (k = 0; k < n; k++)
-        for (j = 0; j < 4; j++) to[4 * k + j] = 4 * r + j < rows ? w[taps->index[first + k] + (4 * r + j) * taps->step] : 0;
+        for (j = 0; j < ROWS; j++) to[ROWS * k + j] = ROWS * r + j < rows ? w[taps->index[first + k] + (ROWS * r + j) * taps->step] : 0;
     }
   }
 }
@@ -574,48 +573,63 @@ typedef struct {
   const float *bias; /* or NULL */
 } Target;
 
+/* n sums of row r to y, where they belong in it, or from where they are already; there the bias is added and the ReLU applied. */
+static void put(const Target *to, size_t r, float *y, const float *sum, size_t n)
+{
+  const size_t run = to->step == LANES ? n : LANES;
+  size_t p, i;
+  for (p = 0; sum != y && p < n; p += run) {
+    float *restrict at = y + p / LANES * to->step;
+    const float *restrict from = sum + p;
+    if (to->adds)
+      for (i = 0; i < run; i++) at[i] = at[i] + from[i];
+    else
+      for (i = 0; i < run; i++) at[i] = from[i];
+  }
+  for (i = 0; to->bias && i < n; i++) y[i] = y[i] + to->bias[r];
+  for (i = 0; to->relu && i < n; i++) y[i] = rectified(y[i]);
+}
+
+enum { TOGETHER = 64, TERMS = 128 }; /* rows and terms of blocks taken together: their x, weights and sums stay in a first-level cache */
+
 /* y[r][u][p] = sum over the taps of row r of w x[u][offset + p], for rows mine[0] <= r < mine[1] of `rows`, u < high, and n
  * numbers p: a strip of one tile of images. `list` is the first row's list, or the one that all share. */
 static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows, const size_t mine[2], const float *x, size_t x_step,
                      const Target *to, size_t high, size_t n, float *room)
 {
-  const size_t together = taps->step ? 4 : 1, wide = (n + COLUMNS - 1) / COLUMNS * COLUMNS;
-  size_t r, u, c, j, p, i;
+  const size_t together = taps->step ? TOGETHER : 1;
+  size_t r, u, c, j, k;
   for (r = mine[0]; r < mine[1]; r += together) {
-    const size_t its = taps->step ? list : list + r, first = taps->start[its], k = taps->start[its + 1] - first;
-    const size_t some = rows - r < together ? rows - r : together, run = to->step == LANES ? n : LANES;
-    const int direct = to->step == LANES && !to->adds && (together == 1 || (some == 4 && n == wide));
-    const float *w = net->packed + (taps->step ? 4 * (first * ((rows + 3) / 4) + r / 4 * k) : first);
+    const size_t its = taps->step ? list : list + r, first = taps->start[its], all = taps->start[its + 1] - first;
+    const size_t some = mine[1] - r < together ? mine[1] - r : together;
+    const float *w = net->packed + (taps->step ? ROWS * first * ((rows + ROWS - 1) / ROWS) + r * all : first);
     for (u = 0; u < high; u++) {
-      float *y = to->y + r * to->plane + u * to->row, *out = direct ? y : room;
-      const size_t out_plane = direct ? to->plane : wide;
-      if (together == 1) row_of_taps(out, x + u * x_step, taps->offset + first, w, k, n);
-      else
-        for (c = 0; c < n; c += COLUMNS) block_of_4(0, out + c, out_plane, x + u * x_step + c, taps->offset + first, w, k);
-      for (j = 0; j < some; j++, y += to->plane) {
-        for (p = 0; !direct && p < n; p += run) {
-          float *restrict at = y + p / LANES * to->step;
-          const float *restrict from = room + j * wide + p;
-          if (to->adds)
-            for (i = 0; i < run; i++) at[i] = at[i] + from[i];
-          else
-            for (i = 0; i < run; i++) at[i] = from[i];
-        }
-        for (i = 0; to->bias && i < n; i++) y[i] = y[i] + to->bias[r + j];
-        for (i = 0; to->relu && i < n; i++) y[i] = rectified(y[i]);
+      float *y = to->y + r * to->plane + u * to->row;
+      if (together == 1) {
+        float *sums = to->step == LANES && !to->adds ? y : room;
+        row_of_taps(sums, x + u * x_step, taps->offset + first, w, all, n);
+        put(to, r, y, sums, n);
+        continue;
+      }
+      for (c = 0; c < n; c += COLUMNS) {
+        for (k = 0; k == 0 || k < all; k += TERMS)
+          for (j = 0; j < some; j += ROWS)
+            block(k > 0, room + j * COLUMNS, x + u * x_step + c, taps->offset + first + k, w + j * all + ROWS * k, all - k < TERMS ? all - k : TERMS);
+        for (j = 0; j < some; j++)
+          put(to, r + j, y + j * to->plane + c / LANES * to->step, room + j * COLUMNS, n - c < COLUMNS ? n - c : COLUMNS);
       }
     }
   }
 }
 
-/* Of tiles x rows, in blocks of 4 rows, the rows of tile t that are this thread's part; 0 if there are none. */
+/* Of tiles x rows, in blocks of ROWS rows, the rows of tile t that are this thread's part; 0 if there are none. */
 static int rows_of_tile(const Net *net, size_t tiles, size_t t, size_t rows, int part, size_t mine[2])
 {
-  const size_t blocks = (rows + 3) / 4, begin = t * blocks, end = begin + blocks;
+  const size_t blocks = (rows + ROWS - 1) / ROWS, begin = t * blocks, end = begin + blocks;
   part_of(net, tiles * blocks, part, mine);
   if (mine[1] <= begin || mine[0] >= end) return 0;
-  mine[0] = mine[0] > begin ? 4 * (mine[0] - begin) : 0;
-  mine[1] = mine[1] < end ? 4 * (mine[1] - begin) : rows;
+  mine[0] = mine[0] > begin ? ROWS * (mine[0] - begin) : 0;
+  mine[1] = mine[1] < end ? ROWS * (mine[1] - begin) : rows;
   return 1;
 }
 
@@ -765,7 +779,7 @@ static void compact(Net *net, const Layer *layer, int part)
 }
 
 /* The same where few weights are masked and there are COLUMNS input channels or more, image by image, as blocks: the pixels of
- * an image with COLUMNS channels side by side are rows x[pixel][channel], and dW[o][channel] of four o is a sum over pixels
+ * an image with COLUMNS channels side by side are rows x[pixel][channel], and dW[o][channel] of ROWS o is a sum over pixels
  * of dy[o][pixel] times such a row. For every lane, for some channels and some rows of pixels at a time. */
 static void dense_weight_gradient(Net *net, const Layer *layer, int part)
 {
@@ -774,17 +788,17 @@ static void dense_weight_gradient(Net *net, const Layer *layer, int part)
   const size_t high = rows_at_once(layer), width = layer->width + 2 * layer->padding, pixels = high * layer->columns;
   const size_t image = ((high - 1) * s + k) * width * COLUMNS;
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const int single = tiles == 1 && high == layer->rows; /* x and dy fit whole: then 4 o at a time, whose sums stay in the cache */
+  const int single = tiles == 1 && high == layer->rows; /* x and dy fit whole: then ROWS o at a time, whose sums stay in the cache */
   float *to = layer->survivors < O * K ? net->packed : net->gradient + w->rank;
   float *x = net->room + (size_t)part * net->room_size, *dy = x + LANES * image, *sums;
   uint32_t *pixel = net->pixel + (size_t)part * pixels;
   size_t first, g, t, u, r, c, j, p, q, l, o, mine[2], blocks, all, dy_lane, lane_size;
-  part_of(net, (O + 3) / 4, part, mine);
+  part_of(net, (O + ROWS - 1) / ROWS, part, mine);
   all = mine[1] - mine[0];
   blocks = single ? 1 : all;
-  dy_lane = all * pixels * 4 + LANES; /* lanes whose distance is a power of 2 would share few places of a cache */
+  dy_lane = all * pixels * ROWS + LANES; /* lanes whose distance is a power of 2 would share few places of a cache */
   sums = dy + LANES * dy_lane;
-  lane_size = blocks * k * k * 4 * COLUMNS; /* sums[lane][block of 4 o][kr kc][4][COLUMNS] */
+  lane_size = blocks * k * k * ROWS * COLUMNS; /* sums[lane][block of o][kr kc][ROWS][COLUMNS] */
   for (p = 0; p < pixels; p++) pixel[p] = (uint32_t)((p / layer->columns * s * width + p % layer->columns * s) * COLUMNS);
   for (first = 0; first < layer->inputs; first += COLUMNS)
     for (g = mine[0]; g < mine[1]; g += blocks) {
@@ -799,23 +813,23 @@ static void dense_weight_gradient(Net *net, const Layer *layer, int part)
               for (j = 0; j < channels; j++)
                 for (l = 0; l < LANES; l++) x[l * image + (r * width + c) * COLUMNS + j] = from[j * in->plane + l];
             }
-          for (o = mine[0]; o < mine[1] && ((first == 0 && g == mine[0]) || !single); o++) /* dy[lane][block of 4 o][pixel][4] */
+          for (o = mine[0]; o < mine[1] && ((first == 0 && g == mine[0]) || !single); o++) /* dy[lane][block of o][pixel][ROWS] */
             for (p = r = 0; r < rows; r++)
               for (c = 0; c < layer->columns; c++, p++)
-                for (j = 0; j < 4; j++) {
-                  const float *from = plane_of(net, layer->out, 1, t, 4 * o + j < O ? 4 * o + j : 0) + (u + r) * out->row + c * LANES;
-                  for (l = 0; l < LANES; l++) dy[l * dy_lane + ((o - mine[0]) * pixels + p) * 4 + j] = 4 * o + j < O ? from[l] : 0;
+                for (j = 0; j < ROWS; j++) {
+                  const float *from = plane_of(net, layer->out, 1, t, ROWS * o + j < O ? ROWS * o + j : 0) + (u + r) * out->row + c * LANES;
+                  for (l = 0; l < LANES; l++) dy[l * dy_lane + ((o - mine[0]) * pixels + p) * ROWS + j] = ROWS * o + j < O ? from[l] : 0;
                 }
           for (l = 0; l < LANES; l++)
             for (q = 0; q < k * k; q++)
               for (o = 0; o < blocks; o++)
-                block_of_4(1, sums + l * lane_size + (o * k * k + q) * 4 * COLUMNS, COLUMNS, x + l * image + (q / k * width + q % k) * COLUMNS, pixel,
-                           dy + l * dy_lane + (g - mine[0] + o) * pixels * 4, rows * layer->columns);
+                block(1, sums + l * lane_size + (o * k * k + q) * ROWS * COLUMNS, x + l * image + (q / k * width + q % k) * COLUMNS, pixel,
+                      dy + l * dy_lane + (g - mine[0] + o) * pixels * ROWS, rows * layer->columns);
         }
-      for (o = 4 * g; o < 4 * (g + blocks) && o < O; o++)
+      for (o = ROWS * g; o < ROWS * (g + blocks) && o < O; o++)
         for (q = 0; q < k * k; q++) {
           float sum[COLUMNS];
-          lanes_sums(sum, sums + (((o / 4 - g) * k * k + q) * 4 + o % 4) * COLUMNS, lane_size, COLUMNS);
+          lanes_sums(sum, sums + (((o / ROWS - g) * k * k + q) * ROWS + o % ROWS) * COLUMNS, lane_size, COLUMNS);
           for (j = 0; j < channels; j++) to[o * K + (first + j) * k * k + q] = sum[j];
         }
     }
@@ -1531,11 +1545,11 @@ static int plan_gradients(const Net *net, int *room_of, const Activation **large
   return rooms;
 }
 
-/* Numbers of workspace for a strip, if it is a copy, and for 4 rows of sums. */
+/* Numbers of workspace for a strip, if it is a copy, and for the sums of `convolve`. */
 static size_t strip_size(const Net *net, const Layer *layer, int backward)
 {
   const Strip s = strip_of(net, layer, backward);
-  return (s.step > 1 ? s.channels * s.plane : 0) + 4 * ((backward ? layer->width : layer->columns) * LANES + COLUMNS);
+  return (s.step > 1 ? s.channels * s.plane : 0) + TOGETHER * COLUMNS + (backward ? layer->width : layer->columns) * LANES;
 }
 
 /* *total += count each, refusing sizes that no memory has. */
@@ -1591,8 +1605,8 @@ void net_close(Net *net)
       const size_t area = layer->kernel * layer->kernel, forward = strip_size(net, layer, 0), backward = strip_size(net, layer, 1);
       const size_t weights = sums_size(layer) + forward;
       const size_t high = rows_at_once(layer), blocks = LANES * COLUMNS * (((high - 1) * layer->stride + layer->kernel) * (layer->width + 2 * layer->padding) +
-        (layer->outputs + 3) / 4 * area * 4) + LANES * (high * layer->columns * (layer->outputs + 4) + LANES); /* x, sums, dy */
-      const size_t a = (layer->outputs + 3) / 4 * 4 * layer->inputs * area, b = (layer->inputs + 3) / 4 * 4 * layer->outputs * area;
+        (layer->outputs + ROWS) * area) + LANES * (high * layer->columns * (layer->outputs + ROWS) + LANES); /* x, sums, dy */
+      const size_t a = (layer->outputs + ROWS) * layer->inputs * area, b = (layer->inputs + ROWS) * layer->outputs * area;
       if (backward > net->room_size) net->room_size = backward;
       if (weights > net->room_size) net->room_size = weights;
       if (layer->inputs >= COLUMNS && blocks > net->room_size) net->room_size = blocks;
