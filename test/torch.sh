@@ -2,7 +2,7 @@
 # test/torch.sh - the same trainings as PyTorch, and safetensors files exchanged with it (test/torch_parity.py); the same
 # passes through convolutional networks (test/conv_parity.py, with test/parity.c); where a python3 with torch and numpy is
 # installed. On synthetic images, or for the first on real MNIST where TICKET_DATA names a folder with mnist/.
-# From the root of the repository: sh test/torch.sh [COMPILER-AND-FLAGS]
+# From the root of the repository: [PYTHON=PROGRAM] sh test/torch.sh [COMPILER-AND-FLAGS]
 # SPDX-License-Identifier: MIT
 . test/lib.sh
 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
@@ -19,8 +19,8 @@ add_up() # shows and counts what a program has said; it ends in `N passed, N fai
   fi
 }
 
-for python in "$PYTHON" /usr/bin/python3 python3; do
-  [ "$python" ] && "$python" -c 'import torch, numpy' >/dev/null 2>&1 || continue
+for python in ${PYTHON:-/usr/bin/python3 python3}; do
+  "$python" -c 'import torch, numpy' >/dev/null 2>&1 || continue
   export PYTHONDONTWRITEBYTECODE=1
   "$python" test/torch_parity.py "$ticket" "$room" ${TICKET_DATA:+"$TICKET_DATA/mnist"} >"$room/said" 2>&1
   add_up
