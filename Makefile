@@ -4,7 +4,7 @@ PREFIX = /usr/local
 MAN = share/man/man1
 COMPLETIONS = share/bash-completion/completions
 CC = cc
-# What this compiler takes of: use the machine fully, do not fuse multiply-add, sqrtf without errno.
+# What this compiler takes of: use the machine fully, do not count between taps, do not fuse multiply-add, sqrtf without errno.
 FLAGS = -O3 -funroll-loops -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math -mprefer-vector-width=512
 CFLAGS := $(shell for f in $(FLAGS); do $(CC) -std=c99 -Werror $$f -o .probe.o -c -x c /dev/null >/dev/null 2>&1 && printf '%s ' $$f; done; rm -f .probe.o)
 # make OPENMP=1: threads (--threads N); the same bits
