@@ -16,6 +16,7 @@
 
 static Output *unfinished;   /* the file being written, so that a failure leaves no half of it behind */
 static int line_is_open;     /* stderr shows a line of progress without its end */
+static const char *advice = "";
 
 /* Names out of hostile files end up in messages: control characters would make more than one line of them. */
 void fail_with(int status, const char *format, ...)
@@ -29,7 +30,7 @@ void fail_with(int status, const char *format, ...)
   for (i = 0; line[i]; i++)
     if ((unsigned char)line[i] < 32 || line[i] == 127) line[i] = '?';
   fflush(stdout);
-  fprintf(stderr, "%sticket: %s\n", line_is_open ? "\n" : "", line);
+  fprintf(stderr, "%sticket: %s%s\n", line_is_open ? "\n" : "", line, advice);
   if (unfinished) {
     if (unfinished->file) fclose(unfinished->file);
     remove(unfinished->temporary);
@@ -59,6 +60,19 @@ void show_training(Clock *clock, const Progress *p, double share, const char *wh
                 (double)p->loss / (double)p->seen, 100.0 * (double)p->wrong / (double)p->seen, seconds / 3600, seconds / 60 % 60, seconds % 60);
 }
 
+void notice(const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  fprintf(stderr, "%sticket: ", line_is_open ? "\n" : "");
+  vfprintf(stderr, format, args);
+  va_end(args);
+  fputc('\n', stderr);
+  line_is_open = 0;
+}
+
+void advise(const char *text) { advice = text; }
+
 static const char *reason(void) { return errno ? strerror(errno) : "the system gives no reason"; }
 
 void *allocate(size_t count, size_t size, const char *what)
@@ -84,7 +98,25 @@ char *join(const char *a, const char *between, const char *b)
   return strcat(joined, b);
 }
 
+/* ==== digests =============================================================================== */
+
+uint64_t fnv1a(uint64_t hash, const void *bytes, size_t n)
+{
+  const unsigned char *b = bytes;
+  size_t j;
+  for (j = 0; j < n; j++) hash = (hash ^ b[j]) * 0x100000001b3u;
+  return hash;
+}
+
+const char *digest_text(char digits[17], uint64_t digest)
+{
+  sprintf(digits, "%08lx%08lx", (unsigned long)(digest >> 32), (unsigned long)(digest & 0xffffffffu));
+  return digits;
+}
+
 /* ==== files ================================================================================= */
+
+#define ASIDE ".old.tmp" /* after the name of a file that is being replaced where rename cannot do it */
 
 static const size_t READ_LIMIT = 0x7fffffff; /* 2 GB: more than any data set or checkpoint here has */
 
@@ -113,11 +145,39 @@ unsigned char *read_file(const char *path, size_t *size)
   return bytes;
 }
 
-int file_exists(const char *path)
+/* Whether the newest fopen failed because nothing is there. C99 does not name that reason, all
+ * systems do: what cannot be opened for another reason must not be taken for absent. */
+static int is_absent(void)
 {
-  FILE *file = fopen(path, "rb");
+#ifdef ENOENT
+  return errno == ENOENT;
+#else
+  return 1;
+#endif
+}
+
+/* 1: can be opened; 0: is not there; else fails. */
+static int opens(const char *path)
+{
+  FILE *file;
+  errno = 0;
+  file = fopen(path, "rb");
+  if (!file && !is_absent()) fail("%s: cannot open: %s", path, reason());
   if (file) fclose(file);
   return file != NULL;
+}
+
+int file_exists(const char *path)
+{
+  char *aside = join(path, "", ASIDE);
+  int exists = opens(path);
+  if (!exists && opens(aside)) { /* a process was killed in `replace` */
+    if (rename(aside, path) != 0 && !opens(path))
+      fail("%s: cannot be put back from %s: %s", path, aside, reason());
+    exists = 1;
+  }
+  free(aside);
+  return exists;
 }
 
 static int is_readable_file(const char *path) /* and not a folder: some systems open those, but read nothing */
@@ -128,10 +188,50 @@ static int is_readable_file(const char *path) /* and not a folder: some systems 
   return readable;
 }
 
+void remove_file(const char *path)
+{
+  errno = 0;
+  if (remove(path) == 0 || !file_exists(path)) return;
+  errno = 0;
+  if (remove(path) != 0) fail("%s: cannot be removed: %s; remove it", path, reason());
+}
+
+/* A number that no other process has, as far as C99 can tell: two that write the same file must not
+ * write into the same temporary one. Random bytes of the system where there are any, else when and
+ * where this process runs. */
+static uint64_t process_number(void)
+{
+  static uint64_t number;
+  struct {
+    unsigned char random[16];
+    time_t second;
+    clock_t moment;
+    void *heap, *stack;
+  } mixed;
+  FILE *file;
+  if (number != 0) return number;
+  memset(&mixed, 0, sizeof mixed);
+  file = fopen("/dev/urandom", "rb");
+  if (file) {
+    setvbuf(file, NULL, _IONBF, 0);
+    if (fread(mixed.random, 1, sizeof mixed.random, file) == 0) mixed.random[0] = 1;
+    fclose(file);
+  }
+  mixed.second = time(NULL);
+  mixed.moment = clock();
+  mixed.heap = allocate(1, 1, "a number");
+  mixed.stack = &mixed;
+  number = fnv1a(FNV_START, &mixed, sizeof mixed) | 1;
+  free(mixed.heap);
+  return number;
+}
+
 void output_open(Output *out, const char *path)
 {
+  char ending[16];
+  sprintf(ending, "%08lx.tmp", (unsigned long)(process_number() >> 32));
   out->path = join(path, "", "");
-  out->temporary = join(path, "", ".tmp");
+  out->temporary = join(path, ".", ending);
   errno = 0;
   out->file = fopen(out->temporary, "wb");
   if (!out->file) fail("%s: cannot be created: %s", path, reason());
@@ -160,35 +260,54 @@ void output_print(Output *out, const char *format, ...)
   if (n < 0) cannot_write(out);
 }
 
+/* Renames `from` to `to`, replacing what is there: 1, or 0 if it cannot be done. C99 lets rename
+ * refuse to replace, and Windows does; then the old file steps aside. Whenever this is stopped, `to`
+ * is the old or the new file, or the old one lies aside, where file_exists finds it. */
+static int replace(const char *from, const char *to, const char *aside)
+{
+  int tries, why = 0;
+  for (tries = 0; tries < 4; tries++) { /* another process may do the same at the same time */
+    errno = 0;
+    if (rename(from, to) == 0) return tries == 0 || !is_readable_file(aside) || remove(aside) == 0;
+    if (tries == 0) why = errno;
+    if (rename(to, aside) != 0 && is_readable_file(to)) remove(aside); /* was left by one killed */
+  }
+  rename(aside, to);
+  errno = why;
+  return 0;
+}
+
 void output_close(Output *out)
 {
   FILE *file = out->file;
+  char *aside = join(out->path, "", ASIDE);
   errno = 0;
   if (fflush(file) != 0 || ferror(file)) cannot_write(out);
   out->file = NULL; /* gone even if fclose fails */
   if (fclose(file) != 0) cannot_write(out);
-  if (rename(out->temporary, out->path) != 0) { /* C99 lets rename refuse to replace; Windows does */
+  if (!replace(out->temporary, out->path, aside)) {
     const char *why = reason();
-    if (!is_readable_file(out->path) || remove(out->path) != 0 || rename(out->temporary, out->path) != 0)
-      fail("%s: cannot be replaced: %s", out->path, why);
+    if (is_readable_file(aside) && !is_readable_file(out->path)) {
+      unfinished = NULL; /* keep both */
+      fail("%s: cannot be replaced: %s; the old file is now %s, the new one %s", out->path, why, aside,
+           out->temporary);
+    }
+    fail("%s: cannot be replaced: %s", out->path, why);
   }
   unfinished = NULL;
+  free(aside);
   free(out->path);
   free(out->temporary);
 }
 
-/* Writes n bytes of x, the lowest first. */
-static void output_little(Output *out, uint64_t x, int n)
-{
-  unsigned char bytes[8];
-  int i;
-  for (i = 0; i < n; i++) bytes[i] = (unsigned char)(x >> 8 * i & 255);
-  output_bytes(out, bytes, (size_t)n);
-}
-
 /* ==== safetensors =========================================================================== */
 /* 8 bytes n, little endian | n bytes JSON, spaces at its end | the tensors' bytes, little endian, no gaps
- *   {"__metadata__":{"key":"value",...},"name":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},...} */
+ *   {"__metadata__":{"key":"value",...},"name":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},...}
+ * A file that ticket wrote begins with its checksum, 16 hexadecimal digits: the FNV-1a of all its
+ * other bytes. */
+
+#define CHECKSUM_BEGINS "{\"__metadata__\":{\"checksum\":\""
+enum { CHECKSUM_AT = 8 + sizeof CHECKSUM_BEGINS - 1, CHECKSUM_DIGITS = 16 };
 
 /* ResNet-110 with its masks has below 1,000 tensors; every two are compared. 100 MB is the format's own limit. */
 enum { MAX_ENTRIES = 4096, MAX_HEADER = 100000000 };
@@ -368,6 +487,24 @@ static void check_offsets(const Safetensors *s, size_t (*offset)[2], size_t data
   if (total != data) fail("%s: %zu bytes of tensors in %zu bytes of data: some are left over", path, total, data);
 }
 
+/* The FNV-1a of all bytes but the checksum's own digits. */
+static uint64_t checksum_of(const unsigned char *bytes, size_t size)
+{
+  const size_t rest = CHECKSUM_AT + CHECKSUM_DIGITS;
+  return fnv1a(fnv1a(FNV_START, bytes, CHECKSUM_AT), bytes + rest, size - rest);
+}
+
+/* Fails if the file has a checksum that does not fit; notes whether it has one. */
+static void verify_checksum(Safetensors *s, const unsigned char *bytes, size_t size, const char *path)
+{
+  const size_t length = sizeof CHECKSUM_BEGINS - 1;
+  char digits[CHECKSUM_DIGITS + 1];
+  if (size < CHECKSUM_AT + CHECKSUM_DIGITS || memcmp(bytes + 8, CHECKSUM_BEGINS, length) != 0) return;
+  if (memcmp(bytes + CHECKSUM_AT, digest_text(digits, checksum_of(bytes, size)), CHECKSUM_DIGITS) != 0)
+    fail("%s: was changed or damaged: its checksum does not fit", path);
+  s->checked = 1;
+}
+
 void safetensors_read(Safetensors *s, const char *path)
 {
   size_t size, k;
@@ -406,6 +543,7 @@ void safetensors_read(Safetensors *s, const char *path)
   json_peek(&j);
   if (j.at != j.end) json_fail(&j, "bytes after the end");
   check_offsets(s, offset, size - 8 - (size_t)header, path);
+  verify_checksum(s, bytes, size, path);
   for (i = 0; i < s->entries; i++) {
     Entry *e = &s->entry[i];
     const unsigned char *from = j.end + offset[i][0];
@@ -436,54 +574,83 @@ static char *put_quoted(char *to, const char *string)
   return to;
 }
 
-/* The header keeps the order of the entries. In the data F32 comes before U8, so that floats start at multiples
- * of 4 for readers that map the file. */
-void safetensors_write(const Safetensors *s, const char *path)
+/* Writes the values of e at `to` as the file has them. */
+static void put_values(unsigned char *to, const Entry *e)
 {
-  Output out;
-  char *header, *to;
-  size_t room = 64, offset[2] = {0, 0}, k; /* where the next F32 goes, and the next U8 */
-  int i, d;
-  for (i = 0; i < s->pairs; i++) room += 6 * (strlen(s->key[i]) + strlen(s->value[i])) + 8;
-  for (i = 0; i < s->entries; i++) {
-    room += 6 * strlen(s->entry[i].name) + 256; /* six numbers of at most 20 digits, 50 bytes between them */
-    if (s->entry[i].type == 'F') offset[1] += 4 * s->entry[i].size;
+  size_t k;
+  if (e->type != 'F') {
+    memcpy(to, e->data, e->size);
+    return;
   }
-  header = to = allocate(room, 1, "a header");
-  to += sprintf(to, s->pairs > 0 ? "{\"__metadata__\":" : "{");
+  for (k = 0; k < e->size; k++, to += 4) { /* memcpy, so that not even a signalling NaN changes */
+    uint32_t u;
+    memcpy(&u, (const float *)e->data + k, sizeof u);
+    to[0] = (unsigned char)(u & 255);
+    to[1] = (unsigned char)(u >> 8 & 255);
+    to[2] = (unsigned char)(u >> 16 & 255);
+    to[3] = (unsigned char)(u >> 24);
+  }
+}
+
+/* Writes the header at `to`, which may begin with the checksum's place; where it ends. offset[i]: of
+ * entry i in the data. */
+static char *put_header(char *to, const Safetensors *s, const size_t *offset)
+{
+  const char *const start = to;
+  int i, d;
+  to += sprintf(to, "%s%.*s\"", CHECKSUM_BEGINS, CHECKSUM_DIGITS, "0000000000000000");
   for (i = 0; i < s->pairs; i++) {
-    *to++ = i ? ',' : '{';
+    if (strcmp(s->key[i], "checksum") == 0) continue; /* of the file that it was read from */
+    *to++ = ',';
     to = put_quoted(to, s->key[i]);
     *to++ = ':';
     to = put_quoted(to, s->value[i]);
   }
-  if (s->pairs > 0) *to++ = '}';
+  *to++ = '}';
   for (i = 0; i < s->entries; i++) {
     const Entry *e = &s->entry[i];
-    size_t *at = &offset[e->type != 'F'], end = *at + bytes_of_value(e) * e->size;
-    if (i > 0 || s->pairs > 0) *to++ = ',';
+    *to++ = ',';
     to = put_quoted(to, e->name);
     to += sprintf(to, ":{\"dtype\":\"%s\",\"shape\":[", e->type == 'F' ? "F32" : "U8");
     for (d = 0; d < e->dims; d++) to += sprintf(to, d ? ",%zu" : "%zu", e->shape[d]);
-    to += sprintf(to, "],\"data_offsets\":[%zu,%zu]}", *at, end);
-    *at = end;
+    to += sprintf(to, "],\"data_offsets\":[%zu,%zu]}", offset[i], offset[i] + bytes_of_value(e) * e->size);
   }
   *to++ = '}';
-  while ((to - header) % 8) *to++ = ' ';
+  while ((to - start) % 8) *to++ = ' ';
+  return to;
+}
 
+/* The header keeps the order of the entries. In the data F32 comes before U8, so that floats start at
+ * multiples of 4 for readers that map the file. */
+void safetensors_write(const Safetensors *s, const char *path)
+{
+  size_t *offset = allocate((size_t)s->entries, sizeof *offset, "offsets"), room = 128, data = 0, length;
+  unsigned char *header, *bytes;
+  char digits[CHECKSUM_DIGITS + 1];
+  Output out;
+  int i, floats;
+  for (floats = 1; floats >= 0; floats--)
+    for (i = 0; i < s->entries; i++)
+      if ((s->entry[i].type == 'F') == floats) {
+        offset[i] = data;
+        data += bytes_of_value(&s->entry[i]) * s->entry[i].size;
+      }
+  for (i = 0; i < s->pairs; i++) room += 6 * (strlen(s->key[i]) + strlen(s->value[i])) + 8;
+  for (i = 0; i < s->entries; i++) /* six numbers of at most 20 digits, 50 bytes between them */
+    room += 6 * strlen(s->entry[i].name) + 256;
+  header = allocate(room, 1, "a header");
+  length = (size_t)(put_header((char *)header, s, offset) - (char *)header);
+  bytes = allocate(8 + length + data, 1, "a checkpoint");
+  for (i = 0; i < 8; i++) bytes[i] = (unsigned char)((uint64_t)length >> 8 * i & 255);
+  memcpy(bytes + 8, header, length);
+  for (i = 0; i < s->entries; i++) put_values(bytes + 8 + length + offset[i], &s->entry[i]);
+  memcpy(bytes + CHECKSUM_AT, digest_text(digits, checksum_of(bytes, 8 + length + data)), CHECKSUM_DIGITS);
   output_open(&out, path);
-  output_little(&out, (uint64_t)(to - header), 8);
-  output_bytes(&out, header, (size_t)(to - header));
-  free(header);
-  for (i = 0; i < s->entries; i++)
-    for (k = 0; s->entry[i].type == 'F' && k < s->entry[i].size; k++) {
-      uint32_t u;
-      memcpy(&u, (const float *)s->entry[i].data + k, sizeof u);
-      output_little(&out, u, 4);
-    }
-  for (i = 0; i < s->entries; i++)
-    if (s->entry[i].type != 'F') output_bytes(&out, s->entry[i].data, s->entry[i].size);
+  output_bytes(&out, bytes, 8 + length + data);
   output_close(&out);
+  free(bytes);
+  free(header);
+  free(offset);
 }
 
 void safetensors_free(Safetensors *s)
@@ -604,7 +771,10 @@ static void write_idx(const Dataset *data, const Split *split, const char *folde
   uint32_t i;
   char *path = join(folder, "/", name);
   output_open(&out, path);
-  for (i = 0; i < 4 * (dims + 1); i++) output_little(&out, word[i / 4] >> (24 - 8 * (i % 4)), 1);
+  for (i = 0; i < 4 * (dims + 1); i++) {
+    const unsigned char byte = (unsigned char)(word[i / 4] >> (24 - 8 * (i % 4)) & 255);
+    output_bytes(&out, &byte, 1);
+  }
   output_bytes(&out, dims == 3 ? split->pixel : split->label, split->n * (dims == 3 ? image_size(data) : 1));
   output_close(&out);
   free(path);

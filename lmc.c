@@ -20,11 +20,21 @@ static float dot(const float *restrict a, const float *restrict b, size_t n)
   return lanes_sum(lane);
 }
 
-/* cos = <a, b> / sqrt(<a, a> <b, b>), so that it is exactly 1 where a = b; 0 if one of them is 0 */
+/* What stands for a measurement that has no value; it is printed as "-". */
+static float no_value(void)
+{
+  static const uint32_t bits = 0x7fc00000u;
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+/* cos = <a, b> / sqrt(<a, a> <b, b>), so that it is exactly 1 where a = b; no value if a norm is 0 or
+ * too large for a number */
 static float cosine(float ab, float aa, float bb)
 {
   const float norms = square_root(aa * bb);
-  return norms > 0 ? ab / norms : 0;
+  return is_finite(norms) && norms > 0 ? ab / norms : no_value();
 }
 
 const char *percent(char text[32], size_t n, size_t d)
@@ -89,6 +99,7 @@ void path(Net *net, const Dataset *data, const Solution *a, const float *bend, c
   for (k = 0; k < points; k++) {
     Place *p = &place[k];
     p->at = from + (float)((float)(to - from) * (float)((float)k / (float)(points - 1)));
+    if (k == points - 1) p->at = to; /* not nearly */
     go_to(net, a->weight, bend, b->weight, p->at);
     if (recompute && net->size > net->parameters) net_recompute(net, &data->train);
     net_evaluate(net, &data->train, &p->loss[0], &p->wrong[0]);
@@ -103,7 +114,22 @@ static const char *number(char text[64], float x)
   return text;
 }
 
-/* Twice the highest number of wrong images within [0,1] minus the sum of those of the ends. */
+static const char *short_number(char text[64], float x)
+{
+  sprintf(text, is_finite(x) ? "%.6g" : "-", (double)x);
+  return text;
+}
+
+/* Whether every place within [0,1], and so each end of the line, has a loss that is a number. */
+static int is_measured(const Place *place, int points, int set)
+{
+  int k;
+  for (k = 0; k < points; k++)
+    if (place[k].at >= 0 && place[k].at <= 1 && !is_finite(place[k].loss[set])) return 0;
+  return 1;
+}
+
+/* Twice the highest number of wrong images within [0,1] minus the sum of those of the ends, a and b. */
 static size_t twice_barrier(const Place *place, int points, size_t a, size_t b, int set)
 {
   size_t most = a > b ? a : b;
@@ -113,8 +139,31 @@ static size_t twice_barrier(const Place *place, int points, size_t a, size_t b, 
   return 2 * most - a - b;
 }
 
-void print_path(Net *net, const Dataset *data, const Solution *s, const float *bend, int masking, int recompute, float from, float to,
-                int points)
+/* Highest number of wrong images above the straight line from a to b within [0,1] (Paul 2022). */
+static float height_of(const Place *place, int points, size_t a, size_t b, int set)
+{
+  float height = 0, above;
+  int k;
+  for (k = 0; k < points; k++) {
+    const Place *p = &place[k];
+    if (p->at < 0 || p->at > 1) continue;
+    above = (float)a + (float)(p->at * (float)((float)b - (float)a));
+    above = (float)p->wrong[set] - above;
+    height = above > height ? above : height;
+  }
+  return height;
+}
+
+/* n images of `all` in percent with 4 digits. */
+static const char *height_text(char text[32], float n, size_t all)
+{
+  n = (float)(100.0f * n) / (float)all;
+  sprintf(text, "%.4f", (double)n);
+  return text;
+}
+
+void print_path(Net *net, const Dataset *data, const Solution *s, char *const *name, const float *bend, int masking,
+                int recompute, float from, float to, int points)
 {
   static const char *const set_name[] = {"train", "test"};
   Place end[2], *place = allocate((size_t)points, sizeof *place, "places on a path");
@@ -122,46 +171,63 @@ void print_path(Net *net, const Dataset *data, const Solution *s, const float *b
   char error[32], text[64];
   int k, set;
   path(net, data, &s[0], bend, &s[1], masking, recompute, 0, 1, end, 2);
+  for (k = 0; k < 2; k++)
+    if (!is_finite(end[k].loss[0]) || !is_finite(end[k].loss[1]))
+      fail("%s: its loss is not finite: its training diverged", name[k]);
   path(net, data, &s[0], bend, &s[1], masking, recompute, from, to, place, points);
+  if (bend && !(is_measured(place, points, 0) && is_measured(place, points, 1)))
+    fail("training diverged: the loss is not finite on the curve; try a lower --lr or a --warmup");
   printf("at\ttrain_loss\ttrain_error\ttest_loss\ttest_error\n");
   for (k = 0; k < points; k++) {
     const Place *p = &place[k];
     printf("%s", number(text, p->at));
-    for (set = 0; set < 2; set++) printf("\t%s\t%s", number(text, p->loss[set]), percent(error, p->wrong[set], images[set]));
+    for (set = 0; set < 2; set++) {
+      const char *wrong = is_finite(p->loss[set]) ? percent(error, p->wrong[set], images[set]) : "-";
+      printf("\t%s\t%s", number(text, p->loss[set]), wrong);
+    }
     printf("\n");
   }
   for (set = 0; set < 2; set++) {
-    const size_t a = end[0].wrong[set], b = end[1].wrong[set];
-    float height = 0, highest = end[end[1].loss[set] > end[0].loss[set]].loss[set], between;
-    for (k = 0; k < points; k++) {
-      const Place *p = &place[k];
-      if (p->at < 0 || p->at > 1) continue;
-      between = (float)a + (float)(p->at * (float)((float)b - (float)a));
-      between = (float)p->wrong[set] - between;
-      height = between > height ? between : height;
-      highest = p->loss[set] > highest ? p->loss[set] : highest;
-    }
-    height = (float)(100.0f * height) / (float)images[set];
-    printf("# %s_barrier = %s\n", set_name[set], percent(error, twice_barrier(place, points, a, b, set), 2 * images[set]));
-    printf("# %s_height = %.4f\n# %s_highest_loss = %s\n", set_name[set], (double)height, set_name[set], number(text, highest));
+    const size_t a = end[0].wrong[set], b = end[1].wrong[set], n = images[set];
+    const int measured = is_measured(place, points, set);
+    float highest = end[end[1].loss[set] > end[0].loss[set]].loss[set];
+    for (k = 0; k < points; k++)
+      if (place[k].at >= 0 && place[k].at <= 1 && place[k].loss[set] > highest) highest = place[k].loss[set];
+    printf("# %s_barrier = %s\n", set_name[set],
+           measured ? percent(error, twice_barrier(place, points, a, b, set), 2 * n) : "-");
+    printf("# %s_height = %s\n", set_name[set],
+           measured ? height_text(error, height_of(place, points, a, b, set), n) : "-");
+    printf("# %s_highest_loss = %s\n", set_name[set], measured ? number(text, highest) : "-");
   }
   free(place);
 }
 
-void barriers(Net *net, const Dataset *data, const Solution *s, int n, int points, char text[2][32])
+void barriers(Net *net, const Dataset *data, const Solution *s, int n, int points, char barrier[2][32],
+              char height[2][32])
 {
   Place *place = allocate((size_t)points, sizeof *place, "places on a line");
   const Place *last = &place[points - 1];
+  const size_t pairs = (size_t)(n * (n - 1) / 2), images[2] = {data->train.n, data->test.n};
   size_t twice[2] = {0, 0}; /* the sum of all barriers in half images */
-  const size_t pairs = (size_t)(n * (n - 1) / 2);
-  int i, j, set;
+  float high[2] = {0, 0};
+  int i, j, set, measured[2] = {1, 1};
   for (i = 0; i < n; i++)
     for (j = i + 1; j < n; j++) {
       path(net, data, &s[i], NULL, &s[j], UNION, 0, 0, 1, place, points);
-      for (set = 0; set < 2; set++) twice[set] += twice_barrier(place, points, place->wrong[set], last->wrong[set], set);
+      for (set = 0; set < 2; set++) {
+        const size_t a = place->wrong[set], b = last->wrong[set];
+        measured[set] = measured[set] && is_measured(place, points, set);
+        twice[set] += twice_barrier(place, points, a, b, set);
+        high[set] = high[set] + height_of(place, points, a, b, set);
+      }
     }
-  percent(text[0], twice[0], 2 * pairs * data->train.n);
-  percent(text[1], twice[1], 2 * pairs * data->test.n);
+  for (set = 0; set < 2; set++) {
+    strcpy(barrier[set], "-");
+    if (measured[set]) percent(barrier[set], twice[set], 2 * pairs * images[set]);
+    if (!height) continue;
+    strcpy(height[set], "-");
+    if (measured[set]) height_text(height[set], high[set] / (float)pairs, images[set]);
+  }
   free(place);
 }
 
@@ -245,28 +311,44 @@ static float weight_distance(const Net *net, const Solution *a, const Solution *
       v[n++] = b->weight[j];
     }
   }
+  if (n == 0) return no_value();
   if (what == L2 || what == L1) {
     for (j = 0; j < n; j++) {
       u[j] = u[j] - v[j];
       v[j] = what == L2 ? u[j] : u[j] < 0 ? -1.0f : 1.0f;
     }
-    return what == L2 ? square_root(dot(u, v, n)) : dot(u, v, n) / (float)(n > 0 ? n : 1);
+    return what == L2 ? square_root(dot(u, v, n)) : dot(u, v, n) / (float)n;
   }
   c = cosine(dot(u, v, n), dot(u, u, n), dot(v, v, n));
-  return what == ANGLE ? two_over_pi * arc_cosine(c) : c;
+  return what == ANGLE && is_finite(c) ? two_over_pi * arc_cosine(c) : c;
 }
 
-/* p[image][class] = ln of the predicted probability */
-static void predict(Net *net, const Split *split, float *p)
+/* What a network says of the images of a split: the largest logit's class (the first of equals), and
+ * p[image][class] = ln of the predicted probability. is_finite: all logits are. */
+typedef struct {
+  unsigned char *largest;
+  float *p;
+  int is_finite;
+} Predictions;
+
+static void predict(Net *net, const Split *split, Predictions *said)
 {
   const Activation *logits = &net->activation[net->activations - 1];
   const size_t C = net->classes, L = logits->tile;
-  size_t first, b, c;
+  size_t first, b, c, i = 0;
+  said->largest = allocate(split->n, 1, "predictions");
+  said->p = allocate(split->n * C, sizeof(float), "predictions");
+  said->is_finite = 1;
   for (first = 0; net_forward_from(net, split, first); first += net->slots)
-    for (b = 0; b < net->images; b++, p += C) {
+    for (b = 0; b < net->images; b++, i++) {
       const float *z = logits->value + b / L * C * L + b % L;
-      float m = z[0], s = 0, log_sum;
-      for (c = 1; c < C; c++) m = z[c * L] > m ? z[c * L] : m;
+      float *p = said->p + i * C, m = z[0], s = 0, log_sum;
+      for (c = 0; c < C; c++) {
+        said->is_finite = said->is_finite && is_finite(z[c * L]);
+        if (!(z[c * L] > m)) continue;
+        m = z[c * L];
+        said->largest[i] = (unsigned char)c;
+      }
       for (c = 0; c < C; c++) s = s + exponential(z[c * L] - m);
       log_sum = logarithm(s);
       for (c = 0; c < C; c++) p[c] = (float)(z[c * L] - m) - log_sum;
@@ -282,21 +364,17 @@ static float divergence(const float *p, const float *q, size_t classes)
   return sum;
 }
 
-static size_t largest(const float *p, size_t classes)
+/* Sum over images of 1 for another class, KL or JS = (KL(p, m) + KL(q, m)) / 2, m = (p + q) / 2. No value if
+ * a prediction is not finite. */
+static float prediction_distance(const Predictions *a, const Predictions *b, size_t images, size_t classes, int what)
 {
-  size_t best = 0, c;
-  for (c = 1; c < classes; c++) best = p[c] > p[best] ? c : best;
-  return best;
-}
-
-/* Sum over images. JS = (KL(p, m) + KL(q, m)) / 2, m = (p + q) / 2 */
-static float prediction_distance(const float *p, const float *q, size_t images, size_t classes, int what)
-{
+  const float *p = a->p, *q = b->p;
   float lane[LANES] = {0}, middle[256];
   size_t i, c;
+  if (!a->is_finite || !b->is_finite) return no_value();
   for (i = 0; i < images; i++, p += classes, q += classes) {
     float x;
-    if (what == DISAGREEMENT) x = largest(p, classes) != largest(q, classes) ? 1.0f : 0.0f;
+    if (what == DISAGREEMENT) x = a->largest[i] != b->largest[i] ? 1.0f : 0.0f;
     else if (what == KL) x = divergence(p, q, classes);
     else {
       for (c = 0; c < classes; c++) {
@@ -305,21 +383,22 @@ static float prediction_distance(const float *p, const float *q, size_t images, 
       }
       x = 0.5f * (float)(divergence(p, middle, classes) + divergence(q, middle, classes));
     }
-    lane[i % LANES] = lane[i % LANES] + (x > 0 ? x : 0); /* below 0 by rounding only */
+    lane[i % LANES] = lane[i % LANES] + (x < 0 ? 0 : x); /* below 0 by rounding only */
   }
   return lanes_sum(lane);
 }
 
 void distances(Net *net, const Dataset *data, const Solution *s, int n, char **name, int what)
 {
-  const size_t images = data->test.n, values = images * net->classes;
+  const size_t images = data->test.n;
   const int of_weights = what < DISAGREEMENT;
-  float *room = allocate(of_weights ? 2 * net->size : (size_t)n * values, sizeof(float), "distances"), x;
+  float *room = allocate(2 * net->size, sizeof(float), "distances"), x;
+  Predictions *said = allocate((size_t)n, sizeof *said, "predictions");
   char text[64];
   int i, j;
   for (i = 0; i < n && !of_weights; i++) {
     solution_put(&s[i], net);
-    predict(net, &data->test, room + (size_t)i * values);
+    predict(net, &data->test, &said[i]);
   }
   printf("network");
   for (j = 0; j < n; j++) printf("\t%s", name[j]);
@@ -327,26 +406,32 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
     printf("\n%s", name[i]);
     for (j = 0; j < n; j++) {
       if (of_weights) x = weight_distance(net, &s[i], &s[j], what, room, room + net->size);
-      else x = prediction_distance(room + (size_t)i * values, room + (size_t)j * values, images, net->classes, what);
-      if (what == DISAGREEMENT) percent(text, (size_t)x, images);
+      else x = prediction_distance(&said[i], &said[j], images, net->classes, what);
+      if (what == DISAGREEMENT && is_finite(x)) percent(text, (size_t)x, images);
       else number(text, of_weights ? x : x / (float)images);
       printf("\t%s", text);
     }
   }
   printf("\n");
+  for (i = 0; i < n; i++) {
+    free(said[i].largest);
+    free(said[i].p);
+  }
+  free(said);
   free(room);
 }
 
 /* ==== probe ================================================================================= */
 
 /* Angle between the gradients of the batches and of the whole set, g = sum over batches of (images in it / n) g_batch. */
-static void probe_gradient(Net *net, const Dataset *data, uint64_t order_seed)
+static void probe_gradient(Net *net, const Dataset *data, const char *name, uint64_t order_seed)
 {
   const size_t n = data->train.n, size = net->survivors;
   uint32_t *order = allocate(n, sizeof *order, "the data order");
   float *whole = allocate(size, sizeof(float), "a gradient"), aa = 0, angles = 0, norms = 0, lane[LANES];
   size_t first, j, batches = 0, wrong = 0;
   Solution start;
+  char text[64];
   int pass;
   solution_take(&start, net);
   data_order(order, n, order_seed, 0, 0);
@@ -357,21 +442,23 @@ static void probe_gradient(Net *net, const Dataset *data, uint64_t order_seed)
       net_load(net, &data->train, order + first, 0, images);
       net_forward(net, 1);
       net_loss(net, memset(lane, 0, sizeof lane), &wrong);
+      if (!is_finite(lanes_sum(lane))) fail("%s: its loss is not finite: its training diverged", name);
       net_backward(net);
       if (pass == 0)
         for (j = 0; j < size; j++) whole[j] = whole[j] + (float)(share * net->gradient[j]);
       else {
         const float bb = dot(net->gradient, net->gradient, size);
-        angles = angles + arc_cosine(cosine(dot(whole, net->gradient, size), aa, bb));
+        const float c = cosine(dot(whole, net->gradient, size), aa, bb);
+        angles = angles + (is_finite(c) ? arc_cosine(c) : c);
         norms = norms + square_root(bb);
         batches++;
       }
     }
     aa = dot(whole, whole, size);
   }
-  printf("gradient\tangle\t%.6f\n", (double)(angles / (float)batches));
-  printf("gradient\tnorm\t%.6g\n", (double)square_root(aa));
-  printf("gradient\tbatch-norm\t%.6g\n", (double)(norms / (float)batches));
+  printf("gradient\tangle\t%s\n", number(text, angles / (float)batches));
+  printf("gradient\tnorm\t%s\n", short_number(text, square_root(aa)));
+  printf("gradient\tbatch-norm\t%s\n", short_number(text, norms / (float)batches));
   solution_put(&start, net);
   solution_free(&start);
   free(whole);
@@ -403,7 +490,7 @@ static void probe_dead(Net *net, const Dataset *data)
   free(alive);
 }
 
-void probe(Net *net, const Dataset *data, uint64_t order_seed)
+void probe(Net *net, const Dataset *data, const char *name, uint64_t order_seed)
 {
   enum { BINS = 100 };
   unsigned long bin[BINS] = {0};
@@ -411,7 +498,7 @@ void probe(Net *net, const Dataset *data, uint64_t order_seed)
   size_t j;
   int k;
   printf("quantity\twhere\tvalue\n");
-  probe_gradient(net, data, order_seed);
+  probe_gradient(net, data, name, order_seed);
   for (k = 0; k < net->tensors; k++) {
     const Tensor *t = &net->tensor[k];
     const size_t units = t->shape[0], inputs = t->size / units;
@@ -508,16 +595,31 @@ static void optimizer_copy(Optimizer *to, const Optimizer *from, const Net *net)
   to->correction2 = from->correction2;
 }
 
+/* Fails unless the net's loss on both sets is a number; errors in percent. */
+static void evaluate_copy(Net *net, const Dataset *data, const char *what, long at, char error[2][32])
+{
+  const Split *const set[2] = {&data->train, &data->test};
+  float loss;
+  size_t wrong;
+  int k;
+  for (k = 0; k < 2; k++) {
+    net_evaluate(net, set[k], &loss, &wrong);
+    if (!is_finite(loss))
+      fail("training diverged: the loss of the %s from step %ld is not finite after its last step; try a lower --lr "
+           "or a --warmup", what, at);
+    percent(error[k], wrong, set[k]->n);
+  }
+}
+
 void stability(const Experiment *e, const unsigned char *mask, const long *at, int n)
 {
   const Dataset *data = e->data;
   const int copies = e->children + 1;
-  Solution *start = allocate((size_t)n, sizeof *start, "snapshots"), *end = allocate((size_t)copies, sizeof *end, "solutions");
+  Solution *start = allocate((size_t)n, sizeof *start, "snapshots");
+  Solution *end = allocate((size_t)copies, sizeof *end, "solutions");
   Optimizer o, *memory = allocate((size_t)n, sizeof *memory, "snapshots");
   Work work = {"original", {time(NULL), 0, e->quiet}, 0, e->how.steps};
-  char measured[2][32], error[2][32], digest[17];
-  float loss;
-  size_t wrong;
+  char measured[2][32], height[2][32], error[2][32], digest[17];
   Net net;
   int k, c;
   for (k = 0; k < n; k++) work.all += e->children * (e->how.steps - at[k]);
@@ -533,24 +635,23 @@ void stability(const Experiment *e, const unsigned char *mask, const long *at, i
     optimizer_create(&memory[k], &net);
     optimizer_copy(&memory[k], &o, &net);
   }
+  evaluate_copy(&net, data, "training", 0, error);
   for (k = 0; k < e->pairs; k++) printf("# %s = %s\n", e->key[k], e->value[k]);
-  printf("step\ttrain_instability\ttest_instability\ttrain_error\ttest_error\tdigest\n");
+  printf("step\ttrain_instability\ttest_instability\ttrain_error\ttest_error\ttrain_height\ttest_height\tdigest\n");
   work.what = "copy";
   for (k = 0; k < n; k++) {
     for (c = 1; c < copies; c++) {
       solution_put(&start[k], &net);
       optimizer_copy(&o, &memory[k], &net);
       train(&net, &o, data, &e->how, (uint32_t)(CHILD * c), at[k], e->how.steps, 0, work_watch, &work);
+      evaluate_copy(&net, data, "copy", at[k], error);
       solution_take(&end[c], &net);
     }
-    net_evaluate(&net, &data->train, &loss, &wrong);
-    percent(error[0], wrong, data->train.n);
-    net_evaluate(&net, &data->test, &loss, &wrong);
-    percent(error[1], wrong, data->test.n);
     digest_text(digest, net_digest(&net));
-    barriers(&net, data, end, copies, e->points, measured);
+    barriers(&net, data, end, copies, e->points, measured, height);
     if (work.clock.shown) show_progress("\n");
-    printf("%ld\t%s\t%s\t%s\t%s\t%s\n", at[k], measured[0], measured[1], error[0], error[1], digest);
+    printf("%ld\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at[k], measured[0], measured[1], error[0], error[1], height[0],
+           height[1], digest);
     fflush(stdout);
     for (c = 1; c < copies; c++) solution_free(&end[c]);
     solution_free(&start[k]);

@@ -55,7 +55,8 @@ float prune_magnitude(const Net *net, unsigned char *mask, const Pruning *how)
       }
     }
     qsort(rank, n, sizeof *rank, by_value);
-    keep = how->density >= 0 ? share_of(total, how->density) : n - share_of(n, rate);
+    if (how->density < 0) keep = n - share_of(n, rate);
+    else keep = rate == 0 ? n : share_of(total, how->density);
     for (j = 0; j + keep < n; j++) mask[rank[j] & 0xffffffffu] = 0;
     if (j > 0 && rank[j - 1] > highest) highest = rank[j - 1];
   }
@@ -74,7 +75,8 @@ void prune_shuffle(const Net *net, unsigned char *mask, uint64_t seed, uint32_t 
   int k;
   for (k = 0; k < net->tensors; k++) {
     const Tensor *t = &net->tensor[k];
-    for (j = 0; j < t->size && t->prunable; j++) place[n++] = t->offset + j;
+    for (j = t->offset; t->prunable && j < t->offset + t->size; j++)
+      if (net->mask[j]) place[n++] = j;
     if (together && k + 1 < net->tensors) continue;
     s.b = together ? 0xffffffffu : (uint32_t)k;
     random_order(order, n, s);
@@ -88,12 +90,6 @@ void prune_shuffle(const Net *net, unsigned char *mask, uint64_t seed, uint32_t 
 
 /* ==== checkpoints =========================================================================== */
 
-const char *digest_text(char digits[17], uint64_t digest)
-{
-  sprintf(digits, "%08lx%08lx", (unsigned long)(digest >> 32), (unsigned long)(digest & 0xffffffffu));
-  return digits;
-}
-
 void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
 {
   unsigned char *mask = allocate(net->size, 1, "the mask");
@@ -105,6 +101,7 @@ void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
     const Tensor *t = &net->tensor[k];
     const Entry *values = safetensors_find(s, t->name), *kept;
     const unsigned char *keeps;
+    const int variance = strstr(t->name, ".running_var") != NULL;
     int d;
     sprintf(name, "mask.%s", t->name);
     kept = t->prunable ? safetensors_find(s, name) : NULL;
@@ -121,6 +118,7 @@ void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
     for (j = 0; j < t->size; j++) {
       const float w = net->weight[t->offset + j];
       if (!is_finite(w)) fail("%s: value %zu of tensor %s is not finite", path, j, t->name);
+      if (w < 0 && variance) fail("%s: value %zu of tensor %s is a variance below 0", path, j, t->name);
       if (keeps && keeps[j] > 1) fail("%s: tensor %s holds other values than 0 and 1", path, name);
       mask[t->offset + j] = keeps ? keeps[j] : 1;
       if (!mask[t->offset + j] && w != 0) fail("%s: value %zu of tensor %s is masked but not 0", path, j, t->name);
@@ -138,15 +136,22 @@ void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
 
 /* ==== the loop ============================================================================== */
 
-/* PREFIX.tsv or PREFIX.epochs.tsv: the configuration, a header, rows. */
+/* A row of a table belongs to a training, counted in the order in which the run makes them, and to a
+ * step of it (PREFIX.tsv: 0). Rows ascend in both. */
+typedef struct {
+  long training, step;
+  char *text;
+} Row;
+
+/* PREFIX.tsv or PREFIX.epochs.tsv: a checksum of what follows, the configuration, a header, rows. */
 typedef struct {
   char *path;
   const char *header;
-  char **row;
-  size_t rows, room; /* lines, and how many there is room for */
+  Row *row;
+  size_t rows, room; /* rows, and how many there is room for */
 } Table;
 
-/* One training of the loop and what its end and its pauses need. */
+/* The run, the training that it is at, and what that needs. */
 typedef struct {
   const Experiment *e;
   Net net;
@@ -158,38 +163,243 @@ typedef struct {
   float lr;              /* what replaces the schedule's learning rate, or 0 */
   Clock clock;
   time_t saved;
-  double done, all;      /* work of this process: before this training, and of all its trainings (for the time left) */
+  double done, all;      /* work of this process: before this training, and of all its trainings */
   Table results, epochs;
   char *rewind, *resume; /* names of PREFIX.rewind.safetensors and PREFIX.resume.safetensors */
 } Loop;
 
-/* A line of a table, or of its configuration. Caller frees. */
+static int trained_at(int level, int branch) { return level > 0 || (branch != SHUFFLE && branch != RANDOM); }
+
+/* Work of training a network, in steps of the dense one: a step costs a fixed part and one that falls
+ * with density. */
+static double work(const Experiment *e, int level, int branch)
+{
+  const long share = e->pruning.density >= 0 ? e->pruning.density : MILLION - e->pruning.rate;
+  double density = 1, steps = (double)e->how.steps;
+  int k;
+  for (k = 0; k < level; k++) density *= (double)share / MILLION;
+  if (level > 0 && branch != REINIT && branch != REINIT_FRESH) steps -= (double)e->rewind;
+  return steps * (0.06 + 0.94 * density);
+}
+
+/* Number of a training, in the order of the rows. */
+static long training_of(const Experiment *e, int level, int branch, int child)
+{
+  int k = 0;
+  while (e->branch[k] != branch) k++;
+  return ((long)level * e->branches + k) * (e->children + 1) + child;
+}
+
+static long this_training(const Loop *loop) { return training_of(loop->e, loop->level, loop->branch, loop->child); }
+
+/* ==== tables ================================================================================ */
+
+static const char results_header[] =
+  "level\tbranch\tweights\tdensity\tthreshold\ttrain_loss\ttrain_error\ttest_loss\ttest_error\t"
+  "train_barrier\ttest_barrier\ttrain_instability\ttest_instability\ttrain_height\ttest_height\t"
+  "collapsed\tdigest";
+static const char epochs_header[] =
+  "level\tbranch\tcopy\tdensity\tepoch\tstep\tlr\ttrain_loss\ttrain_error\ttest_loss\ttest_error";
+static const char CHECKSUM[] = "# checksum = ";
+
+/* A line of a table, or a name. Caller frees. */
 static char *text(const char *format, ...)
 {
-  char line[1000];
   va_list args;
+  char *made;
+  int n;
   va_start(args, format);
-  if (vsnprintf(line, sizeof line, format, args) >= (int)sizeof line) fail("a file name is too long: %.60s...", line);
+  n = vsnprintf(NULL, 0, format, args);
   va_end(args);
-  return join(line, "", "");
+  if (n < 0) fail("a line or a file name cannot be written: %.60s", format);
+  made = allocate((size_t)n + 1, 1, "a line");
+  va_start(args, format);
+  vsnprintf(made, (size_t)n + 1, format, args);
+  va_end(args);
+  return made;
 }
+
+/* Field number `field` (from 0) of a line of tab-separated values; "" if it has none. Caller frees. */
+static char *field_of(const char *line, int field)
+{
+  for (; field > 0 && line; field--) {
+    line = strchr(line, '\t');
+    if (line) line++;
+  }
+  return text("%.*s", line ? (int)strcspn(line, "\t") : 0, line ? line : "");
+}
+
+/* Where in the table the row is, or would be: the number of rows before it. */
+static size_t place_of(const Table *t, long training, long step)
+{
+  size_t low = 0, high = t->rows;
+  while (low < high) {
+    const size_t middle = low + (high - low) / 2;
+    const Row *r = &t->row[middle];
+    if (r->training < training || (r->training == training && r->step < step)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/* The row, or NULL. */
+static const char *find_row(const Table *t, long training, long step)
+{
+  const size_t k = place_of(t, training, step);
+  const int found = k < t->rows && t->row[k].training == training && t->row[k].step == step;
+  return found ? t->row[k].text : NULL;
+}
+
+/* Takes over `row`. One that is there already must say the same. */
+static void add_row(Table *t, long training, long step, char *row)
+{
+  const size_t k = place_of(t, training, step);
+  const char *old = find_row(t, training, step);
+  if (old) {
+    if (strcmp(old, row) != 0)
+      fail("%s: says '%.200s', but now it is '%.200s'; one of two builds is wrong: try ticket verify", t->path,
+           old, row);
+    free(row);
+    return;
+  }
+  if (t->rows == t->room) {
+    Row *more = copy_of(t->row, t->rows, 2 * t->room + 256, sizeof *more, "the rows of a table");
+    t->room = 2 * t->room + 256;
+    free(t->row);
+    t->row = more;
+  }
+  memmove(&t->row[k + 1], &t->row[k], (t->rows - k) * sizeof *t->row);
+  t->row[k].training = training;
+  t->row[k].step = step;
+  t->row[k].text = row;
+  t->rows++;
+}
+
+static void free_table(Table *t)
+{
+  while (t->rows > 0) free(t->row[--t->rows].text);
+  free(t->row);
+  free(t->path);
+}
+
+/* Cuts the next line off *at; fails if there is none. */
+static char *next_line(char **at, const char *path)
+{
+  char *line = *at, *end = strchr(line, '\n');
+  if (!end) fail("%s: was cut short; remove it, and the same command makes it anew", path);
+  *end = 0;
+  *at = end + 1;
+  return line;
+}
+
+/* The whole number in a field, -1 if it is none below `limit`. */
+static long number_in(const char *line, int field, long limit)
+{
+  char *digits = field_of(line, field);
+  const size_t n = strlen(digits);
+  const long x = n > 0 && n < 10 && strspn(digits, "0123456789") == n ? strtol(digits, NULL, 10) : -1;
+  free(digits);
+  return x < limit ? x : -1;
+}
+
+/* Adds a line of a table's file to the table; fails if it is none of this run's. */
+static void read_row(const Experiment *e, Table *t, const char *line)
+{
+  const int epochs = t->header == epochs_header;
+  const long level = number_in(line, 0, e->levels), child = epochs ? number_in(line, 2, e->children + 1) : 0;
+  const long step = epochs ? number_in(line, 5, e->how.steps + 1) : 0;
+  char *branch = field_of(line, 1);
+  int k = 0;
+  while (k < e->branches && strcmp(branch, branch_names[e->branch[k]]) != 0) k++;
+  if (k == e->branches || level < 0 || child < 0 || step < 0)
+    fail("%s: '%.40s...' is no row of this run; choose another --out or remove the file", t->path, line);
+  add_row(t, training_of(e, (int)level, e->branch[k], (int)child), step, text("%s", line));
+  free(branch);
+}
+
+/* Adds to the table the rows of its file, if there is one; it must be whole and of this run. Returns
+ * whether the file has all rows that the table has. */
+static int read_table(const Experiment *e, Table *t)
+{
+  char *content, *at, *line, digits[17];
+  size_t size, rows;
+  int k;
+  if (!file_exists(t->path)) return 0;
+  content = (char *)read_file(t->path, &size);
+  at = content;
+  if (strlen(content) != size || size == 0)
+    fail("%s: %s; remove it, and the same command makes it anew", t->path,
+         size == 0 ? "is empty" : "was changed or damaged: it holds a zero byte");
+  line = next_line(&at, t->path);
+  if (strncmp(line, CHECKSUM, sizeof CHECKSUM - 1) != 0)
+    fail("%s: is not a table that ticket " TICKET_VERSION " wrote; choose another --out or remove it", t->path);
+  if (strcmp(line + sizeof CHECKSUM - 1, digest_text(digits, fnv1a(FNV_START, at, strlen(at)))) != 0)
+    fail("%s: was changed or damaged: its checksum does not fit; remove it, and the same command makes it anew",
+         t->path);
+  for (k = 0; k < e->pairs; k++) {
+    char *expected = text("# %.100s = %.800s", e->key[k], e->value[k]);
+    line = next_line(&at, t->path);
+    if (strcmp(line, expected) != 0)
+      fail("%s: holds another run ('%.80s', now '%.80s'); choose another --out or remove its files", t->path, line,
+           expected);
+    free(expected);
+  }
+  if (strcmp(next_line(&at, t->path), t->header) != 0)
+    fail("%s: is not a table of this run; choose another --out or remove it", t->path);
+  for (rows = 0; *at; rows++) read_row(e, t, next_line(&at, t->path));
+  free(content);
+  return rows == t->rows;
+}
+
+/* Writes the table unless its file has all its rows: another process with this PREFIX may have
+ * written rows that are not here, or not all that are. Returns whether it was written. */
+static int write_table(const Experiment *e, Table *t)
+{
+  Output out;
+  char *content, *to, digits[17];
+  size_t size = strlen(t->header) + 2, r;
+  int k;
+  if (read_table(e, t)) return 0;
+  for (k = 0; k < e->pairs; k++) size += strlen(e->key[k]) + strlen(e->value[k]) + 8;
+  for (r = 0; r < t->rows; r++) size += strlen(t->row[r].text) + 1;
+  content = allocate(size, 1, "a table");
+  to = content;
+  for (k = 0; k < e->pairs; k++) to += sprintf(to, "# %s = %s\n", e->key[k], e->value[k]);
+  to += sprintf(to, "%s\n", t->header);
+  for (r = 0; r < t->rows; r++) to += sprintf(to, "%s\n", t->row[r].text);
+  output_open(&out, t->path);
+  output_print(&out, "%s%s\n", CHECKSUM, digest_text(digits, fnv1a(FNV_START, content, strlen(content))));
+  output_bytes(&out, content, strlen(content));
+  output_close(&out);
+  free(content);
+  return 1;
+}
+
+/* ==== checkpoints of the run ================================================================ */
 
 static char *checkpoint_path(const Experiment *e, int level, int branch, int child)
 {
   char copy[24] = "";
   if (child > 0) sprintf(copy, ".child%d", child);
-  return text("%s.L%02d%s%s%s.safetensors", e->out, level, branch == TICKET ? "" : ".", branch == TICKET ? "" : branch_names[branch], copy);
+  return text("%s.L%02d%s%s%s.safetensors", e->out, level, branch == TICKET ? "" : ".",
+              branch == TICKET ? "" : branch_names[branch], copy);
 }
 
-/* One more tensor of a file to be written: its name is the prefix and the name, its values stay the caller's. */
-static void add_entry(Safetensors *s, const char *prefix, const char *name, int type, int dims, const size_t *shape, void *data)
+/* One more tensor of a file to be written: its name is the prefix and the name, its values stay the
+ * caller's. */
+static void add_entry(Safetensors *s, const char *prefix, const char *name, int type, int dims,
+                      const size_t *shape, void *data)
 {
   Entry *entry = &s->entry[s->entries++];
   int d;
   sprintf(entry->name, "%s%s", prefix, name);
   entry->type = type;
   entry->dims = dims;
-  for (entry->size = 1, d = 0; d < dims; d++) entry->size *= entry->shape[d] = shape[d];
+  entry->size = 1;
+  for (d = 0; d < dims; d++) {
+    entry->shape[d] = shape[d];
+    entry->size *= shape[d];
+  }
   entry->data = data;
 }
 
@@ -199,6 +409,8 @@ static void add_pair(Safetensors *s, const char *key, const char *value)
   s->value[s->pairs++] = (char *)value;
 }
 
+static const char *const memory_names[3] = {"optimizer.velocity", "optimizer.square", "optimizer.correction"};
+
 /* Writes parameters, masks and the configuration; with an optimiser its memory too. */
 static void save(const Loop *loop, const char *path, long step, const Optimizer *o)
 {
@@ -207,7 +419,7 @@ static void save(const Loop *loop, const char *path, long step, const Optimizer 
   const size_t two = 2;
   char level[24], child[24], steps[24], digest[17], *key[80], *value[80];
   float correction[2];
-  Safetensors s = {0, 0, NULL, key, value};
+  Safetensors s = {0, 0, NULL, key, value, 0};
   int k;
   s.entry = allocate((size_t)(2 * net->tensors + 3), sizeof *s.entry, "the checkpoint");
   for (k = 0; k < 2 * net->tensors; k++) {
@@ -218,9 +430,9 @@ static void save(const Loop *loop, const char *path, long step, const Optimizer 
   if (o) {
     correction[0] = o->correction1;
     correction[1] = o->correction2;
-    add_entry(&s, "", "optimizer.velocity", 'F', 1, &net->survivors, o->velocity);
-    add_entry(&s, "", "optimizer.square", 'F', 1, &net->survivors, o->square);
-    add_entry(&s, "", "optimizer.correction", 'F', 1, &two, correction);
+    add_entry(&s, "", memory_names[0], 'F', 1, &net->survivors, o->velocity);
+    add_entry(&s, "", memory_names[1], 'F', 1, &net->survivors, o->square);
+    add_entry(&s, "", memory_names[2], 'F', 1, &two, correction);
   }
   sprintf(level, "%d", loop->level);
   sprintf(child, "%d", loop->child);
@@ -235,197 +447,145 @@ static void save(const Loop *loop, const char *path, long step, const Optimizer 
   free(s.entry);
 }
 
-/* Whether a file's configuration has this value. */
+/* Whether a file's metadata has this value. */
 static int says(const Safetensors *s, const char *key, const char *value)
 {
   const char *found = safetensors_value(s, key);
   return found && strcmp(found, value) == 0;
 }
 
-/* Reads the resume file if there is one; says which child of this level and branch it is of, -1 if it is of none. */
-static int read_resume(const Loop *loop, Safetensors *s)
+static int says_number(const Safetensors *s, const char *key, long value)
 {
-  const Experiment *e = loop->e;
   char number[24];
-  int k, same;
-  memset(s, 0, sizeof *s);
-  if (!file_exists(loop->resume)) return -1;
-  safetensors_read(s, loop->resume);
-  sprintf(number, "%d", loop->level);
-  same = says(s, "level", number) && says(s, "branch", branch_names[loop->branch]);
-  for (k = 0; k < e->pairs; k++) same = same && says(s, e->key[k], e->value[k]);
-  for (k = 0; same && k <= e->children; k++) {
-    sprintf(number, "%d", k);
-    if (says(s, "child", number)) return k;
-  }
-  return -1;
+  sprintf(number, "%ld", value);
+  return says(s, key, number);
 }
 
-/* Restores net and optimiser from the resume file of this very training, which begins at `from`; returns its step. */
-static long resume(Loop *loop, const Safetensors *s, long from)
+/* Whether a checkpoint of this run is of that training. */
+static int is_of(const Safetensors *s, int level, int branch, int child)
 {
-  static const char *const names[3] = {"optimizer.velocity", "optimizer.square", "optimizer.correction"};
-  const Entry *memory[3];
-  const size_t n = loop->net.survivors;
-  const char *value = safetensors_value(s, "step");
-  int k, whole = value != NULL;
-  long step;
-  checkpoint_apply(&loop->net, s, loop->resume);
-  for (k = 0; k < 3; k++) {
-    memory[k] = safetensors_find(s, names[k]);
-    whole = whole && memory[k] && memory[k]->type == 'F' && memory[k]->size == (k < 2 ? n : 2);
-  }
-  if (!whole || loop->net.survivors != n) fail("%s: is damaged; remove it to train this level from its start", loop->resume);
-  memcpy(loop->optimizer.velocity, memory[0]->data, n * sizeof(float));
-  memcpy(loop->optimizer.square, memory[1]->data, n * sizeof(float));
-  loop->optimizer.correction1 = ((const float *)memory[2]->data)[0];
-  loop->optimizer.correction2 = ((const float *)memory[2]->data)[1];
-  step = *value && strspn(value, "0123456789") == strlen(value) && strlen(value) < 10 ? strtol(value, NULL, 10) : -1;
-  if (step < from || step >= loop->e->how.steps)
-    fail("%s: its step '%s' is damaged; remove it to train this level from its start", loop->resume, value);
-  return step;
+  return says_number(s, "level", level) && says_number(s, "child", child) && says(s, "branch", branch_names[branch]);
 }
 
-/* Work of training a level, in steps of the dense network: a step costs a fixed part and one that falls with density. */
-static double work(const Experiment *e, int level, int branch)
-{
-  double density = 1, steps = (double)e->how.steps;
-  int k;
-  for (k = 0; k < level; k++) density *= e->pruning.density >= 0 ? (double)e->pruning.density / MILLION : 1 - (double)e->pruning.rate / MILLION;
-  if (level > 0 && branch != REINIT && branch != REINIT_FRESH) steps -= (double)e->rewind;
-  return steps * (0.06 + 0.94 * density);
-}
-
-static int trained_at(int level, int branch) { return level > 0 || (branch != SHUFFLE && branch != RANDOM); }
-
-/* ==== PREFIX.tsv and PREFIX.epochs.tsv ======================================================= */
-
-static const char results_header[] = "level\tbranch\tweights\tdensity\tthreshold\ttrain_loss\ttrain_error\ttest_loss\ttest_error\t"
-                                     "train_barrier\ttest_barrier\ttrain_instability\ttest_instability\tdigest";
-static const char epochs_header[] = "level\tbranch\tcopy\tdensity\tepoch\tstep\tlr\ttrain_loss\ttrain_error\ttest_loss\ttest_error";
-
-static void write_table(const Experiment *e, const Table *t)
-{
-  Output out;
-  size_t k;
-  output_open(&out, t->path);
-  for (k = 0; k < (size_t)e->pairs; k++) output_print(&out, "# %s = %s\n", e->key[k], e->value[k]);
-  output_print(&out, "%s\n", t->header);
-  for (k = 0; k < t->rows; k++) output_print(&out, "%s\n", t->row[k]);
-  output_close(&out);
-}
-
-/* Takes over `row`. */
-static void add_row(Table *t, char *row)
-{
-  if (t->rows == t->room) {
-    char **more = copy_of(t->row, t->rows, 2 * t->room + 256, sizeof *more, "the rows of a table");
-    t->room = 2 * t->room + 256;
-    free(t->row);
-    t->row = more;
-  }
-  t->row[t->rows++] = row;
-}
-
-static void free_table(Table *t)
-{
-  while (t->rows > 0) free(t->row[--t->rows]);
-  free(t->row);
-  free(t->path);
-}
-
-/* Cuts the next line off *at; fails if there is none. */
-static char *next_line(char **at, const char *path)
-{
-  char *line = *at, *end = strchr(line, '\n');
-  if (!end) fail("%s: is not a result file of ticket, or was cut short; choose another --out or remove it", path);
-  *end = 0;
-  *at = end + 1;
-  return line;
-}
-
-/* Reads the file of an earlier, unfinished run, whose configuration must be this one's: where its rows begin, or NULL if
- * there is no file. The caller frees *content. */
-static char *read_table(const Experiment *e, const Table *t, char **content)
-{
-  char *at, *line, *expected;
-  size_t size;
-  int k;
-  *content = NULL;
-  if (!file_exists(t->path)) return NULL;
-  at = *content = (char *)read_file(t->path, &size);
-  if (strlen(at) != size) fail("%s: is not a result file of ticket; choose another --out or remove it", t->path);
-  for (k = 0; k < e->pairs; k++) {
-    expected = text("# %.100s = %.800s", e->key[k], e->value[k]);
-    line = next_line(&at, t->path);
-    if (strcmp(line, expected) != 0)
-      fail("%s: holds another run ('%.80s', now '%.80s'); choose another --out or remove it", t->path, line, expected);
-    free(expected);
-  }
-  if (strcmp(next_line(&at, t->path), t->header) != 0)
-    fail("%s: is not a result file of this run; choose another --out or remove it", t->path);
-  return at;
-}
-
-/* Field number `field` (from 0) of a line of tab-separated values, up to size - 1 characters of it. */
-static void field_of(char *to, size_t size, const char *line, int field)
-{
-  size_t n;
-  for (; field > 0 && line; field--) line = (line = strchr(line, '\t')) ? line + 1 : NULL;
-  n = line ? strcspn(line, "\t") : 0;
-  if (n >= size) n = size - 1;
-  memcpy(to, line ? line : "", n);
-  to[n] = 0;
-}
-
-/* Which training of the loop a row of PREFIX.epochs.tsv is of, counted from 0, and after which step; -1: of none. */
-static long training_of_row(const Experiment *e, const char *row, long *step)
-{
-  char field[4][24];
-  int k;
-  for (k = 0; k < 4; k++) field_of(field[k], sizeof field[k], row, k < 3 ? k : 5);
-  *step = strtol(field[3], NULL, 10);
-  for (k = 0; k < e->branches && strlen(field[0]) < 5 && strlen(field[2]) < 5; k++)
-    if (!strcmp(field[1], branch_names[e->branch[k]]))
-      return (strtol(field[0], NULL, 10) * e->branches + k) * (e->children + 1) + strtol(field[2], NULL, 10);
-  return -1;
-}
-
-/* Forgets the rows of what will be trained again, as this training goes on after `step`. Rows are written before the resume
- * file or checkpoint that makes them final: a killed run leaves all that are needed, and maybe some more. */
-static void forget_epochs(Loop *loop, long step)
+/* Reads a checkpoint of this run; 0 if it is not there. Refuses one that is damaged or of another run. */
+static int read_checkpoint(const Loop *loop, const char *path, Safetensors *s)
 {
   const Experiment *e = loop->e;
-  Table *t = &loop->epochs;
-  char *now = text("%d\t%s\t%d\t\t\t%ld", loop->level, branch_names[loop->branch], loop->child, step);
-  long at, last;
-  const long training = training_of_row(e, now, &step);
-  for (; t->rows > 0; free(t->row[--t->rows])) {
-    last = training_of_row(e, t->row[t->rows - 1], &at);
-    if (last < training || (last == training && at <= step)) break;
-  }
-  free(now);
+  int k;
+  if (!file_exists(path)) return 0;
+  advise("; remove it, and the same command makes it anew");
+  safetensors_read(s, path);
+  if (!s->checked) fail("%s: is not a checkpoint that ticket " TICKET_VERSION " wrote", path);
+  for (k = 0; k < e->pairs; k++)
+    if (!says(s, e->key[k], e->value[k])) {
+      const char *found = safetensors_value(s, e->key[k]);
+      fail("%s: is of another run (%s = %.80s, now %.80s)", path, e->key[k], found ? found : "-", e->value[k]);
+    }
+  advise("");
+  return 1;
 }
 
-/* How the epoch went that has just ended, or what was trained of it (columns: see imp in ticket.h). The test set is evaluated
- * only when 5 times its images have passed, so that it costs a few percent; that changes nothing that training reads. */
+/* Reads the network of a training, or (step: the one of --rewind) what it goes back to; 0 if it is not
+ * there. Refuses what is none of it. */
+static int read_network(const Loop *loop, const char *path, int level, int branch, int child, long step,
+                        Safetensors *s)
+{
+  const char *row = child == 0 ? find_row(&loop->results, training_of(loop->e, level, branch, 0), 0) : NULL;
+  if (!read_checkpoint(loop, path, s)) return 0;
+  if (!is_of(s, level, branch, child) || !says_number(s, "step", step))
+    fail("%s: is not of level %d, %s, copy %d at step %ld; remove it, and the same command makes it anew", path,
+         level, branch_names[branch], child, step);
+  if (row && strcmp(path, loop->rewind) != 0 && !says(s, "digest", strrchr(row, '\t') + 1))
+    fail("%s: its digest is not the one that %s gives; remove both, and the same command makes them anew", path,
+         loop->results.path);
+  return 1;
+}
+
+/* Sets weights and mask of the net, and the optimiser's memory, which is empty if the file has none. */
+static void apply(Loop *loop, Safetensors *s, const char *path)
+{
+  const Entry *memory[3];
+  const size_t n = sizeof(float);
+  Optimizer *o = &loop->optimizer;
+  int k, found = 0, fits = 1;
+  advise("; remove it, and the same command makes it anew");
+  checkpoint_apply(&loop->net, s, path);
+  optimizer_clear(o, &loop->net);
+  for (k = 0; k < 3; k++) {
+    memory[k] = safetensors_find(s, memory_names[k]);
+    if (!memory[k]) continue;
+    found++;
+    fits = fits && memory[k]->type == 'F' && memory[k]->size == (k < 2 ? loop->net.survivors : 2);
+  }
+  if (!fits || (found != 0 && found != 3)) fail("%s: is damaged: the optimiser's memory does not fit", path);
+  if (found == 3) {
+    memcpy(o->velocity, memory[0]->data, memory[0]->size * n);
+    memcpy(o->square, memory[1]->data, memory[1]->size * n);
+    o->correction1 = ((const float *)memory[2]->data)[0];
+    o->correction2 = ((const float *)memory[2]->data)[1];
+  }
+  advise("");
+  safetensors_free(s);
+}
+
+/* Loads the rewind file. */
+static void load_rewind(Loop *loop)
+{
+  Safetensors s;
+  if (!read_network(loop, loop->rewind, 0, TICKET, 0, loop->e->rewind, &s))
+    fail("%s: has vanished; the same command makes it anew", loop->rewind);
+  apply(loop, &s, loop->rewind);
+}
+
+/* Loads a finished network of this run. */
+static void load_network(Loop *loop, int level, int branch, int child)
+{
+  char *path = checkpoint_path(loop->e, level, branch, child);
+  Safetensors s;
+  if (!read_network(loop, path, level, branch, child, loop->e->how.steps, &s))
+    fail("%s: has vanished; the same command makes it anew", path);
+  apply(loop, &s, path);
+  free(path);
+}
+
+/* ==== one training ========================================================================== */
+
+/* Whether the rows of this training's epochs from step `from` to `to` are there. */
+static int has_epochs(const Loop *loop, long from, long to)
+{
+  const Experiment *e = loop->e;
+  const long per_epoch = (long)((e->data->train.n + e->batch - 1) / e->batch), training = this_training(loop);
+  long step = (from / per_epoch + 1) * per_epoch;
+  for (; step <= to; step += per_epoch)
+    if (!find_row(&loop->epochs, training, step)) return 0;
+  return to == from || to < e->how.steps || find_row(&loop->epochs, training, to) != NULL;
+}
+
+/* How the epoch went that has just ended, or what was trained of it (columns: see imp in ticket.h). The
+ * test set is evaluated only when 5 times its images have passed, so that it costs a few percent; that
+ * changes nothing that training reads. */
 static void record_epoch(Loop *loop, const Progress *p)
 {
   const Experiment *e = loop->e;
   const Split *test = &e->data->test;
   const long every = (long)((5 * test->n + e->data->train.n - 1) / e->data->train.n);
+  const float lr = loop->lr > 0 ? loop->lr : learning_rate(&e->how, p->step - 1);
   char density[32], error[32], loss[64] = "-", test_error[32] = "-";
   float of_test;
   size_t wrong;
   if (p->step == e->how.steps || (p->epoch + 1) % every == 0) {
     net_evaluate(&loop->net, test, &of_test, &wrong);
-    percent(test_error, wrong, test->n);
-    if (is_finite(of_test)) sprintf(loss, "%.6f", (double)of_test);
+    if (is_finite(of_test)) {
+      percent(test_error, wrong, test->n);
+      sprintf(loss, "%.6f", (double)of_test);
+    }
   }
-  add_row(&loop->epochs, text("%d\t%s\t%d\t%s\t%ld\t%ld\t%.6g\t%.6f\t%s\t%s\t%s", loop->level, branch_names[loop->branch], loop->child,
-                              percent(density, net_prunable(&loop->net, 1), net_prunable(&loop->net, 0)), p->epoch + 1, p->step,
-                              (double)(loop->lr > 0 ? loop->lr : learning_rate(&e->how, p->step - 1)),
-                              (double)(float)(p->loss / (float)p->seen), percent(error, p->wrong, p->seen), loss, test_error));
+  percent(density, net_prunable(&loop->net, 1), net_prunable(&loop->net, 0));
+  percent(error, p->wrong, p->seen);
+  add_row(&loop->epochs, this_training(loop), p->step,
+          text("%d\t%s\t%d\t%s\t%ld\t%ld\t%.6g\t%.6f\t%s\t%s\t%s", loop->level, branch_names[loop->branch],
+               loop->child, density, p->epoch + 1, p->step, (double)lr, (double)(float)(p->loss / (float)p->seen),
+               error, loss, test_error));
 }
 
 /* Progress on stderr, the resume file, the curves. */
@@ -434,106 +594,113 @@ static void watch(void *context, const Progress *p)
   Loop *loop = context;
   const Experiment *e = loop->e;
   const time_t now = time(NULL);
-  const double this_one = work(e, loop->level, loop->branch), part = (double)(p->step - loop->from) / (double)(e->how.steps - loop->from + 1);
+  const double this_one = work(e, loop->level, loop->branch);
+  const double part = (double)(p->step - loop->from) / (double)(e->how.steps - loop->from + 1);
+  const double done = loop->done + part * this_one;
   char what[64];
   sprintf(what, "level %d %s%s", loop->level, branch_names[loop->branch], loop->child > 0 ? " child" : "");
   if (p->epoch_done || p->step == e->how.steps) record_epoch(loop, p);
-  show_training(&loop->clock, p, (loop->done + part * this_one) / loop->all, what);
+  show_training(&loop->clock, p, done < loop->all ? done / loop->all : 1, what);
   if (p->epoch_done && p->step < e->how.steps && difftime(now, loop->saved) >= 2) {
-    write_table(e, &loop->epochs);
+    write_table(e, &loop->epochs); /* before the file that makes these rows needed */
     save(loop, loop->resume, p->step, &loop->optimizer);
     loop->saved = now;
   }
 }
 
-/* Loads a checkpoint into the net. */
-static void load(Loop *loop, const char *path)
+/* Goes on where this training stopped between `from` and `to`, if the resume file is of it: sets net
+ * and optimiser and returns that step; else `from`. */
+static long resume(Loop *loop, long from, long to)
 {
+  const char *value;
   Safetensors s;
-  safetensors_read(&s, path);
-  checkpoint_apply(&loop->net, &s, path);
-  safetensors_free(&s);
-}
-
-/* Loads a finished network of this run; its digest must be the one in PREFIX.tsv, where its row is already there. */
-static void load_copy(Loop *loop, int level, int branch, int child)
-{
-  char *path = checkpoint_path(loop->e, level, branch, child), *row = text("%d\t%s\t", level, branch_names[branch]), found[17];
-  size_t k;
-  load(loop, path);
-  digest_text(found, net_digest(&loop->net));
-  for (k = 0; child == 0 && k < loop->results.rows; k++) {
-    const char *line = loop->results.row[k], *digest = strrchr(line, '\t') + 1;
-    if (strncmp(line, row, strlen(row)) == 0 && strcmp(digest, found) != 0)
-      fail("%s: has digest %s, but %s says %s; remove %s to start over", path, found, loop->results.path, digest, loop->results.path);
+  long step = -1;
+  if (!read_checkpoint(loop, loop->resume, &s)) return from;
+  value = safetensors_value(&s, "step");
+  if (value && *value && strspn(value, "0123456789") == strlen(value) && strlen(value) < 10) step = strtol(value, NULL, 10);
+  if (step < 0 || step >= loop->e->how.steps)
+    fail("%s: its step '%s' is damaged; remove it to train this level from its start", loop->resume, value ? value : "");
+  if (!is_of(&s, loop->level, loop->branch, loop->child) || step <= from || step >= to || !has_epochs(loop, from, step)) {
+    safetensors_free(&s);
+    return from;
   }
-  free(row);
-  free(path);
+  apply(loop, &s, loop->resume);
+  return step;
 }
 
-/* Sets weights and mask for a training and returns its first step. */
-static long prepare(Loop *loop)
+/* Trains the net, which is as it must be at step `from`, to step `to`. */
+static void train_part(Loop *loop, const Training *how, long from, long to)
+{
+  const uint32_t order = (uint32_t)(loop->level + CHILD * loop->child);
+  loop->from = resume(loop, from, to);
+  train(&loop->net, &loop->optimizer, loop->e->data, how, order, loop->from, to, loop->lr, watch, loop);
+  write_table(loop->e, &loop->epochs);
+}
+
+/* Makes the rewind file unless it is there: step k of the ticket of level 0, with the optimiser's
+ * memory if k > 0. Returns whether it was made. */
+static int make_rewind(Loop *loop)
+{
+  const Experiment *e = loop->e;
+  Net *net = &loop->net;
+  Safetensors s;
+  loop->level = loop->branch = loop->child = 0;
+  if (read_network(loop, loop->rewind, 0, TICKET, 0, e->rewind, &s)) {
+    safetensors_free(&s);
+    if (has_epochs(loop, 0, e->rewind)) return 0;
+  }
+  net_set_mask(net, NULL);
+  if (e->init) checkpoint_apply(net, e->init, e->init_path);
+  else net_init(net, e->scheme, e->seed, 0);
+  if (net_prunable(net, 1) == 0) fail("%s: its mask keeps no weight", e->init_path);
+  optimizer_clear(&loop->optimizer, net);
+  loop->lr = 0;
+  train_part(loop, &e->how, 0, e->rewind);
+  save(loop, loop->rewind, e->rewind, e->rewind > 0 ? &loop->optimizer : NULL);
+  return 1;
+}
+
+/* Whether the run ends above this level: its ticket would have no weight, or the same as the last. */
+static int is_last(const Loop *loop, const unsigned char *mask)
+{
+  const Pruning *p = &loop->e->pruning;
+  const Net *net = &loop->net;
+  size_t before = net_prunable(net, 1), after = 0, j;
+  int k;
+  for (k = 0; k < net->tensors; k++)
+    for (j = 0; net->tensor[k].prunable && j < net->tensor[k].size; j++) after += mask[net->tensor[k].offset + j];
+  if (after > 0 && (after < before || (p->density < 0 && p->rate <= 0 && p->output_rate <= 0 && p->conv_rate <= 0)))
+    return 0;
+  notice("level %d: %s; the run ends with level %d", loop->level,
+         after == 0 ? "no weight survives pruning" : "nothing is left to prune", loop->level - 1);
+  return 1;
+}
+
+/* Sets weights, mask and optimiser for a training; 0 if the run ends above this level. */
+static int prepare(Loop *loop)
 {
   const Experiment *e = loop->e;
   const int level = loop->level, branch = loop->branch, anew = branch == REINIT || branch == REINIT_FRESH;
   Net *net = &loop->net;
   unsigned char *mask;
-  net_set_mask(net, NULL);
+  int last = 0;
   if (level == 0 && branch == TICKET) {
-    if (loop->child > 0) load(loop, loop->rewind);
-    else if (e->init) checkpoint_apply(net, e->init, e->init_path);
-    else net_init(net, e->scheme, e->seed, 0);
-    return loop->child > 0 ? e->rewind : 0;
+    load_rewind(loop);
+    return 1;
   }
-  load_copy(loop, branch == TICKET ? level - 1 : level, TICKET, 0);
+  load_network(loop, branch == TICKET ? level - 1 : level, TICKET, 0);
   mask = copy_of(net->mask, net->size, net->size, 1, "the mask");
-  if (branch == TICKET) prune_magnitude(net, mask, &e->pruning);
+  if (branch == TICKET) {
+    prune_magnitude(net, mask, &e->pruning);
+    last = is_last(loop, mask);
+  }
+  if (!anew && (branch != TICKET || e->retrain == WEIGHTS)) load_rewind(loop);
   if (branch == SHUFFLE || branch == RANDOM) prune_shuffle(net, mask, e->seed, (uint32_t)level, branch == RANDOM);
-  if (!anew && (branch != TICKET || e->retrain == WEIGHTS)) load(loop, loop->rewind);
   net_set_mask(net, mask);
   if (anew) net_init(net, e->scheme, e->seed, branch == REINIT ? 1 : 2 + (uint32_t)level);
+  optimizer_clear(&loop->optimizer, net);
   free(mask);
-  return anew ? 0 : e->rewind;
-}
-
-/* Makes network k of the run the loop's, in the order of the rows of PREFIX.tsv; 0 if it is one that is not trained. */
-static int choose(Loop *loop, int k)
-{
-  loop->level = k / loop->e->branches;
-  loop->branch = loop->e->branch[k % loop->e->branches];
-  return trained_at(loop->level, loop->branch);
-}
-
-/* Reads the rows of an earlier, unfinished run; returns the number of the first network that is to be trained. Without
- * PREFIX.tsv the epochs do not count: who removes that file starts over. */
-static int read_rows(Loop *loop)
-{
-  const Experiment *e = loop->e;
-  const char *path = loop->results.path;
-  char *content, *at = read_table(e, &loop->results, &content), *line, *expected;
-  long step, training, before = 0;
-  int k;
-  if (!at) return 0;
-  for (k = 0; k < e->levels * e->branches && *at; k++) {
-    if (!choose(loop, k)) continue;
-    expected = text("%d\t%s\t", loop->level, branch_names[loop->branch]);
-    line = next_line(&at, path);
-    if (strncmp(line, expected, strlen(expected)) != 0 || strlen(strrchr(line, '\t')) != 17)
-      fail("%s: '%.40s...' is not the row of level %d, %s; remove the file to start over", path, line, loop->level, branch_names[loop->branch]);
-    add_row(&loop->results, text("%s", line));
-    free(expected);
-  }
-  if (*at) fail("%s: holds more rows than this run has; choose another --out or remove it", path);
-  free(content);
-  path = loop->epochs.path;
-  for (at = read_table(e, &loop->epochs, &content); at && *at; before = training) {
-    line = next_line(&at, path);
-    training = training_of_row(e, line, &step);
-    if (training < before) fail("%s: '%.40s...' is not the row of an epoch that comes here; remove the file", path, line);
-    add_row(&loop->epochs, join(line, "", ""));
-  }
-  free(content);
-  return k;
+  return !last;
 }
 
 /* Loads the previous optima of the branch into loop->repel, which is made for the net as it is prepared. */
@@ -543,145 +710,230 @@ static void repel_prepared(Loop *loop)
   Solution start;
   int level = e->repel_last && loop->level > 0 ? loop->level - 1 : 0;
   repel_create(&loop->repel, &loop->net, e->repel, loop->level);
-  if (e->repel < 0 || e->repel > 0) {
+  if ((e->repel < 0 || e->repel > 0) && loop->level > 0) { /* level 0 has none, and keeps its memory */
     solution_take(&start, &loop->net);
     for (; level < loop->level; level++) {
       if (!trained_at(level, loop->branch)) continue;
-      load_copy(loop, level, loop->branch, 0);
+      load_network(loop, level, loop->branch, 0);
       repel_from(&loop->repel, loop->net.weight);
     }
     solution_put(&start, &loop->net);
     solution_free(&start);
+    optimizer_clear(&loop->optimizer, &loop->net);
   }
 }
 
-/* Trains a copy of a level and branch, the network itself or a child, and writes its checkpoint. resumed: NULL, or the resume
- * file, which is of this copy. */
-static void run_copy(Loop *loop, const Safetensors *resumed)
+/* Fails unless the net's loss on both sets is a number; errors in percent. */
+static void evaluate(Loop *loop, float loss[2], char error[2][32])
+{
+  const Split *const set[2] = {&loop->e->data->train, &loop->e->data->test};
+  size_t wrong;
+  int k;
+  for (k = 0; k < 2; k++) {
+    net_evaluate(&loop->net, set[k], &loss[k], &wrong);
+    if (!is_finite(loss[k]))
+      fail("training diverged: the loss is not finite after the last step of level %d; try a lower --lr or a --warmup",
+           loop->level);
+    percent(error[k], wrong, set[k]->n);
+  }
+}
+
+/* What became of a network or a row. */
+enum { PRESENT, MADE, ENDED };
+
+/* Trains the network of this level, branch and child unless it is there with the rows of its epochs. */
+static int make_network(Loop *loop)
 {
   const Experiment *e = loop->e;
-  Net *net = &loop->net;
+  const int anew = loop->branch == REINIT || loop->branch == REINIT_FRESH;
+  const long from = anew ? 0 : e->rewind;
+  char *path = checkpoint_path(e, loop->level, loop->branch, loop->child);
   Training how = e->how;
-  char *checkpoint = checkpoint_path(e, loop->level, loop->branch, loop->child);
-  const long from = prepare(loop);
-  long step = from;
-  loop->lr = 0;
-  if (e->retrain == FINETUNE && loop->level > 0 && loop->branch == TICKET) loop->lr = learning_rate(&how, how.steps - 1);
+  Safetensors s;
+  if (read_network(loop, path, loop->level, loop->branch, loop->child, how.steps, &s)) {
+    safetensors_free(&s);
+    if (has_epochs(loop, from, how.steps)) {
+      free(path);
+      return PRESENT;
+    }
+    notice("%s: lacks rows of %s, which is trained again", loop->epochs.path, path);
+  }
+  if (!prepare(loop)) {
+    free(path);
+    return ENDED;
+  }
   repel_prepared(loop);
   if (loop->repel.optima > 0) {
     how.hook = repel_hook;
     how.context = &loop->repel;
   }
-  optimizer_clear(&loop->optimizer, net);
-  if (resumed) step = resume(loop, resumed, from);
-  loop->from = step;
-  forget_epochs(loop, step);
-  if (loop->level == 0 && loop->branch == TICKET && loop->child == 0 && step <= e->rewind) {
-    train(net, &loop->optimizer, e->data, &how, 0, step, e->rewind, 0, watch, loop);
-    save(loop, loop->rewind, e->rewind, NULL);
-    step = e->rewind;
+  loop->lr = 0;
+  if (e->retrain == FINETUNE && loop->level > 0 && loop->branch == TICKET) loop->lr = learning_rate(&how, how.steps - 1);
+  train_part(loop, &how, from, how.steps);
+  if (loop->child > 0) {
+    float loss[2];
+    char error[2][32];
+    evaluate(loop, loss, error);
   }
-  if (loop->child > 0 && step == from && step < how.steps) save(loop, loop->resume, step, &loop->optimizer); /* those before are finished */
-  train(net, &loop->optimizer, e->data, &how, (uint32_t)(loop->level + CHILD * loop->child), step, how.steps, loop->lr, watch, loop);
-  write_table(e, &loop->epochs);
-  save(loop, checkpoint, how.steps, NULL);
+  save(loop, path, how.steps, NULL);
+  loop->done += work(e, loop->level, loop->branch);
   repel_free(&loop->repel);
-  free(checkpoint);
+  free(path);
+  return MADE;
 }
 
-/* Barrier to the branch's network one level up, instability between the copies of the level: training and test set of each. */
-static void measure(Loop *loop, char measured[4][32])
+/* ==== the rows of PREFIX.tsv ================================================================ */
+
+/* The columns of a row between test_error and collapsed. */
+typedef struct {
+  char barrier[2][32], instability[2][32], height[2][32];
+} Measured;
+
+/* Barrier and height to the branch's network one level up, instability between the copies of the level:
+ * of training and test set. */
+static void measure(Loop *loop, Measured *m)
 {
   const Experiment *e = loop->e;
   const int copies = e->children + 1;
   Solution *s = allocate((size_t)copies + 1, sizeof *s, "solutions");
   int c;
   for (c = 0; c < copies; c++) {
-    load_copy(loop, loop->level, loop->branch, c);
+    load_network(loop, loop->level, loop->branch, c);
     solution_take(&s[c], &loop->net);
   }
-  if (copies > 1) barriers(&loop->net, e->data, s, copies, e->points, measured + 2);
+  if (copies > 1) barriers(&loop->net, e->data, s, copies, e->points, m->instability, NULL);
   while (c > 1) solution_free(&s[--c]);
   if (loop->level > 0 && trained_at(loop->level - 1, loop->branch)) {
-    load_copy(loop, loop->level - 1, loop->branch, 0);
+    load_network(loop, loop->level - 1, loop->branch, 0);
     solution_take(&s[c++], &loop->net);
-    barriers(&loop->net, e->data, s, 2, e->points, measured);
+    barriers(&loop->net, e->data, s, 2, e->points, m->barrier, m->height);
   }
   while (c > 0) solution_free(&s[--c]);
   free(s);
 }
 
-/* Trains the networks of a level and branch, measures, writes the row. */
-static void run_one(Loop *loop)
+/* Names of the tensors that have lost their last weight, or "-". Caller frees. */
+static char *collapsed(const Net *net)
+{
+  char *names = NULL, *longer;
+  size_t j;
+  int k;
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    for (j = 0; t->prunable && j < t->size; j++)
+      if (net->mask[t->offset + j]) break;
+    if (!t->prunable || j < t->size) continue;
+    longer = join(names ? names : "", names ? "," : "", t->name);
+    free(names);
+    names = longer;
+  }
+  return names ? names : join("-", "", "");
+}
+
+/* Says once per branch which layers have lost their last weight; reinit has the ticket's mask. */
+static void say_collapsed(const Loop *loop, const char *names)
+{
+  const int anew = loop->branch == REINIT || loop->branch == REINIT_FRESH;
+  const char *above = NULL;
+  char *before;
+  if (loop->level > 0)
+    above = find_row(&loop->results, training_of(loop->e, loop->level - 1, loop->branch, 0), 0);
+  before = field_of(above ? above : "", 15);
+  if (strcmp(names, "-") != 0 && strcmp(names, before) != 0 && !anew)
+    notice("level %d, %s: no weight is left in %s; nothing gets through there", loop->level,
+           branch_names[loop->branch], names);
+  free(before);
+}
+
+/* The row of a level and branch, whose networks are there, unless it is there already. */
+static int make_row(Loop *loop, int loaded)
 {
   const Experiment *e = loop->e;
-  const Split *const set[2] = {&e->data->train, &e->data->test};
   const char *branch = branch_names[loop->branch];
   Net *net = &loop->net;
-  Safetensors s;
-  char density[32], error[2][32], digest[17], measured[4][32] = {"-", "-", "-", "-"};
+  Measured m = {{"-", "-"}, {"-", "-"}, {"-", "-"}};
+  char density[32], error[2][32], digest[17], *empty;
   float loss[2], threshold;
-  size_t wrong, survivors;
-  const int resumed = read_resume(loop, &s);
-  int k;
-  for (loop->child = 0; loop->child <= e->children; loop->child++) {
-    if (loop->child >= resumed) { /* those before are finished */
-      run_copy(loop, loop->child == resumed ? &s : NULL);
-      safetensors_free(&s);
-    }
-    loop->done += work(e, loop->level, loop->branch);
-  }
-  loop->child = 0;
-  if (e->children > 0) load_copy(loop, loop->level, loop->branch, 0);
-  for (k = 0; k < 2; k++) {
-    net_evaluate(net, set[k], &loss[k], &wrong);
-    percent(error[k], wrong, set[k]->n);
-  }
-  if (!is_finite(loss[0]) || !is_finite(loss[1]))
-    fail("training diverged: the loss is not finite after the last step of level %d; try a lower --lr or a --warmup", loop->level);
+  size_t survivors;
+  if (find_row(&loop->results, this_training(loop), 0)) return PRESENT;
+  if (!loaded) load_network(loop, loop->level, loop->branch, 0);
+  evaluate(loop, loss, error);
   survivors = net_prunable(net, 1);
   percent(density, survivors, net_prunable(net, 0));
   digest_text(digest, net_digest(net));
+  empty = collapsed(net);
+  say_collapsed(loop, empty);
   threshold = prune_magnitude(net, net->mask, &e->pruning); /* whoever needs the net from here on loads it */
-  if (e->points > 0) measure(loop, measured);
-  add_row(&loop->results, text("%d\t%s\t%lu\t%s\t%.6f\t%.6f\t%s\t%.6f\t%s\t%s\t%s\t%s\t%s\t%s", loop->level, branch,
-                               (unsigned long)survivors, density, (double)threshold, (double)loss[0], error[0], (double)loss[1],
-                               error[1], measured[0], measured[1], measured[2], measured[3], digest));
+  if (e->points > 0) measure(loop, &m);
+  add_row(&loop->results, this_training(loop), 0,
+          text("%d\t%s\t%lu\t%s\t%.6f\t%.6f\t%s\t%.6f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", loop->level, branch,
+               (unsigned long)survivors, density, (double)threshold, (double)loss[0], error[0], (double)loss[1],
+               error[1], m.barrier[0], m.barrier[1], m.instability[0], m.instability[1], m.height[0], m.height[1],
+               empty, digest));
+  free(empty);
   write_table(e, &loop->results);
-  remove(loop->resume);
   if (!e->quiet)
-    show_progress("level %d %s  density %s%%  train error %s%%  test error %s%%  digest %s          \n", loop->level, branch, density,
-                  error[0], error[1], digest);
+    show_progress("level %d %s  density %s%%  train error %s%%  test error %s%%  digest %s          \n", loop->level,
+                  branch, density, error[0], error[1], digest);
+  return MADE;
 }
 
 /* Test error in percent, a line per level, a column per branch; 7 characters each, so that tabs align. */
 static void print_table(const Loop *loop)
 {
   const Experiment *e = loop->e;
-  char field[8];
   int level, k;
-  size_t r = 0;
   printf("level\tdensity");
   for (k = 0; k < e->branches; k++) printf("\t%s", branch_names[e->branch[k]]);
   printf("\n");
   for (level = 0; level < e->levels; level++) {
-    field_of(field, sizeof field, loop->results.row[r], 3);
-    printf("%d\t%s", level, field);
+    const char *row = find_row(&loop->results, training_of(e, level, TICKET, 0), 0);
+    char *field;
+    if (!row) break; /* the run ended above */
+    field = field_of(row, 3);
+    printf("%d\t%.7s", level, field);
+    free(field);
     for (k = 0; k < e->branches; k++) {
-      strcpy(field, "-");
-      if (trained_at(level, e->branch[k])) field_of(field, sizeof field, loop->results.row[r++], 8);
-      printf("\t%s", field);
+      row = find_row(&loop->results, training_of(e, level, e->branch[k], 0), 0);
+      field = row ? field_of(row, 8) : text("-");
+      printf("\t%.7s", field);
+      free(field);
     }
     printf("\n");
   }
 }
 
+/* ==== the run =============================================================================== */
+
+/* Looks at all files of the run in the order in which they are made, and makes those that are not there
+ * from those that are, as make does. So a run that was stopped needs no state but its files. Returns
+ * whether it made any. */
+static int make_all(Loop *loop)
+{
+  const Experiment *e = loop->e;
+  int made = make_rewind(loop), k, what = PRESENT;
+  for (loop->level = 0; loop->level < e->levels; loop->level++)
+    for (k = 0; k < e->branches; k++) {
+      int trained = 0;
+      loop->branch = e->branch[k];
+      if (!trained_at(loop->level, loop->branch)) continue;
+      for (loop->child = 0; loop->child <= e->children; loop->child++) {
+        what = make_network(loop);
+        if (what == ENDED) return made;
+        trained = what == MADE;
+        made = made || trained;
+      }
+      loop->child = 0;
+      what = make_row(loop, trained && e->children == 0);
+      made = made || what == MADE;
+    }
+  return made;
+}
+
 void imp(const Experiment *e)
 {
-  const int networks = e->levels * e->branches;
   Loop loop = {0};
-  char *half;
-  int k, first;
+  int level, k, child;
   loop.e = e;
   loop.results.path = join(e->out, "", ".tsv");
   loop.results.header = results_header;
@@ -691,23 +943,29 @@ void imp(const Experiment *e)
   loop.resume = join(e->out, "", ".resume.safetensors");
   net_create(&loop.net, &e->model, e->data, e->batch, e->threads);
   optimizer_create(&loop.optimizer, &loop.net);
-  first = read_rows(&loop);
-  write_table(e, &loop.results); /* shows at once whether results can be written */
   loop.clock.begun = loop.saved = time(NULL);
   loop.clock.quiet = e->quiet;
-  for (k = first; k < networks; k++)
-    if (choose(&loop, k)) loop.all += (1 + e->children) * work(e, loop.level, loop.branch);
-  for (k = first; k < networks; k++)
-    if (choose(&loop, k)) run_one(&loop);
-  half = join(loop.resume, "", ".tmp");
-  remove(loop.resume); /* what a run killed at its very end left */
-  remove(half);
+  write_table(e, &loop.results); /* shows at once whether results can be written */
+  read_table(e, &loop.epochs);
+  for (level = 0; level < e->levels; level++)
+    for (k = 0; k < e->branches; k++)
+      for (child = 0; child <= e->children && trained_at(level, e->branch[k]); child++) {
+        char *path = checkpoint_path(e, level, e->branch[k], child);
+        if (!file_exists(path)) loop.all += work(e, level, e->branch[k]);
+        free(path);
+      }
+  /* The last time it only looks: all is there, whatever else went on in this folder. */
+  do {
+    k = make_all(&loop);
+    k = write_table(e, &loop.results) || k;
+    k = write_table(e, &loop.epochs) || k;
+  } while (k);
+  remove_file(loop.resume);
   print_table(&loop);
   free_table(&loop.results);
   free_table(&loop.epochs);
   free(loop.rewind);
   free(loop.resume);
-  free(half);
   optimizer_free(&loop.optimizer);
   net_free(&loop.net);
 }

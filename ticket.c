@@ -148,6 +148,9 @@ static const struct {
 enum { PRESETS = sizeof presets / sizeof presets[0] };
 
 static const char *value[OPTIONS]; /* text of every option: given, preset or standard */
+enum { STANDARD, PRESET, GIVEN };
+static int origin[OPTIONS];        /* which of these */
+static const char *preset_steps;   /* what the preset says of --steps, or NULL */
 static char **file;                /* what the command line names without --option */
 static int files, command;         /* of which command: its bit */
 static const char *command_name;
@@ -240,11 +243,18 @@ static int find_option(const char *name, size_t n)
 }
 
 /* Gives an option the value, which must be one that it takes. */
-static void set(int option, const char *text)
+static void set(int option, const char *text, int from)
 {
   check(&options[option], text);
-  if (option == O_EPOCHS) option = O_STEPS, text = join(text, "", "ep");
+  if (option == O_EPOCHS) {
+    option = O_STEPS;
+    text = join(text, "", "ep");
+  }
+  if (from == PRESET && origin[option] == GIVEN)
+    fail_usage("--%s %s stands before --preset %s, which sets it to %s; put it after the preset", options[option].name,
+               value[option], value[O_PRESET], text);
   value[option] = text;
+  origin[option] = from;
 }
 
 static void apply_preset(const char *name)
@@ -257,14 +267,15 @@ static void apply_preset(const char *name)
     equals = strchr(s, '=');
     end = strchr(s, ' ');
     *equals = *end = 0;
-    set(find_option(s, strlen(s)), equals + 1);
+    set(find_option(s, strlen(s)), equals + 1, PRESET);
   }
+  preset_steps = value[O_STEPS];
 }
 
 /* Reads --option value and --option=value into value[], other words into file[]. */
 static void parse(int count, char **argument)
 {
-  int i, k;
+  int i, k, lengths[2] = {0, 0};
   for (k = 0; k < OPTIONS; k++) value[k] = options[k].standard;
   file = allocate((size_t)count, sizeof *file, "file names");
   for (i = 0; i < count; i++) {
@@ -287,13 +298,15 @@ static void parse(int count, char **argument)
     if (!(options[k].commands & command)) fail_usage("%s takes no option --%s; see ticket help %s", command_name, options[k].name, command_name);
     if (options[k].kind == FLAG) {
       if (equals) fail_usage("--%s takes no value", options[k].name);
-      value[k] = "on";
+      set(k, "on", GIVEN);
       continue;
     }
     if (!equals && i + 1 == count) fail_usage("--%s needs a value: %s", options[k].name, options[k].argument);
-    set(k, equals ? equals + 1 : argument[++i]);
+    if (k == O_STEPS || k == O_EPOCHS) lengths[k == O_EPOCHS] = 1;
+    set(k, equals ? equals + 1 : argument[++i], GIVEN);
     if (k == O_PRESET) apply_preset(value[O_PRESET]);
   }
+  if (lengths[0] && lengths[1]) fail_usage("--epochs and --steps say the same thing; give one of them");
   if (command & REPORT && files == 0) fail_usage("report takes result files or the PREFIX of runs, but none is given; see ticket help report");
   if (command & MEASURES && (command & PAIRS ? files != 2 : command == PROBE ? files != 1 : files == 0))
     fail_usage("%s takes %s, but %d %s given; see ticket help %s", command_name,
@@ -308,10 +321,15 @@ static int is_on(int option) { return !strcmp(value[option], "on"); }
 /* A rate or density in millionths, -1 if not given. */
 static long millionths(int option)
 {
-  float x;
+  double x;
+  long whole;
   if (!*value[option]) return -1;
-  x = (float)number(option) * 1e6f;
-  return (long)(float)(x + 0.5f);
+  x = number(option) * 1e6;
+  whole = (long)(x + 0.5);
+  if (fabs(x - (double)whole) > 1e-4)
+    fail_usage("--%s %s: has more than 6 decimals; write %ld.%06ld", options[option].name, value[option],
+               whole / MILLION, whole % MILLION);
+  return whole;
 }
 
 /* The steps of a list; returns how many they are. */
@@ -329,24 +347,88 @@ static int step_list(int option, long per_epoch, long step[MILESTONES])
 /* A seed, --seed if it is not given. */
 static uint64_t seed_of(int option) { return strtoull(value[*value[option] ? option : O_SEED], NULL, 10); }
 
-/* ==== commands ============================================================================== */
+/* ==== options that fit together ============================================================= */
 
-/* 64-bit FNV-1a, going on from `hash`. */
-static uint64_t fnv(uint64_t hash, const unsigned char *bytes, size_t n)
+/* Refuses an option of the command line that has no effect because of what another one is. */
+static void idle(int option, int has_no_effect, int other, const char *instead)
 {
-  size_t j;
-  for (j = 0; j < n; j++) hash = (hash ^ bytes[j]) * 0x100000001b3u;
-  return hash;
+  if (!has_no_effect || origin[option] != GIVEN) return;
+  fail_usage("--%s %s has no effect with --%s %s; %s", options[option].name,
+             options[option].kind == FLAG ? "" : value[option], options[other].name, value[other], instead);
 }
+
+/* A layer is pruned by a rate or to a density. */
+static void contradict(int option)
+{
+  if (!*value[O_ONE_SHOT] || !*value[option] || millionths(option) == 0) return;
+  fail_usage("--one-shot %s and --%s %s%s contradict each other; --%s 0 keeps that layer whole", value[O_ONE_SHOT],
+             options[option].name, value[option], origin[option] == PRESET ? " of the preset" : "",
+             options[option].name);
+}
+
+static int begins(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
+
+static void check_effects(void)
+{
+  const char *const model = value[O_MODEL], *const leave = "leave it out";
+  const int one_shot = *value[O_ONE_SHOT] != 0, adam = choice(O_OPTIMIZER) == ADAM;
+  const int levels = one_shot ? 2 : (int)number(O_LEVELS), no_steps = choice(O_SCHEDULE) != STEP;
+  const int anew = strstr(value[O_BRANCHES], "reinit") != NULL, resnet = begins(model, "resnet");
+  idle(O_MILESTONES, no_steps, O_SCHEDULE, "give --schedule step too");
+  idle(O_GAMMA, no_steps, O_SCHEDULE, "give --schedule step too");
+  idle(O_MOMENTUM, adam, O_OPTIMIZER, "give --optimizer sgd too");
+  idle(O_NESTEROV, adam, O_OPTIMIZER, "give --optimizer sgd too");
+  idle(O_NESTEROV, !(number(O_MOMENTUM) > 0), O_MOMENTUM, leave);
+  idle(O_SHORTCUT, !resnet, O_MODEL, leave);
+  idle(O_AFFINE, !resnet && !begins(model, "vgg"), O_MODEL, leave);
+  idle(O_CONV_RATE, begins(model, "lenet"), O_MODEL, leave);
+  idle(O_SCHEME, *value[O_INIT] && !anew, O_INIT, leave);
+  idle(O_LEVELS, one_shot, O_ONE_SHOT, "that has 2 levels");
+  idle(O_RATE, one_shot, O_ONE_SHOT, leave);
+  idle(O_RETRAIN, levels == 1, O_LEVELS, leave);
+  idle(O_REPEL, levels == 1, O_LEVELS, leave);
+  idle(O_POINTS, command == IMP && levels == 1 && !*value[O_CHILDREN], O_LEVELS, "give --children too");
+  idle(O_REPEL_SET, !(number(O_REPEL) < 0 || number(O_REPEL) > 0), O_REPEL, leave);
+  idle(O_SEED, command & (PROBE | BATCHES) && *value[O_ORDER_SEED], O_ORDER_SEED, leave);
+  contradict(O_OUTPUT_RATE);
+  contradict(O_CONV_RATE);
+#ifndef _OPENMP
+  if (number(O_THREADS) > 1)
+    fail_usage("--threads %s has no effect: this build has no threads; build with make OPENMP=1, or %s",
+               value[O_THREADS], leave);
+#endif
+}
+
+/* Says what of a schedule will not happen, and what to write instead. */
+static void say_schedule(const Training *how, long per_epoch)
+{
+  char list[MILESTONES * 24] = "";
+  long span;
+  int k, n = 0;
+  if (how->steps == 0) return;
+  if (how->warmup >= how->steps)
+    notice("--warmup %s: the training, --steps %s (%ld steps), ends inside it and never reaches --lr %s; for example "
+           "--warmup %ldit", value[O_WARMUP], value[O_STEPS], how->steps, value[O_LR], how->steps / 10);
+  if (how->schedule != STEP || how->milestone[how->milestones - 1] < how->steps) return;
+  span = how->milestone[how->milestones - 1] / 3 * 4 + 1;
+  if (origin[O_MILESTONES] == PRESET) span = (long)amount(&options[O_STEPS], preset_steps, per_epoch, NULL);
+  for (k = 0; k < how->milestones; k++)
+    n += sprintf(list + n, "%s%.0fit", k ? "," : "",
+                 floor((double)how->milestone[k] * (double)how->steps / (double)span));
+  notice("--milestones %s: the training, --steps %s (%ld steps), does not reach the last of them, where the learning rate "
+         "would fall; for example --milestones %s", value[O_MILESTONES], value[O_STEPS], how->steps, list);
+}
+
+/* ==== commands ============================================================================== */
 
 /* Of training pixels and labels, then those of the test set. */
 static uint64_t data_digest(const Dataset *data)
 {
   const size_t image = (size_t)(data->channels * data->height * data->width);
-  uint64_t hash = fnv(0xcbf29ce484222325u, data->train.pixel, data->train.n * image);
-  hash = fnv(hash, data->train.label, data->train.n);
-  hash = fnv(hash, data->test.pixel, data->test.n * image);
-  return fnv(hash, data->test.label, data->test.n);
+  uint64_t hash = fnv1a(FNV_START, data->train.pixel, data->train.n * image);
+  hash = fnv1a(hash, data->train.label, data->train.n);
+  hash = fnv1a(hash, data->test.pixel, data->test.n * image);
+  return fnv1a(hash, data->test.label, data->test.n);
 }
 
 /* The model as the options have it. */
@@ -388,6 +470,7 @@ static void training_of(Training *how, const Dataset *data)
   how->order_seed = seed_of(O_ORDER_SEED);
   how->milestones = step_list(O_MILESTONES, per_epoch, how->milestone);
   if (how->schedule == STEP && !how->milestones) fail_usage("--schedule step needs --milestones");
+  if (command != BATCHES) say_schedule(how, per_epoch);
 }
 
 enum { PAIRS_MOST = OPTIONS + 6 };
@@ -409,6 +492,19 @@ static int configuration(const Dataset *data, const char **key, const char **tex
   return n;
 }
 
+/* Says if an --init looks pruned but has no mask. */
+static void say_zeros(const Net *net, const char *path)
+{
+  size_t zeros = 0, j;
+  int k;
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    for (j = t->offset; t->prunable && j < t->offset + t->size; j++) zeros += net->mask[j] && net->weight[j] == 0;
+  }
+  if (zeros > 0)
+    notice("%s: %lu weights are 0 but not masked, so they are trained like the others", path, (unsigned long)zeros);
+}
+
 /* train, imp and stability: the first is the second with one level. */
 static void run(void)
 {
@@ -425,6 +521,8 @@ static void run(void)
   const char *at;
   int k;
   if (command != STABILITY && !*value[O_OUT]) fail_usage("--out PREFIX is needed: all result files begin with it");
+  if (command != STABILITY && value[O_OUT][strlen(value[O_OUT]) - 1] == '/')
+    fail_usage("--out %s: names a folder, not how files begin; for example --out %srun", value[O_OUT], value[O_OUT]);
   load_data(&data);
   e.data = &data;
   e.model = model_of();
@@ -453,6 +551,9 @@ static void run(void)
     const int branch = 1 + choice_of(options[O_BRANCHES].argument, at, strcspn(at, ","));
     for (k = 0; k < e.branches; k++)
       if (e.branch[k] == branch) fail_usage("--branches %s: names one twice", value[O_BRANCHES]);
+    if (e.levels == 1 && (branch == SHUFFLE || branch == RANDOM))
+      fail_usage("--branches %s: %s is trained from level 1 on, but --levels is 1", value[O_BRANCHES],
+                 branch_names[branch]);
     e.branch[e.branches++] = branch;
     at += strcspn(at, ",");
   }
@@ -466,9 +567,15 @@ static void run(void)
     safetensors_read(&start[k], path);
     net_create(&net, &e.model, &data, 1, 1);
     checkpoint_apply(&net, &start[k], path); /* refuses a wrong file before any result is written */
-    key[e.pairs] = given[k].key, text[e.pairs++] = digest_text(digest[k], fnv(net_digest(&net), net.mask, net.size));
-    if (k == 0) e.init = &start[k], e.init_path = path;
-    else solution_take(&ticket, &net), safetensors_free(&start[k]);
+    key[e.pairs] = given[k].key, text[e.pairs++] = digest_text(digest[k], fnv1a(net_digest(&net), net.mask, net.size));
+    if (k == 0) {
+      e.init = &start[k];
+      e.init_path = path;
+      say_zeros(&net, path);
+    } else {
+      solution_take(&ticket, &net);
+      safetensors_free(&start[k]);
+    }
     net_free(&net);
   }
   e.key = key;
@@ -511,7 +618,7 @@ static void measure(void)
     }
     if (f == 0) {
       value[O_MODEL] = first[0], value[O_SHORTCUT] = first[1], value[O_AFFINE] = first[2];
-      if (strcmp(first[5], "-") != 0) set(O_TRAIN_SIZE, first[5]);
+      if (strcmp(first[5], "-") != 0) set(O_TRAIN_SIZE, first[5], STANDARD);
       load_data(&data);
       n = configuration(&data, key, text);
       if (strcmp(first[3], data.name) != 0) fail("%s: was trained on %.80s, but this is %s; give its --data", file[0], first[3], data.name);
@@ -519,7 +626,9 @@ static void measure(void)
         fail("%s: was trained on data with digest %.80s, but that of --data %s is %s", file[0], first[4], value[O_DATA], text[3]);
       model = model_of();
       net_create(&net, &model, &data, (size_t)number(O_BATCH), (int)number(O_THREADS));
+      idle(O_BN, net.size == net.parameters, O_MODEL, "it has no batch norm; leave it out");
       for (k = 0; k < n; k++) printf("# %s = %s\n", key[k], text[k]);
+      if (command == CURVE && net.size > net.parameters) printf("# bn = recompute\n");
       printf("# model = %s\n", first[0]);
     }
     checkpoint_apply(&net, &s, file[f]);
@@ -527,7 +636,7 @@ static void measure(void)
     solution_take(&solution[f], &net);
     safetensors_free(&s);
   }
-  if (command == PROBE) probe(&net, &data, seed_of(O_ORDER_SEED));
+  if (command == PROBE) probe(&net, &data, file[0], seed_of(O_ORDER_SEED));
   else if (command == DISTANCE) distances(&net, &data, solution, files, file, choice(O_WHAT));
   else {
     const int points = *value[O_POINTS] ? (int)number(O_POINTS) : 31;
@@ -538,7 +647,7 @@ static void measure(void)
       bend = allocate(net.size, sizeof *bend, "the bend");
       curve(&net, &data, &solution[0], &solution[1], how, seed_of(O_SEED), is_on(O_QUIET), bend);
     }
-    print_path(&net, &data, solution, bend, choice(O_MASK), command == CURVE || choice(O_BN) == 1, (float)number(O_FROM), (float)number(O_TO), points);
+    print_path(&net, &data, solution, file, bend, choice(O_MASK), command == CURVE || choice(O_BN) == 1, (float)number(O_FROM), (float)number(O_TO), points);
     free(bend);
   }
   for (f = 0; f < files; f++) solution_free(&solution[f]);
@@ -625,53 +734,85 @@ static int by_time(const void *a, const void *b)
   return (x > y) - (x < y);
 }
 
+/* A training step on the images of the batch. */
+static void bench_step(Net *net, Optimizer *o, const Split *split, const uint32_t *index, size_t batch)
+{
+  static const Training how = {.lr = 0.01f, .momentum = 0.9f};
+  float lane[LANES] = {0};
+  size_t wrong = 0;
+  net_load(net, split, index, 0, batch);
+  net_forward(net, 1);
+  net_loss(net, lane, &wrong);
+  net_backward(net);
+  optimizer_step(o, net, &how, how.lr);
+}
+
+/* Milliseconds of a step of one thread: the median over a second of them. */
+static double one_thread(Net *net, Optimizer *o, const Split *split, const uint32_t *index, size_t batch)
+{
+  enum { MOST = 1000 };
+  double took[MOST], all = 0;
+  int n;
+  for (n = 0; n < 3 || (n < MOST && all < 1000); n++) {
+    const clock_t begun = clock();
+    bench_step(net, o, split, index, batch);
+    took[n] = 1000.0 * (double)(clock() - begun) / CLOCKS_PER_SEC;
+    all += took[n];
+  }
+  qsort(took, (size_t)n, sizeof *took, by_time);
+  return took[n / 2];
+}
+
+/* Of several threads, whose times clock() adds: so many steps between two seconds of the clock on the wall
+ * that one step more or less is at most a twentieth. */
+static double many_threads(Net *net, Optimizer *o, const Split *split, const uint32_t *index, size_t batch)
+{
+  time_t start = time(NULL), now, before;
+  long n = 0;
+  do {
+    bench_step(net, o, split, index, batch);
+    now = time(NULL);
+  } while (now == start);
+  start = now;
+  do {
+    bench_step(net, o, split, index, batch);
+    n++;
+    before = now;
+    now = time(NULL);
+  } while (now == before || n < 20);
+  return 1000 * difftime(now, start) / (double)n;
+}
+
 /* Times a training step at each density. */
 static void bench(void)
 {
-  enum { MOST = 1000 };
   static const int density[] = {100, 50, 20, 10, 5, 2};
-  Pruning pruning = {LAYER, 0, -1, -1, -1};
+  Pruning pruning = {LAYER, MILLION, -1, -1, -1};
   const size_t batch = (size_t)number(O_BATCH);
   const Model model = model_of();
   const int threads = (int)number(O_THREADS);
-  Training how = {0};
   Dataset data;
   uint32_t *index = allocate(batch, sizeof *index, "a batch");
+  size_t j;
   int k;
   load_data(&data);
-  for (k = 0; k < (int)batch; k++) index[k] = (uint32_t)((size_t)k % data.train.n);
-  how.lr = 0.01f;
-  how.momentum = 0.9f;
+  for (j = 0; j < batch; j++) index[j] = (uint32_t)(j % data.train.n);
   for (k = 0; k < 6; k++) {
-    double took[MOST], all = 0, ms;
-    time_t start;
+    double ms;
     Optimizer o;
     Net net;
-    int n = 0;
     net_create(&net, &model, &data, batch, threads);
     optimizer_create(&o, &net);
     pruning.density = 10000 * density[k];
     net_init(&net, KAIMING_NORMAL, seed_of(O_SEED), 0);
     prune_magnitude(&net, net.mask, &pruning); /* of random weights: a random mask */
     net_set_mask(&net, net.mask);
-    if (k == 0) printf("# activations, their gradients and workspace: %lu bytes an image\ndensity\tms\timages_per_s\tgflops\tbytes\n", (unsigned long)(net.bytes / batch));
-    for (start = time(NULL); threads > 1 && time(NULL) == start;) continue;
-    start = time(NULL);
-    for (; n < 3 || (n < MOST && (threads > 1 ? difftime(time(NULL), start) < 5 : all < 1000)); n++) { /* a second of steps */
-      clock_t begun = clock();
-      float lane[LANES] = {0};
-      size_t wrong = 0;
-      net_load(&net, &data.train, index, 0, batch);
-      net_forward(&net, 1);
-      net_loss(&net, lane, &wrong);
-      net_backward(&net);
-      optimizer_step(&o, &net, &how, how.lr);
-      took[n] = 1000.0 * (double)(clock() - begun) / CLOCKS_PER_SEC;
-      all += took[n];
-    }
-    qsort(took, (size_t)n, sizeof *took, by_time);
-    ms = threads > 1 ? 1000 * difftime(time(NULL), start) / n : took[n / 2]; /* clock() counts all threads: five seconds by the clock on the wall */
-    printf("%d\t%.3f\t%.0f\t%.1f\t%lu\n", density[k], ms, (double)batch / ms * 1000, net_operations(&net) / ms / 1e6, (unsigned long)net.bytes);
+    if (k == 0)
+      printf("# activations, their gradients and workspace: %lu bytes an image\ndensity\tms\timages_per_s\tgflops\tbytes\n",
+             (unsigned long)(net.bytes / batch));
+    ms = (threads > 1 ? many_threads : one_thread)(&net, &o, &data.train, index, batch);
+    printf("%d\t%.3f\t%.0f\t%.1f\t%lu\n", density[k], ms, (double)batch / ms * 1000, net_operations(&net) / ms / 1e6,
+           (unsigned long)net.bytes);
     fflush(stdout);
     optimizer_free(&o);
     net_free(&net);
@@ -801,6 +942,8 @@ static const struct {
   {"*_loss, *_error", "mean cross-entropy in nats, and wrong images in percent, of the training and test set"},
   {"*_barrier", "to the same branch one level up: highest error on the straight line minus the mean of its ends; needs --points or --children"},
   {"*_instability", "mean barrier over all pairs of the network and its --children"},
+  {"*_height", "as the barrier, but above the straight line between the errors of the ends"},
+  {"collapsed", "layers without a weight that is left"},
   {"digest", "of parameters and batch-norm statistics: equal on every machine"},
   {"PREFIX.epochs.tsv", "a row per epoch of every training: loss and error of its batches and of the test set"},
   {"PREFIX.L00.safetensors", "the trained network of level 0, L01 of level 1 ...; PREFIX.L01.reinit.safetensors a control, .child1 a copy"},
@@ -975,6 +1118,7 @@ int main(int count, char **argument)
   else if (commands[c].run) {
     command = commands[c].command;
     parse(count - 2, argument + 2);
+    check_effects();
     broken = self_check();
     if (broken) fail("this build would not give the same bits as others: %s", broken);
     commands[c].run();

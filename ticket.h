@@ -23,7 +23,7 @@
 #pragma STDC FP_CONTRACT OFF
 #endif
 
-#define TICKET_VERSION "0.1.0"
+#define TICKET_VERSION "0.2.0"
 enum { LANES = 16 };     /* partial sums of every sum over a batch: lane = image index mod 16 */
 enum { TILE = 128 };     /* at most this many images side by side in memory; a multiple of LANES */
 enum { NAME_SIZE = 64 }; /* a tensor's name with its final zero */
@@ -35,6 +35,10 @@ enum { NAME_SIZE = 64 }; /* a tensor's name with its final zero */
 void fail_with(int status, const char *format, ...);
 #define fail(...) fail_with(1, __VA_ARGS__)
 #define fail_usage(...) fail_with(2, __VA_ARGS__)
+/* One line on stderr, "ticket: " and the message, for what a run does that its user may not expect. */
+void notice(const char *format, ...);
+/* What every message of a failure ends in from now on: what to do where more than one file is read so. */
+void advise(const char *text);
 /* Replaces the current line on stderr; a format that ends in a newline ends it. */
 void show_progress(const char *format, ...);
 /* count * size zeroed bytes, at least 1; fails naming `what` and the bytes asked for. Caller frees. */
@@ -43,12 +47,21 @@ void *allocate(size_t count, size_t size, const char *what);
 void *copy_of(const void *values, size_t n, size_t count, size_t size, const char *what);
 /* The three as one string. Caller frees. */
 char *join(const char *a, const char *between, const char *b);
-int file_exists(const char *path); /* whether it can be opened for reading */
+/* 64-bit FNV-1a of n bytes, going on from `hash`, which begins as FNV_START. */
+#define FNV_START 0xcbf29ce484222325u
+uint64_t fnv1a(uint64_t hash, const void *bytes, size_t n);
+/* A digest as 16 hexadecimal digits, in and as the caller's digits. */
+const char *digest_text(char digits[17], uint64_t digest);
+/* 1 or 0; fails if something is there that cannot be opened. Puts back an old file whose replacement
+ * was stopped halfway (Output). */
+int file_exists(const char *path);
+void remove_file(const char *path); /* if it is there; fails if it stays */
 /* The bytes of a file with a zero appended, its length in *size; fails if it cannot be read. Caller frees. */
 unsigned char *read_file(const char *path, size_t *size);
 
-/* A file being written under a temporary name (path + ".tmp") and renamed when complete, so that a
- * result is either the old one or the whole new one. One at a time. */
+/* A file being written under a temporary name (path.XXXXXXXX.tmp, of this process alone) and renamed
+ * when complete, so that a result is either the old one or the whole new one, whoever is killed when.
+ * A process that is killed may leave its temporary file. One at a time. */
 typedef struct {
   FILE *file;
   char *path, *temporary;
@@ -74,9 +87,12 @@ typedef struct {
   int entries, pairs;
   Entry *entry;
   char **key, **value; /* pairs of __metadata__, unescaped UTF-8 */
+  int checked;         /* the file had a checksum of all its bytes, which fits */
 } Safetensors;
-/* Fails, naming the file, on a length, JSON syntax, type, shape or offset that does not fit. F32 and U8 only. */
+/* Fails, naming the file, on a length, JSON syntax, type, shape, offset or checksum that does not fit.
+ * F32 and U8 only. */
 void safetensors_read(Safetensors *s, const char *path);
+/* Adds the checksum as the first pair, "checksum". */
 void safetensors_write(const Safetensors *s, const char *path);
 void safetensors_free(Safetensors *s); /* frees what safetensors_read allocated */
 /* The tensor or metadata value of that name, or NULL. */
@@ -398,14 +414,17 @@ enum { UNION, FIRST, SECOND, INTERSECTION };
  * Batch-norm statistics: likewise, or `recompute`d from the training set (in batches of net->batch). Leaves the net there. */
 void path(Net *net, const Dataset *data, const Solution *a, const float *bend, const Solution *b, int masking, int recompute,
           float from, float to, Place *place, int points);
-/* Prints such a path from s[0] to s[1], its places within [0,1] measured against the ends: highest error minus the mean of the
- * ends (barrier), above the straight line between them (height; Paul 2022), highest loss. */
-void print_path(Net *net, const Dataset *data, const Solution *s, const float *bend, int masking, int recompute, float from, float to,
-                int points);
+/* Prints such a path from s[0] to s[1], called name[0] and name[1]; its places within [0,1] measured against the ends:
+ * highest error minus the mean of the ends (barrier), above the straight line between them (height; Paul 2022), highest
+ * loss. "-" where a loss on the way is not finite; fails if one at an end, or on a curve, is. */
+void print_path(Net *net, const Dataset *data, const Solution *s, char *const *name, const float *bend, int masking,
+                int recompute, float from, float to, int points);
 /* Training and test error barrier, in percent, mean over all pairs of s[0..n): the highest error on the straight line of
  * `points` minus the mean of its two ends (Frankle et al. 2020). Between copies trained under different data orders it is the
- * linear interpolation instability. */
-void barriers(Net *net, const Dataset *data, const Solution *s, int n, int points, char text[2][32]);
+ * linear interpolation instability. height (or NULL): the highest error above the straight line between the errors of the
+ * ends, likewise: two ends of unequal error give a barrier without any hill, but no height. "-" as above. */
+void barriers(Net *net, const Dataset *data, const Solution *s, int n, int points, char barrier[2][32],
+              char height[2][32]);
 
 /* Repellent loss (Maene 2021, section 3): J = lambda / n sum over the n optima of cos^2(theta, theta_r), theta the surviving
  * prunable weights; a hook adds its gradient to the loss's. Created for the net's mask. */
@@ -426,11 +445,12 @@ void repel_hook(void *repel, Net *net, long step, int after);
 enum { ANGLE, COSINE_SIMILARITY, L2, L1, DISAGREEMENT, KL, JS };
 /* A row of n distances per solution. Over the prunable weights that survive in both: ANGLE 2 angle / pi (0 the same, 1
  * orthogonal), COSINE_SIMILARITY, L2, L1 (mean). Over the test set: DISAGREEMENT (percent of images with another prediction),
- * KL (row to column), JS: mean divergence in nats of the predicted distributions. */
+ * KL (row to column), JS: mean divergence in nats of the predicted distributions. "-" where there is
+ * none: no common weight, a norm that is 0 or too large, a prediction that is not finite. */
 void distances(Net *net, const Dataset *data, const Solution *s, int n, char **name, int what);
 /* What the loaded net is like: angle between the gradient of each batch of epoch 0 and that of the whole set (radians, mean)
  * and their norms, weights and units per layer, units that are 0 for every training image, histogram of surviving weights. */
-void probe(Net *net, const Dataset *data, uint64_t order_seed);
+void probe(Net *net, const Dataset *data, const char *name, uint64_t order_seed);
 /* Trains `bend` (from the middle of a and b) so that the mean training loss on the quadratic Bezier curve falls: per batch one
  * uniform t from RANDOM_CURVE, gradient 2 t (1-t) dW (Garipov 2018). bend: net->size values of the caller's. */
 void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, Training how, uint64_t seed, int quiet, float *bend);
@@ -446,12 +466,13 @@ typedef struct {
   long rate;       /* share of the surviving weights */
   long output_rate; /* the output layer's own rate, ranked alone; negative: as the others */
   long conv_rate;  /* the convolutions' own rate, ranked apart from dense layers; negative: as the others */
-  long density;    /* one-shot: prune every ranking to this share of its weights; negative: by the rates */
+  long density;    /* one-shot: prune every ranking whose rate is not 0 to this share of its weights; negative: by the rates */
 } Pruning;
 /* Masks in mask[net->size] the surviving prunable weights lowest by (|w|, index). Returns the largest |w| masked:
  * the pruning threshold (0 if none is). */
 float prune_magnitude(const Net *net, unsigned char *mask, const Pruning *how);
-/* Permutes the mask within each prunable tensor, or over all of them together. */
+/* Permutes the mask within each prunable tensor, or over all of them together, among the places that
+ * net->mask keeps. */
 void prune_shuffle(const Net *net, unsigned char *mask, uint64_t seed, uint32_t level, int together);
 
 /* What is trained at a level; TICKET first, the others are controls with the ticket's mask or size:
@@ -499,12 +520,11 @@ void imp(const Experiment *e);
 
 /* Instability analysis (Frankle et al. 2020, algorithm 1): trains to the end, and from each step at[0..n) (ascending) again
  * e->children copies, with the optimiser's memory of that step, under other data orders (level 0 + CHILD c). Prints a row per
- * step: mean barrier between all pairs of the copies and the first training, errors and digest of the last copy.
+ * step: mean barrier and height between all pairs of the copies and the first training, errors and digest of the last
+ * copy. Fails if one of them diverged.
  * mask: NULL or [net->size]. */
 void stability(const Experiment *e, const unsigned char *mask, const long *at, int n);
 
-/* A digest as 16 hexadecimal digits, in and as the caller's digits. */
-const char *digest_text(char digits[17], uint64_t digest);
 /* Sets weights and mask of the net from a checkpoint. Fails, naming `path`, on a missing or unknown tensor, a
  * wrong shape, a mask that is not 0 or 1, a weight that is not finite or a digest that does not fit. */
 void checkpoint_apply(Net *net, const Safetensors *s, const char *path);
