@@ -160,6 +160,7 @@ typedef struct {
   int child;             /* 0: the network itself; 1 ...: copies of it under other data orders */
   Repel repel;           /* from the branch's previous optima */
   long from;             /* first step */
+  int ended;             /* before the last level: that was said */
   float lr;              /* what replaces the schedule's learning rate, or 0 */
   Clock clock;
   time_t saved;
@@ -661,18 +662,21 @@ static int make_rewind(Loop *loop)
 }
 
 /* Whether the run ends above this level: its ticket would have no weight, or the same as the last. */
-static int is_last(const Loop *loop, const unsigned char *mask)
+static int is_last(Loop *loop, const unsigned char *mask)
 {
   const Pruning *p = &loop->e->pruning;
   const Net *net = &loop->net;
+  const int by_rate = p->rate > 0 || p->output_rate > 0 || p->conv_rate > 0;
+  const int wanted = p->density >= 0 ? p->density < MILLION : by_rate; /* --rate 0 asks for the same again */
   size_t before = net_prunable(net, 1), after = 0, j;
   int k;
   for (k = 0; k < net->tensors; k++)
     for (j = 0; net->tensor[k].prunable && j < net->tensor[k].size; j++) after += mask[net->tensor[k].offset + j];
-  if (after > 0 && (after < before || (p->density < 0 && p->rate <= 0 && p->output_rate <= 0 && p->conv_rate <= 0)))
-    return 0;
-  notice("level %d: %s; the run ends with level %d", loop->level,
-         after == 0 ? "no weight survives pruning" : "nothing is left to prune", loop->level - 1);
+  if (after > 0 && (after < before || !wanted)) return 0;
+  if (!loop->ended)
+    notice("level %d: %s; the run ends with level %d", loop->level,
+           after == 0 ? "no weight survives pruning" : "nothing is left to prune", loop->level - 1);
+  loop->ended = 1;
   return 1;
 }
 

@@ -275,7 +275,7 @@ static void apply_preset(const char *name)
 /* Reads --option value and --option=value into value[], other words into file[]. */
 static void parse(int count, char **argument)
 {
-  int i, k, lengths[2] = {0, 0};
+  int i, k;
   for (k = 0; k < OPTIONS; k++) value[k] = options[k].standard;
   file = allocate((size_t)count, sizeof *file, "file names");
   for (i = 0; i < count; i++) {
@@ -302,11 +302,9 @@ static void parse(int count, char **argument)
       continue;
     }
     if (!equals && i + 1 == count) fail_usage("--%s needs a value: %s", options[k].name, options[k].argument);
-    if (k == O_STEPS || k == O_EPOCHS) lengths[k == O_EPOCHS] = 1;
     set(k, equals ? equals + 1 : argument[++i], GIVEN);
     if (k == O_PRESET) apply_preset(value[O_PRESET]);
   }
-  if (lengths[0] && lengths[1]) fail_usage("--epochs and --steps say the same thing; give one of them");
   if (command & REPORT && files == 0) fail_usage("report takes result files or the PREFIX of runs, but none is given; see ticket help report");
   if (command & MEASURES && (command & PAIRS ? files != 2 : command == PROBE ? files != 1 : files == 0))
     fail_usage("%s takes %s, but %d %s given; see ticket help %s", command_name,
@@ -353,8 +351,9 @@ static uint64_t seed_of(int option) { return strtoull(value[*value[option] ? opt
 static void idle(int option, int has_no_effect, int other, const char *instead)
 {
   if (!has_no_effect || origin[option] != GIVEN) return;
-  fail_usage("--%s %s has no effect with --%s %s; %s", options[option].name,
-             options[option].kind == FLAG ? "" : value[option], options[other].name, value[other], instead);
+  fail_usage("--%s%s%s has no effect with --%s %s; %s", options[option].name,
+             options[option].kind == FLAG ? "" : " ", options[option].kind == FLAG ? "" : value[option],
+             options[other].name, value[other], instead);
 }
 
 /* A layer is pruned by a rate or to a density. */
@@ -410,7 +409,7 @@ static void say_schedule(const Training *how, long per_epoch)
     notice("--warmup %s: the training, --steps %s (%ld steps), ends inside it and never reaches --lr %s; for example "
            "--warmup %ldit", value[O_WARMUP], value[O_STEPS], how->steps, value[O_LR], how->steps / 10);
   if (how->schedule != STEP || how->milestone[how->milestones - 1] < how->steps) return;
-  span = how->milestone[how->milestones - 1] / 3 * 4 + 1;
+  span = (4 * how->milestone[how->milestones - 1] + 2) / 3;
   if (origin[O_MILESTONES] == PRESET) span = (long)amount(&options[O_STEPS], preset_steps, per_epoch, NULL);
   for (k = 0; k < how->milestones; k++)
     n += sprintf(list + n, "%s%.0fit", k ? "," : "",

@@ -141,8 +141,9 @@ is 'files left behind' '' "$(ls | grep '^x')"
 config() { sed -n "s/^# $2 = //p" "$1"; }
 
 group 'presets, overrides and --option=value'
-works 'preset' imp --lr 0.5 --preset lenet-mnist-lmc --steps 0it --levels=1 --seed=7 --model=lenet-5 --train-size 100 --out p
-is 'option before the preset' 0.0012 "$(config p.tsv lr)"
+refused 2 '--lr 0.5 stands before --preset lenet-mnist-lmc, which sets it to 0.0012' imp --lr 0.5 --preset lenet-mnist-lmc --steps 0it --out p
+works 'preset' imp --preset lenet-mnist-lmc --steps 0it --levels=1 --seed=7 --model=lenet-5 --train-size 100 --out p
+is 'of the preset: lr' 0.0012 "$(config p.tsv lr)"
 is 'option after the preset' 0it "$(config p.tsv steps)"
 is 'of the preset: init-scheme' glorot-normal "$(config p.tsv init-scheme)"
 is 'of the preset: scope' layer "$(config p.tsv scope)"
@@ -157,6 +158,63 @@ for preset in lenet-mnist lenet-mnist-lth lenet-mnist-openlth; do
 done
 works '--epochs 0' train --epochs 0 --train-size 50 --model lenet-5 --out p.zero
 is '--epochs 0 is recorded as' 0ep "$(config p.zero.tsv steps)"
+
+group 'options that have no effect under the others'
+none='--data synth --train-size 50 --model lenet-5 --steps 2it --batch 30'
+idle() # WORDS COMMAND...: refused, naming both
+{
+  words=$1
+  shift
+  refused 2 "$words" "$@" --out idle
+}
+idle '--milestones 1it has no effect with --schedule constant' train $none --milestones 1it
+idle '--gamma 0.5 has no effect with --schedule cosine' train $none --schedule cosine --gamma 0.5
+idle '--momentum 0.5 has no effect with --optimizer adam' train $none --momentum 0.5
+idle '--nesterov has no effect with --optimizer adam' train $none --nesterov
+idle '--nesterov has no effect with --momentum 0' train $none --optimizer sgd --nesterov --momentum 0
+idle '--conv-rate 0.1 has no effect with --model lenet-5' imp $none --conv-rate 0.1
+idle '--shortcut pad has no effect with --model lenet-5' train $none --shortcut pad
+idle '--bn-affine off has no effect with --model conv2-4' train $none --model conv2-4 --bn-affine off
+idle '--levels 3 has no effect with --one-shot 0.5' imp $none --one-shot 0.5 --levels 3
+idle '--rate 0.5 has no effect with --one-shot 0.5' imp $none --one-shot 0.5 --rate 0.5
+idle '--one-shot 0.5 and --output-rate 0.1 contradict each other' imp $none --one-shot 0.5 --output-rate 0.1
+idle '--one-shot 0.5 and --output-rate 0.1 of the preset contradict each other' imp --preset lenet-mnist-lth --steps 2it --train-size 50 --one-shot 0.5
+idle '--repel-set last has no effect with --repel 0' imp $none --repel-set last
+idle '--repel 2 has no effect with --levels 1' imp $none --levels 1 --repel 2
+idle '--retrain lr has no effect with --levels 1' imp $none --levels 1 --retrain lr
+idle '--points 5 has no effect with --levels 1' imp $none --levels 1 --points 5
+idle 'shuffle is trained from level 1 on, but --levels is 1' imp $none --levels 1 --branches shuffle
+idle '--lr 0.1 stands before --preset lenet-mnist' imp --lr 0.1 --preset lenet-mnist --steps 2it
+idle '--rate 0.9999999: has more than 6 decimals; write 1.000000' imp $none --rate 0.9999999
+refused 2 '--out idle/: names a folder' train $none --out idle/
+refused 2 '--seed 2 has no effect with --order-seed 3' batches --data synth --train-size 50 --steps 1it --seed 2 --order-seed 3
+works 'a start' train $none --steps 0it --out idle
+refused 2 '--init-scheme glorot-normal has no effect with --init idle.L00.safetensors' train $none --init idle.L00.safetensors --init-scheme glorot-normal --out idle2
+works 'which reinit needs' imp $none --init idle.L00.safetensors --init-scheme glorot-normal --branches reinit --levels 1 --out idle2
+if "$ticket" bench --model lenet-3 --threads 2 >out 2>err; then
+  is 'bench, two threads: numbers' 0 "$(grep -c 'inf\|nan\|	0\.000' out)"
+  is 'bench, two threads: rows' 6 "$(grep -c '^[0-9]' out)"
+else is 'threads' 'ticket: --threads 2 has no effect: this build has no threads; build with make OPENMP=1, or leave it out' "$(cat err)"; fi
+
+group 'schedules that do not come to their end'
+told() # WORDS OPTION...: trained, and said in one line
+{
+  words=$1
+  shift
+  rm -f told.*
+  works "$*" train $none --quiet "$@" --out told
+  is "$*: lines" 1 "$(wc -l <"$room/err" | tr -d ' ')"
+  grep -qF -e "$words" "$room/err" && good || bad "$*" "a line with '$words'" "$(cat "$room/err")"
+}
+told '--warmup 30000it: the training, --steps 2it (2 steps), ends inside it and never reaches --lr 0.0012' --warmup 30000it
+told 'does not reach the last of them, where the learning rate would fall; for example --milestones 10it,15it' --steps 10ep --schedule step --milestones 40ep,60ep
+told 'does not reach the last of them' --steps 10ep --schedule step --milestones 4ep,10ep
+rm -f told.*
+works 'a preset cut short' train --preset resnet20-large-batch --data synth-rgb --train-size 40 --batch 20 --model resnet8-2 --epochs 1 --quiet --out told
+is 'a preset cut short: said' 'ticket: --milestones 56ep,71ep: the training, --steps 1ep (2 steps), does not reach the last of them, where the learning rate would fall; for example --milestones 1it,1it' "$(cat err)"
+rm -f told.*
+works 'one that does' train $none --quiet --steps 10ep --schedule step --milestones 4ep,9ep --warmup 3it --out told
+is 'one that does: said' '' "$(cat err)"
 
 # ==== imp ====================================================================================
 
@@ -178,18 +236,18 @@ group 'imp with every branch'
 mkdir a
 works 'imp' imp $tiny --levels 3 --branches reinit,reinit-fresh,shuffle,random --out a/a
 cp out table
-is 'header of a.tsv' 'level branch weights density threshold train_loss train_error test_loss test_error train_barrier test_barrier train_instability test_instability digest' \
+is 'header of a.tsv' 'level branch weights density threshold train_loss train_error test_loss test_error train_barrier test_barrier train_instability test_instability train_height test_height collapsed digest' \
   "$(grep '^level' a/a.tsv | tr '\t' ' ')"
 is 'rows' '0 ticket,0 reinit,0 reinit-fresh,1 ticket,1 reinit,1 reinit-fresh,1 shuffle,1 random,2 ticket,2 reinit,2 reinit-fresh,2 shuffle,2 random,' \
   "$(awk -F'\t' '/^[0-9]/ {printf "%s %s,", $1, $2}' a/a.tsv)"
-is 'fields in a row' 14 "$(awk -F'\t' '/^[0-9l]/ {print NF}' a/a.tsv | sort -u)"
+is 'fields in a row' 17 "$(awk -F'\t' '/^[0-9l]/ {print NF}' a/a.tsv | sort -u)"
 for branch in ticket reinit reinit-fresh; do
   is "weights of $branch" '15980 12784 10227' "$(column a/a.tsv 3 $branch)"
   is "density of $branch" '100.0000 80.0000 63.9987' "$(column a/a.tsv 4 $branch)"
 done
 for branch in shuffle random; do is "weights of $branch" '12784 10227' "$(column a/a.tsv 3 $branch)"; done
-is 'digests' 13 "$(awk -F'\t' '/^[0-9]/ {print $14}' a/a.tsv | grep -c '^[0-9a-f]\{16\}$')"
-is 'different digests' 13 "$(awk -F'\t' '/^[0-9]/ {print $14}' a/a.tsv | sort -u | wc -l | tr -d ' ')"
+is 'digests' 13 "$(awk -F'\t' '/^[0-9]/ {print $17}' a/a.tsv | grep -c '^[0-9a-f]\{16\}$')"
+is 'different digests' 13 "$(awk -F'\t' '/^[0-9]/ {print $17}' a/a.tsv | sort -u | wc -l | tr -d ' ')"
 awk -F'\t' '/^[0-9]/ {e[$1, $2] = $9; d[$1] = $4; if ($1 > n) n = $1}
   function cell(l, b) {return (l, b) in e ? e[l, b] : "-"}
   END {print "level\tdensity\tticket\treinit\treinit-fresh\tshuffle\trandom"
@@ -203,7 +261,7 @@ done
 cat a/* | grep -qaF "$room" && bad 'result files' 'nothing of this machine' "$room" || good
 is 'files' 'a.L00.reinit-fresh.safetensors a.L00.reinit.safetensors a.L00.safetensors a.L01.random.safetensors a.L01.reinit-fresh.safetensors a.L01.reinit.safetensors a.L01.safetensors a.L01.shuffle.safetensors a.L02.random.safetensors a.L02.reinit-fresh.safetensors a.L02.reinit.safetensors a.L02.safetensors a.L02.shuffle.safetensors a.epochs.tsv a.rewind.safetensors a.tsv' \
   "$(ls a | tr '\n' ' ' | sed 's/ $//')"
-for row in $(awk -F'\t' '/^[0-9]/ {print $1 ":" ($2 == "ticket" ? "" : "." $2) ":" $14}' a/a.tsv); do
+for row in $(awk -F'\t' '/^[0-9]/ {print $1 ":" ($2 == "ticket" ? "" : "." $2) ":" $17}' a/a.tsv); do
   level=${row%%:*} branch=${row#*:} digest=${row##*:}
   branch=${branch%:*}
   is "digest in a.L0$level$branch.safetensors" "$digest" "$(digest_in a/a.L0$level$branch.safetensors)"
@@ -242,8 +300,8 @@ same 'files' before after
 
 group 'another command with the same --out is refused and changes nothing'
 for other in '--lr 0.0013' '--seed 2' '--order-seed 1' '--levels 4' '--levels 2' '--rate 0.3' '--branches reinit' '--steps 31it' '--train-size 660' \
-  '--batch 61' '--optimizer sgd' '--scope layer' '--rewind 1it' '--data synth-rgb' '--model lenet-20-11' '--retrain lr' '--one-shot 0.5' \
-  '--output-rate 0.2' '--init-scheme glorot-normal' '--nesterov' '--warmup 1it' '--init a/a.L00.safetensors'; do
+  '--batch 61' '--optimizer sgd' '--scope layer' '--rewind 1it' '--data synth-rgb' '--model lenet-20-11' '--retrain lr' \
+  '--output-rate 0.2' '--init-scheme glorot-normal' '--optimizer sgd --nesterov' '--warmup 1it' '--init a/a.L00.safetensors'; do
   refused 1 a/a.tsv imp $tiny --levels 3 --branches reinit,reinit-fresh,shuffle,random $other --out a/a
 done
 refused 1 a/a.tsv train $tiny --out a/a
@@ -255,6 +313,7 @@ mkdir part
 cp a/* part
 for rows in 0 4 11; do # as if it had been stopped there, with later checkpoints half done
   awk -F'\t' -v rows=$rows '!/^[0-9]/ || n++ < rows' a/a.tsv >part/a.tsv
+  sign part/a.tsv
   [ $rows = 0 ] && rm part/*.safetensors
   [ $rows = 4 ] && rm part/*.L02* part/*.L01.random*
   (cd part && "$ticket" imp $tiny --levels 3 --branches reinit,reinit-fresh,shuffle,random --out a --quiet >../out 2>../err)
@@ -267,7 +326,7 @@ done
 group 'PREFIX.epochs.tsv: a row per epoch'
 works 'imp' imp --model lenet-12-9 --train-size 330 --batch 50 --steps 17it --rewind 10it --levels 2 --rate 0.5 --branches reinit --children 1 \
   --schedule cosine --quiet --out ep # 7 steps an epoch
-is 'configuration' "$(grep '^#' ep.tsv)" "$(grep '^#' ep.epochs.tsv)"
+is 'configuration' "$(grep '^#' ep.tsv | tail -n +2)" "$(grep '^#' ep.epochs.tsv | tail -n +2)"
 is 'a ticket begins in the middle of epoch 2, its end is in that of epoch 3' '0:1:7 0:2:14 0:3:17 1:2:14 1:3:17' \
   "$(awk -F '\t' '$2 == "ticket" && $3 == 0 {printf "%s%s:%s:%s", s, $1, $5, $6; s = " "}' ep.epochs.tsv)"
 is 'copies' '0:0:3 0:1:2 1:0:2 1:1:2' "$(awk -F '\t' '$2 == "ticket" {n[$1 ":" $3]++} END {for (k in n) print k ":" n[k]}' ep.epochs.tsv | sort | tr '\n' ' ' | sed 's/ $//')"
@@ -298,7 +357,18 @@ counts 'layer 0.333' 2 '15980 10659 7110' '6976 89 45' --scope layer --levels 3 
 counts 'output rate, layer' 2 '15980 12794 10244' '10035 128 81' --scope layer --output-rate 0.1 --levels 3
 counts 'output rate 0, layer' 2 '15980 12804 10263' '10035 128 100' --scope layer --output-rate 0 --levels 3
 counts 'rate 0' 1 '15980 15980' '15680 200 100' --rate 0 --levels 2
-counts 'rate 1' 1 '15980 0' '0 0 0' --rate 1 --levels 2
+rm -f c.*
+for all in '1 --levels 2:no weight survives pruning; the run ends with level 0' '0.000001 --levels 2:nothing is left to prune; the run ends with level 0'; do
+  works "rate ${all%%:*}" imp $small --rate ${all%%:*} --out c
+  is "rate ${all%%:*}: said" "ticket: level 1: ${all#*:}" "$(cat err)"
+  is "rate ${all%%:*}: levels" 15980 "$(column c.tsv 3)"
+  is "rate ${all%%:*}: files" 'c.L00.safetensors c.epochs.tsv c.rewind.safetensors c.tsv' "$(ls c.* | tr '\n' ' ' | sed 's/ $//')"
+  sums . | grep '/c\.' >ended
+  works "rate ${all%%:*}, again" imp $small --rate ${all%%:*} --out c
+  sums . | grep '/c\.' >again
+  same "rate ${all%%:*}, again: files" ended again
+  rm -f c.*
+done
 rm -f c.*
 works 'output rate, global' imp $small --output-rate 0.1 --levels 3 --out c
 is 'weights with --output-rate 0.1' '15980 12794 10244' "$(column c.tsv 3)"
@@ -308,25 +378,25 @@ group 'rewinding and retraining'
 works '--rewind 10it' imp $tiny --levels 2 --rewind 10it --out r
 works 'train 10it' train $tiny --steps 10it --out r10
 is 'weights' '15980 12784' "$(column r.tsv 3)"
-data_of r.rewind.safetensors >r.data
-data_of r10.L00.safetensors >r10.data
+data_of r.rewind.safetensors | head -c $((4 * floats)) >r.data # then the optimiser's memory
+data_of r10.L00.safetensors | head -c $((4 * floats)) >r10.data
 same 'the rewind point is the network of step 10' r.data r10.data
 header_of r.rewind.safetensors | grep -q '"step":"10"' && good || bad 'rewind file' '"step":"10"' "$(header_of r.rewind.safetensors)"
 works 'train 30it' train $tiny --out r30
-is 'level 0 is as without rewinding' "$(column r30.tsv 14)" "$(column r.tsv 14 | cut -d' ' -f 1)"
-is 'rewinding to 0 differs' 1 "$([ "$(column r.tsv 14 | cut -d' ' -f 2)" != "$(column a/a.tsv 14 | cut -d' ' -f 2)" ] && echo 1)"
+is 'level 0 is as without rewinding' "$(column r30.tsv 17)" "$(column r.tsv 17 | cut -d' ' -f 1)"
+is 'rewinding to 0 differs' 1 "$([ "$(column r.tsv 17 | cut -d' ' -f 2)" != "$(column a/a.tsv 17 | cut -d' ' -f 2)" ] && echo 1)"
 for retrain in weights lr finetune; do # from the last step no training is left: the pruned network itself
   works "--retrain $retrain from the end" imp $tiny --levels 3 --retrain $retrain --rewind 30it --out e.$retrain
   is "weights, --retrain $retrain" '15980 12784 10227' "$(column e.$retrain.tsv 3)"
-  is "digests, --retrain $retrain" "$(column e.weights.tsv 14)" "$(column e.$retrain.tsv 14)"
+  is "digests, --retrain $retrain" "$(column e.weights.tsv 17)" "$(column e.$retrain.tsv 17)"
 done
 for retrain in weights lr finetune; do
   works "--retrain $retrain" imp $tiny --levels 3 --retrain $retrain --out f.$retrain
   works "--retrain $retrain, cosine" imp $tiny --levels 3 --retrain $retrain --schedule cosine --out g.$retrain
   is "weights, --retrain $retrain" '15980 12784 10227' "$(column f.$retrain.tsv 3)"
 done
-is 'finetune is lr under a constant schedule' "$(column f.lr.tsv 14)" "$(column f.finetune.tsv 14)"
-is 'three different networks under cosine' 3 "$(for retrain in weights lr finetune; do column g.$retrain.tsv 14 | cut -d' ' -f 2; done | sort -u | wc -l | tr -d ' ')"
+is 'finetune is lr under a constant schedule' "$(column f.lr.tsv 17)" "$(column f.finetune.tsv 17)"
+is 'three different networks under cosine' 3 "$(for retrain in weights lr finetune; do column g.$retrain.tsv 17 | cut -d' ' -f 2; done | sort -u | wc -l | tr -d ' ')"
 
 group 'no optimiser revives a masked weight'
 number=0
@@ -336,7 +406,7 @@ for how in '--optimizer sgd --lr 0.05 --weight-decay 0.01' '--optimizer sgd --lr
   works "$how" imp $tiny --levels 4 --rate 0.6 --branches reinit,shuffle,random $how --out w$number --quiet
   is "weights with $how" '15980 6392 2557 1023' "$(column w$number.tsv 3)"
   for file in w$number.L0[123]*.safetensors; do is "revived with $how: $file" '0 0 15980' "$(revived $file)"; done
-  [ "$(column w$number.tsv 14 | cut -d' ' -f 4)" != "$(digest_in w$number.rewind.safetensors)" ] && good || bad "$how" 'training' 'none'
+  [ "$(column w$number.tsv 17 | cut -d' ' -f 4)" != "$(digest_in w$number.rewind.safetensors)" ] && good || bad "$how" 'training' 'none'
 done
 
 # ==== train, --init, batches, data ===========================================================
@@ -347,7 +417,7 @@ data_of i.L00.safetensors >i.data
 data_of a/a.rewind.safetensors >a.data
 same 'train --steps 0it writes the initialisation' i.data a.data
 works '--init of the initialisation' train $tiny --init i.L00.safetensors --out j
-is 'training from it' "$(column a/a.tsv 14 | cut -d' ' -f 1)" "$(column j.tsv 14)"
+is 'training from it' "$(column a/a.tsv 17 | cut -d' ' -f 1)" "$(column j.tsv 17)"
 is 'init-digest: hexadecimal digits' 16 "$(config j.tsv init-digest | tr -dc 0-9a-f | wc -c | tr -d ' ')"
 works '--init of a ticket' train $tiny --steps 0it --init a/a.L02.safetensors --out k
 is 'weights' 10227 "$(column k.tsv 3)"
@@ -369,11 +439,11 @@ is 'files left behind' '' "$(ls | grep '^n\.')"
 for option in '--seed 2' '--init-scheme kaiming-uniform' '--init-scheme glorot-normal'; do
   rm -f o.*
   works "$option" train $tiny --steps 0it $option --out o
-  [ "$(column o.tsv 14)" != "$(column i.tsv 14 2>/dev/null)" ] && good || bad "$option" 'another initialisation' 'the same'
+  [ "$(column o.tsv 17)" != "$(column i.tsv 17 2>/dev/null)" ] && good || bad "$option" 'another initialisation' 'the same'
 done
 rm -f o.*
 works '--order-seed 2' train $tiny --order-seed 2 --out o
-[ "$(column o.tsv 14)" != "$(column j.tsv 14)" ] && good || bad '--order-seed 2' 'another network' 'the same'
+[ "$(column o.tsv 17)" != "$(column j.tsv 17)" ] && good || bad '--order-seed 2' 'another network' 'the same'
 
 group 'batches: every image once an epoch'
 works 'batches' batches --train-size 600 --batch 64 --steps 2ep --levels 2

@@ -217,7 +217,10 @@ rm -f y.*
 head -c 220 data >unmasked
 pack unmasked "$(printf '%s' "$bare" | sed 's/,"mask[^}]*}//g')" >z.safetensors
 works 'under a mask' train $tiny --init $good --steps 0it --out y
-refused 1 y.tsv train $tiny --init z.safetensors --steps 0it --out y
+run train $tiny --init z.safetensors --steps 0it --out y
+is 'the zeros are said' 'ticket: z.safetensors: 21 weights are 0 but not masked, so they are trained like the others' "$(head -n 1 "$room/err")"
+sed -i 1d "$room/err"
+said 'another start' 1 'y.tsv: holds another run'
 
 for n in 0 1 7 8 9 50 $((head_size - 1)) $head_size $((head_size + 1)) $((head_size + 219)) $((size - 43)) $((size - 42)) $((size - 1)); do
   head -c $n $good >z.safetensors
@@ -288,12 +291,14 @@ for extra in conv.weight mask.x fc_layers.00.weight optimizer; do
   damaged "an extra tensor $extra" ''
 done
 pack data "$(printf '%s' "$header" | sed 's/"digest":"[0-9a-f]*"/"digest":"0123456789abcdef"/')" >z.safetensors
-damaged 'another digest' 'its values have digest'
+damaged 'another digest' 'its checksum does not fit'
+pack data "$(printf '%s' "$header" | sed 's/"checksum":"[0-9a-f]*",//; s/"digest":"[0-9a-f]*"/"digest":"0123456789abcdef"/')" >z.safetensors
+damaged 'another digest without a checksum' 'its values have digest'
 for at in 0 3 100 219; do # a bit of the weights
   cp $good z.safetensors
   old=$(od -An -v -tu1 -j $((head_size + at)) -N1 $good | tr -d ' ')
   printf "\\$(printf %03o $((old ^ 1)))" | dd of=z.safetensors bs=1 seek=$((head_size + at)) conv=notrunc 2>/dev/null
-  damaged "a bit changed in byte $at" ''
+  damaged "a bit changed in byte $at" 'its checksum does not fit'
 done
 for value in '\0\0\300\177' '\0\0\300\377' '\1\0\200\177' '\0\0\200\177' '\0\0\200\377'; do # NaNs, infinities
   for at in 48 180 216; do # biases, that no mask covers
@@ -321,6 +326,7 @@ stopped() # FOLDER
   mkdir $1
   cp c2.rewind.safetensors c2.L00.safetensors c2.epochs.tsv $1 # of the epochs more than it knows: killed while it trained
   grep -v '^1' c2.tsv >$1/c2.tsv
+  sign $1/c2.tsv
   sums $1 >before
 }
 unchanged()
@@ -343,7 +349,7 @@ for file in tsv epochs.tsv rewind.safetensors L00.safetensors L01.safetensors; d
   [ $file = tsv ] && mv run/c2.tsv was
   rm -f run/c2.$file
   mkdir run/c2.$file
-  [ $file = rewind.safetensors ] || [ $file = L00.safetensors ] && grep -v '^0' run/c2.tsv >was && mv was run/c2.tsv
+  [ $file = rewind.safetensors ] || [ $file = L00.safetensors ] && grep -v '^0' run/c2.tsv >was && mv was run/c2.tsv && sign run/c2.tsv
   goes_on run/c2
   said "a folder c2.$file" 1 "run/c2.$file"
   is "a folder c2.$file: left behind" '' "$(ls run | grep tmp)"
@@ -361,35 +367,84 @@ sums run >before
 goes_on run/c2
 said 'a foreign c2.tsv' 1 run/c2.tsv
 unchanged run 'a foreign c2.tsv'
-for spoiled in 's/^0.ticket/0\tother/' '$s/[0-9a-f]*$/0123456789abcdef/' '$s/[0-9a-f]\{6\}$//' '$d' '1s/.*/# ticket = 9.9.9/' '1d'; do
-  stopped run
-  sed "$spoiled" c2.tsv >run/c2.tsv
-  [ "$spoiled" = '$s/[0-9a-f]*$/0123456789abcdef/' ] && grep -v '^1' c2.tsv | sed "$spoiled" >run/c2.tsv
-  sums run >before
-  goes_on run/c2
-  if [ "$spoiled" = '$d' ]; then is 'a row less' 0 $status; continue; fi
-  said "c2.tsv changed by $spoiled" 1 run/c2
-  unchanged run "c2.tsv changed by $spoiled"
-done
-for spoiled in '$s/^1.ticket/0\tother/' '$s/^/99999999999999/' '1d' '$s/$/\n0\tticket\t0/' 's/^level/table/'; do
-  stopped run
-  sed "$spoiled" c2.epochs.tsv >run/c2.epochs.tsv
-  sums run >before
-  goes_on run/c2
-  said "c2.epochs.tsv changed by $spoiled" 1 run/c2.epochs.tsv
-  unchanged run "c2.epochs.tsv changed by $spoiled"
+for signed in no yes; do # without a checksum that fits, and made to fit
+  for spoiled in 's/^0.ticket/0\tother/' '$s/[0-9a-f]*$/0123456789abcdef/' '$s/[0-9a-f]\{6\}$//' '$d' 's/^# ticket.*/# ticket = 9.9.9/' '1d' '2d'; do
+    stopped run
+    if [ "$spoiled" = '$d' ]; then cp c2.tsv run/c2.tsv; fi
+    sed -i "$spoiled" run/c2.tsv
+    [ $signed = yes ] && sign run/c2.tsv
+    sums run >before
+    goes_on run/c2
+    if [ "$spoiled" = '$d' ] && [ $signed = yes ]; then
+      is 'a row less' 0 $status
+      same 'a row less' run/c2.tsv c2.tsv
+      continue
+    fi
+    said "c2.tsv changed by $spoiled" 1 run/c2
+    unchanged run "c2.tsv changed by $spoiled"
+  done
+  for spoiled in '$s/^1.ticket/0\tother/' '$s/^/99999999999999/' '2d' '$s/$/\n0\tticket\t0/' 's/^level/table/' 's/^# seed = 1/# seed = 2/'; do
+    stopped run
+    sed "$spoiled" c2.epochs.tsv >run/c2.epochs.tsv
+    [ $signed = yes ] && sign run/c2.epochs.tsv
+    sums run >before
+    goes_on run/c2
+    said "c2.epochs.tsv changed by $spoiled" 1 run/c2.epochs.tsv
+    unchanged run "c2.epochs.tsv changed by $spoiled"
+    rm run/c2.epochs.tsv
+    goes_on run/c2
+    is 'and without it' 0 $status
+    same "c2.epochs.tsv changed by $spoiled: made anew" c2.epochs.tsv run/c2.epochs.tsv
+  done
 done
 stopped run
-rm run/c2.tsv
-echo 'another run' >run/c2.epochs.tsv
+head -c $(($(wc -c <c2.tsv) - 20)) c2.tsv >run/c2.tsv
+sums run >before
 goes_on run/c2
-same 'without the table a run starts over' c2.epochs.tsv run/c2.epochs.tsv
+said 'c2.tsv cut short' 1 'run/c2.tsv: was changed or damaged: its checksum does not fit; remove it'
+unchanged run 'c2.tsv cut short'
 stopped run
 head -c 900 c2.L00.safetensors >run/c2.L00.safetensors
 sums run >before
 goes_on run/c2
-said 'a finished network that is truncated' 1 run/c2.L00.safetensors
+said 'a finished network that is truncated' 1 'run/c2.L00.safetensors: ...remove it, and the same command makes it anew'
 unchanged run 'a finished network that is truncated'
+rm run/c2.L00.safetensors
+goes_on run/c2
+is 'and without it' 0 $status
+for file in c2.*; do same "$file after a network was removed" $file run/$file; done
+stopped run
+works 'the same with another seed' imp $tiny --steps 1ep --levels 2 --rate 0.5 --seed 2 --out s2
+for file in rewind.safetensors L00.safetensors epochs.tsv; do
+  stopped run
+  cp s2.$file run/c2.$file
+  sums run >before
+  goes_on run/c2
+  said "$file of another seed" 1 "run/c2.$file: ...another run"
+  unchanged run "$file of another seed"
+done
+rm s2.*
+if [ "$(id -u)" != 0 ]; then as_user= user=yes
+elif command -v setpriv >/dev/null && cp "$ticket" program && chmod 755 program good . && chmod 644 good/* &&
+  setpriv --reuid=65534 --regid=65534 --clear-groups ./program help >/dev/null 2>&1; then
+  as_user='setpriv --reuid=65534 --regid=65534 --clear-groups' user=yes
+else user=
+fi
+if [ "$user" ]; then # what cannot be read is not what is not there
+  for file in tsv epochs.tsv rewind.safetensors L00.safetensors; do
+    stopped run
+    chmod 777 run
+    chmod 666 run/*
+    chmod 0 run/c2.$file
+    status=0
+    $as_user ./program imp $tiny --steps 1ep --levels 2 --rate 0.5 --seed 2 --out run/c2 --quiet >out 2>err || status=$?
+    chmod 644 run/*
+    is "c2.$file cannot be read" 1 $status
+    unchanged run "c2.$file cannot be read"
+  done
+else
+  skip 'files that cannot be read: root can read everything, and there is no setpriv'
+fi
 
 group 'read-only folder'
 stopped run
@@ -413,19 +468,6 @@ chmod 755 run
 
 group 'full disk'
 if [ -c /dev/full ]; then
-  for file in tsv epochs.tsv rewind.safetensors L00.safetensors L01.safetensors; do
-    stopped run
-    case $file in rewind* | L00*)
-      grep -v '^[01]' c2.tsv >run/c2.tsv # from its start
-      grep -v '^1' c2.epochs.tsv >run/c2.epochs.tsv # written before the checkpoint
-      sums run >before ;;
-    esac
-    ln -s /dev/full run/c2.$file.tmp
-    goes_on run/c2
-    said "c2.$file on a full disk" 1 "run/c2.$file: cannot be written"
-    is "c2.$file: left behind" '' "$(ls run | grep tmp)"
-    unchanged run "c2.$file on a full disk"
-  done
   for command in "data" "batches --steps 1ep" "imp $tiny --steps 1ep --levels 2 --rate 0.5 --quiet --out c2" 'verify' 'help' 'help imp' 'help --man' 'help --completion' '--version'; do
     status=0
     "$ticket" $command >/dev/full 2>err || status=$?
@@ -457,7 +499,7 @@ if (trap '' XFSZ && ulimit -f 1000) 2>/dev/null; then # blocks of 512 bytes
   status=0
   (trap '' XFSZ; ulimit -f 1000; exec "$ticket" imp $big --levels 2 --out f) >out 2>err || status=$?
   said 'a limit on file sizes' 1 'f.rewind.safetensors: cannot be written'
-  is 'left behind' f.tsv "$(ls -d f.* | tr '\n' ' ' | sed 's/ $//')"
+  is 'left behind' 'f.epochs.tsv f.tsv' "$(ls -d f.* | tr '\n' ' ' | sed 's/ $//')"
   "$ticket" imp $big --levels 2 --out f >/dev/null 2>&1
   is 'and then without the limit' 0 $?
 else
@@ -529,7 +571,6 @@ if [ "$snapshot" ]; then
   # what a kill can leave: the resume file of a finished network, and half of a temporary file
   cp -r once stale
   cp snapshot/k.resume.safetensors stale
-  printf half >stale/k.resume.safetensors.tmp
   works 'a finished run with leftovers' $killed --out stale/k --quiet
   sums stale >after
   same 'leftovers are removed' before after
@@ -557,12 +598,16 @@ if [ "$snapshot" ]; then
     pack data "$(printf '%s' "$header" | sed "s/\"step\":\"[0-9]*\"/\"step\":\"$step\"/")" >stale/$resume
     refused 1 stale/$resume $killed --out stale/k --quiet
   done
-  # of another run: trained from the start of that network instead
+  # of another run
   rm -rf stale
   cp -r snapshot stale
-  pack data "$(printf '%s' "$header" | sed 's/"seed":"1"/"seed":"2"/')" >stale/$resume
-  works 'the resume file of another run' $killed --out stale/k --quiet
+  data_of snapshot/$resume >data
+  works 'another seed' $killed --seed 2 --out other --quiet
+  cp other.L00.safetensors stale/$resume
+  refused 1 "stale/$resume: is of another run (seed = 2, now 1)" $killed --out stale/k --quiet
+  rm stale/$resume
+  works 'and without it' $killed --out stale/k --quiet
   sums stale >after
-  same 'the resume file of another run: files' before after
+  same 'without the resume file: files' before after
 fi
 finish

@@ -93,14 +93,22 @@ said() # WHAT STATUS WORDS: the same of the run just made
   else good; fi
 }
 
-# Names, lengths and checksums of all files of a folder.
-sums() { (cd "$1" && find . -type f -exec cksum {} + | sort -k 3); }
+# Names, lengths and checksums of all files of a folder but the temporary ones that killed processes left.
+sums() { (cd "$1" && find . -type f ! -name '*.tmp' -exec cksum {} + | sort -k 3); }
 
 now() # milliseconds
 {
   t=$(date +%s%N)
   case $t in *N) t=$(date +%s)000000000 ;; esac
   echo "${t%??????}"
+}
+
+# Gives a table that was changed the checksum of what it is now: FNV-1a of all after the first line.
+sign() # FILE
+{
+  hash=-3750763034362895579
+  for byte in $(tail -n +2 "$1" | od -An -v -tu1); do hash=$(((hash ^ byte) * 1099511628211)); done
+  { printf '# checksum = %016x\n' $hash; tail -n +2 "$1"; } >"$1.signed" && mv "$1.signed" "$1"
 }
 
 # ---- safetensors files, read with od: F32 tensors come first in the data, U8 (the masks) last ----------

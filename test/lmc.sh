@@ -10,27 +10,43 @@ column() # FILE LEVEL BRANCH NAME: a field of PREFIX.tsv
   awk -F '\t' -v l="$2" -v b="$3" -v n="$4" '/^level/ {for (i = 1; i <= NF; i++) if ($i == n) c = i} $1 == l && $2 == b {print $c}' "$1"
 }
 value() { sed -n "s/^# $1 = //p" out; } # of the run just made
+# names of the layers without a weight, by the masks in the file
+kept_layers()
+{
+  data_of "$1" | tail -c $((784 * 12 + 12 * 9 + 9 * 10)) | od -An -v -tu1 | tr -s ' ' '\n' | sed '/^$/d' |
+    awk '{n[NR <= 9408 ? 0 : NR <= 9516 ? 1 : 2] += $1}
+      END {if (!n[0]) t = "fc_layers.0.weight"; if (!n[1]) t = t (t ? "," : "") "fc_layers.1.weight"; if (!n[2]) t = t (t ? "," : "") "fc.weight"; print t ? t : "-"}'
+}
 place() { awk -F '\t' -v p="$1" -v c="$2" '$1 == p {print $c}' out; }
 
 group 'imp: children and barriers'
 works 'a run with children' imp $small --levels 3 --rate 0.5 --branches reinit,shuffle --children 2 --points 7 --quiet --out c
 works 'the same without' imp $small --levels 3 --rate 0.5 --branches reinit,shuffle --quiet --out p
 is 'files of children' 16 "$(ls c.*child*.safetensors | wc -l | tr -d ' ')"
-is 'the networks are the same' "$(grep -v '^#' p.tsv | cut -f 1-9,14)" "$(grep -v '^#' c.tsv | cut -f 1-9,14)"
-is 'nothing measured' '-' "$(grep '^[0-9]' p.tsv | cut -f 10-13 | tr '\t' '\n' | sort -u)"
+is 'the networks are the same' "$(grep -v '^#' p.tsv | cut -f 1-9,17)" "$(grep -v '^#' c.tsv | cut -f 1-9,17)"
+is 'nothing measured' '-' "$(grep '^[0-9]' p.tsv | cut -f 10-16 | tr '\t' '\n' | sort -u)"
 is 'no barrier at the first level' '- -' "$(column c.tsv 0 ticket train_barrier) $(column c.tsv 1 shuffle test_barrier)"
 [ "$(cksum <c.L01.child1.safetensors)" != "$(cksum <c.L01.child2.safetensors)" ] && good || bad 'children' 'different ones' 'equal files'
 for branch in ticket reinit; do
   [ $branch = ticket ] && b= || b=.$branch
   works "lmc of $branch" lmc c.L01$b.safetensors c.L02$b.safetensors --points 7
   is "barriers of $branch" "$(column c.tsv 2 $branch train_barrier) $(column c.tsv 2 $branch test_barrier)" "$(value train_barrier) $(value test_barrier)"
+  is "heights of $branch" "$(column c.tsv 2 $branch train_height) $(column c.tsv 2 $branch test_height)" "$(value train_height) $(value test_height)"
 done
 works 'one child' imp $small --levels 1 --children 1 --points 7 --quiet --out o
 works 'lmc of a network and its child' lmc o.L00.safetensors o.L00.child1.safetensors --points 7
 is 'instability' "$(column o.tsv 0 ticket train_instability) $(column o.tsv 0 ticket test_instability)" "$(value train_barrier) $(value test_barrier)"
 works 'stability' stability $small --points 7 --at 0,1ep,3ep
-is 'from step 0' "$(column o.tsv 0 ticket train_instability) $(digest_in o.L00.child1.safetensors)" "$(awk -F '\t' '$1 == "0" {print $2, $6}' out)"
-is 'from the end' "0.0000 $(digest_in o.L00.safetensors)" "$(awk -F '\t' '$1 == "21" {print $2, $6}' out)"
+is 'from step 0' "$(column o.tsv 0 ticket train_instability) $(digest_in o.L00.child1.safetensors)" "$(awk -F '\t' '$1 == "0" {print $2, $8}' out)"
+is 'from the end' "0.0000 $(digest_in o.L00.safetensors)" "$(awk -F '\t' '$1 == "21" {print $2, $8}' out)"
+is 'heights are not above the instability' '' "$(awk -F '\t' '/^[0-9]/ && ($6 > $2 || $7 > $3) {print}' out)"
+works 'rewound to 1ep' imp $small --optimizer sgd --lr 0.1 --rewind 1ep --levels 1 --children 1 --points 3 --quiet --out w
+works 'stability from 1ep' stability $small --optimizer sgd --lr 0.1 --at 1ep --points 3
+is 'a copy of level 0 is that of stability' "$(digest_in w.L00.child1.safetensors)" "$(awk -F '\t' '$1 == "7" {print $8}' out)"
+for what in 'stability' 'imp --levels 1 --out y'; do
+  refused 1 'diverged' $what --train-size 60 --model lenet-5 --batch 16 --steps 3it --optimizer sgd --lr 1e3 --weight-decay 1e6 --quiet
+done
+rm -f y.*
 works 'a ticket' stability $small --points 7 --ticket c.L01.safetensors --children 2
 is 'its rows' 1 "$(grep -c '^[0-9]' out)"
 works 'stability from a file' stability $small --points 3 --init c.L02.safetensors
@@ -79,11 +95,11 @@ is 'no barrier' '0.0000 0.0000' "$(value train_barrier) $(value test_height)"
 works 'under the first mask' lmc c.L02.safetensors c.L00.safetensors --points 3 --mask first
 is 'the first end' "$(column c.tsv 2 ticket train_loss)" "$(place 0.000000 2)"
 [ "$(place 1.000000 2)" != "$(column c.tsv 0 ticket train_loss)" ] && good || bad 'the second end' 'pruned' "$(place 1.000000 2)"
-works 'recompute without batch norm' lmc c.L00.safetensors c.L01.safetensors --points 4 --bn recompute
-grep -v '^#' out >recomputed
-works 'and on the average' lmc c.L00.safetensors c.L01.safetensors --points 4
-grep -v '^#' out >average
-same 'the same' recomputed average
+refused 2 '--bn recompute has no effect with --model lenet-12-9' lmc c.L00.safetensors c.L01.safetensors --points 4 --bn recompute
+for from in -0.7 0.3 -2.9 0.77; do # the last place is the second network, not one nearly there
+  works "from $from" lmc c.L00.safetensors c.L02.reinit.safetensors --points 3 --from $from
+  is "the end of a line from $from" "$(column c.tsv 2 reinit train_loss) $(column c.tsv 2 reinit test_error)" "$(place 1.000000 2) $(place 1.000000 5)"
+done
 
 group 'distance, probe, curve'
 for what in angle cosine l2 l1 disagreement js; do
@@ -92,6 +108,13 @@ for what in angle cosine l2 l1 disagreement js; do
     END {if (n != 4) print n " rows"; for (i = 1; i <= 4; i++) for (k = 1; k <= 4; k++) if (m[i, k] != m[k, i]) print i, k, m[i, k], m[k, i]}' out)"
 done
 works 'one file' distance c.L00.safetensors
+works 'almost nothing is left' imp $small --rate 0.9 --levels 4 --branches shuffle --quiet --out z
+is 'layers that lost all' "$(kept_layers z.L03.shuffle.safetensors)" "$(column z.tsv 3 shuffle collapsed)"
+is 'that is said' 1 "$(grep -c '^ticket: level [0-9], shuffle: no weight is left in ' "$room/err")"
+for what in angle cosine l2 l1; do
+  works "$what of networks without a common weight" distance z.L03.safetensors z.L03.shuffle.safetensors --what $what
+  is "$what has no value" - "$(awk -F '\t' '/^z.L03.safetensors/ {print $3}' out)"
+done
 works 'probe' probe c.L02.safetensors --batch 330
 is 'one batch is the whole set' '0.000000' "$(awk -F '\t' '$1 == "gradient" && $2 == "angle" {print $3}' out)"
 is 'weights' "$(column c.tsv 2 ticket weights)" "$(awk -F '\t' '$1 == "weights" {n += $3} END {print n}' out)"
@@ -132,8 +155,10 @@ head -c 5000 c.L00.safetensors >short.safetensors
 refused 1 'short.safetensors: ' lmc c.L00.safetensors short.safetensors
 cp c.L00.safetensors bit.safetensors
 printf '\1' | dd of=bit.safetensors bs=1 seek=$((8 + $(header_bytes bit.safetensors) + 100)) conv=notrunc 2>/dev/null
-refused 1 'bit.safetensors: its values have digest' distance bit.safetensors c.L00.safetensors
+refused 1 'bit.safetensors: was changed or damaged' distance bit.safetensors c.L00.safetensors
 sed 's/"model"/"mosel"/' c.L00.safetensors >anonymous.safetensors
+refused 1 'anonymous.safetensors: was changed or damaged' probe anonymous.safetensors
+sed 's/"checksum"/"checkers"/; s/"model"/"mosel"/' c.L00.safetensors >anonymous.safetensors
 refused 1 'anonymous.safetensors: does not say its model' probe anonymous.safetensors
 sed 's/"model":"lenet-12-9"/"model":"lenet-12-8"/' c.L00.safetensors >false.safetensors
 refused 1 'false.safetensors: ' probe false.safetensors

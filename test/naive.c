@@ -1268,14 +1268,12 @@ float naive_prune(const Naive *n, unsigned char *keep, const Pruning *how)
         left += old[i];
         before += old[i] && (v < w || (v == w && i < j));
       }
-    if (how->density >= 0) {
+    int group;
+    const long rate = rate_of(n, how, j, &group);
+    if (how->density >= 0) { /* a rate of 0 keeps the group whole */
       uint64_t kept = (2 * all * (uint64_t)how->density + MILLION) / (2 * MILLION);
-      pruned = left > kept ? left - kept : 0;
-    } else {
-      int group;
-      const long rate = rate_of(n, how, j, &group);
-      pruned = (2 * left * (uint64_t)rate + MILLION) / (2 * MILLION);
-    }
+      pruned = left > kept && rate > 0 ? left - kept : 0;
+    } else pruned = (2 * left * (uint64_t)rate + MILLION) / (2 * MILLION);
     if (before >= pruned) continue;
     keep[j] = 0;
     if (w > threshold) threshold = w;

@@ -2023,7 +2023,8 @@ static void test_safetensors_written(const char *path, uint64_t seed)
   memset(&back, 0xca, sizeof back);
   safetensors_read(&back, path);
   check_count("tensors", 5, (size_t)back.entries);
-  check_count("pairs", 4, (size_t)back.pairs);
+  check_count("pairs and the checksum", 5, (size_t)back.pairs);
+  check_true("the checksum fits", back.checked && safetensors_value(&back, "checksum") && strlen(safetensors_value(&back, "checksum")) == 16);
   for (i = 0; i < 5; i++) {
     const Entry *e = safetensors_find(&back, names[i]);
     in_case("tensor %s", names[i]);
@@ -2124,7 +2125,8 @@ static void test_prune_by_hand(void)
     {"global, 3 of 6, output 1 of 4", {GLOBAL, 500000, 250000, -1, -1}, {0, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1}, 0.5f},
     {"layer-wise, 4 of 6, output whole", {LAYER, 666667, 0, -1, -1}, {0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 0.5f},
     {"one-shot to 1 of 10", {GLOBAL, 500000, -1, -1, 100000}, {0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1}, 2},
-    {"layer-wise one-shot to 2 of 6 and 1 of 4", {LAYER, 0, -1, -1, 300000}, {0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 0, 1, 1}, 0.5f},
+    {"one-shot to 1 of 6, output whole", {GLOBAL, 500000, 0, -1, 100000}, {0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 1},
+    {"layer-wise one-shot to 2 of 6 and 1 of 4", {LAYER, 1, -1, -1, 300000}, {0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 0, 1, 1}, 0.5f},
     {"nothing", {GLOBAL, 0, -1, -1, -1}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 0},
     {"all", {GLOBAL, MILLION, -1, -1, -1}, {0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1}, 3},
   };
@@ -2181,7 +2183,7 @@ static void test_prune_cases(uint64_t seed)
     how.rate = rates[roll(sizeof rates / sizeof *rates)];
     how.output_rate = roll(2) ? rates[roll(sizeof rates / sizeof *rates)] : -1;
     how.conv_rate = roll(2) ? rates[roll(sizeof rates / sizeof *rates)] : -1;
-    how.density = how.output_rate < 0 && how.conv_rate < 0 && roll(3) == 0 ? rates[roll(sizeof rates / sizeof *rates)] : -1;
+    how.density = roll(3) == 0 ? rates[roll(sizeof rates / sizeof *rates)] : -1;
     expected = room(c.net.size, 1);
     for (level = 0; level < 3; level++) { /* the same rates again and again */
       in_case("%lu (%s, %lu weights) scope %d rate %ld output rate %ld conv rate %ld density %ld, time %lu", (unsigned long)i, i % 3 == 2 ? s.shape : c.model,
@@ -2231,6 +2233,14 @@ static void test_prune_levels(void)
 }
 
 /* Counts kept per tensor, or in all; the same as the oracle's; another for another seed or level. */
+static int is_in_weights(const Net *net, size_t j)
+{
+  int k;
+  for (k = 0; k < net->tensors; k++)
+    if (j >= net->tensor[k].offset && j < net->tensor[k].offset + net->tensor[k].size) return net->tensor[k].prunable;
+  return 0;
+}
+
 static void test_shuffle(uint64_t seed)
 {
   uint32_t i, others = 0;
@@ -2271,6 +2281,18 @@ static void test_shuffle(uint64_t seed)
     memcpy(expected, c.mask, c.net.size);
     prune_shuffle(&c.net, expected, seed + 1, 3, together);
     check_true("the next seed differs", memcmp(shuffled, expected, c.net.size) != 0);
+    net_set_mask(&c.net, c.mask); /* what an --init has left: connections move among these only */
+    for (j = 0; j < c.net.size; j++) expected[j] = c.mask[j] && (j % 3 > 0 || !is_in_weights(&c.net, j));
+    memcpy(shuffled, expected, c.net.size);
+    prune_shuffle(&c.net, shuffled, seed, 3, together);
+    for (k = 0, all = 0; k < 6; k++) {
+      all += kept_in(expected, &c.net.tensor[k]) - kept_in(shuffled, &c.net.tensor[k]);
+      if (!together || k % 2) check_count("survivors among those left", kept_in(expected, &c.net.tensor[k]), kept_in(shuffled, &c.net.tensor[k]));
+    }
+    check_count("survivors more or less among those left", 0, all);
+    for (j = 0; j < c.net.size && shuffled[j] <= c.mask[j];) j++;
+    check_count("the first place that was not left", c.net.size, j);
+    check_true("the mask has changed among those left", memcmp(shuffled, expected, c.net.size) != 0);
     free(shuffled);
     free(expected);
     free_case(&c);
@@ -2410,7 +2432,7 @@ static void check_row(char **at, Naive *n, const Experiment *e, int level, int b
     check(strcmp(expected[f], computed) == 0, "field %d: expected %s, computed %s", f + 1, expected[f], computed);
     free(expected[f]);
   }
-  for (; f < 13; f++) next_field(at);
+  for (; f < 16; f++) next_field(at);
   expected[0] = text_of("%08lx%08lx", (unsigned long)(naive_digest(n) >> 32), (unsigned long)(naive_digest(n) & 0xffffffffu));
   check(strcmp(expected[0], next_field(at)) == 0, "expected digest %s, computed another", expected[0]);
   safetensors_read(&s, path);
@@ -2440,6 +2462,7 @@ static void test_imp(const char *prefix, uint64_t seed)
   begin("iterative magnitude pruning");
   for (run = 0; run < 6; run++) {
     char *tsv = text_of("%s.tsv", prefix), *rewind_path = text_of("%s.rewind.safetensors", prefix), *table, *again, *at;
+    char *epochs = text_of("%s.epochs.tsv", prefix);
     float *trained, *rewind;
     unsigned char *ticket_mask;
     size_t size, again_size;
@@ -2470,7 +2493,7 @@ static void test_imp(const char *prefix, uint64_t seed)
     e.how.warmup = 3;
     e.how.steps = 14;
     e.how.order_seed = seed + 2;
-    e.levels = 3;
+    e.levels = run == 4 ? 2 : 3; /* one-shot */
     e.pruning.scope = run == 1 ? LAYER : GLOBAL;
     e.pruning.rate = 400000;
     e.pruning.output_rate = run == 2 ? 100000 : -1;
@@ -2486,18 +2509,22 @@ static void test_imp(const char *prefix, uint64_t seed)
     e.key = (const char **)keys;
     e.value = (const char **)values;
     remove(tsv);
+    remove(epochs);
     imp(&e);
     table = (char *)read_file(tsv, &size);
 
-    if (run == 0) { /* as if killed after level 0, and begun again */
-      in_case("run again from level 1");
-      again = text_of("%.*s", (int)(strstr(table, "\n1\t") - table + 1), table);
-      write_bytes(tsv, again, strlen(again));
-      free(again);
-      imp(&e);
-      again = (char *)read_file(tsv, &again_size);
-      check_true("the same table", again_size == size && memcmp(again, table, size) == 0);
-      free(again);
+    if (run == 0) { /* what is missing is made again, to the same bits */
+      char *network = text_of("%s.L01.safetensors", prefix);
+      for (b = 0; b < 4; b++) {
+        in_case("run again without %s", b == 0 ? "its table" : b == 1 ? "a network" : b == 2 ? "its epochs" : "what it rewinds to");
+        remove(b == 0 ? tsv : b == 1 ? network : b == 2 ? epochs : rewind_path);
+        imp(&e);
+        again = (char *)read_file(tsv, &again_size);
+        check_true("the same table", again_size == size && memcmp(again, table, size) == 0);
+        check_true("all are there", file_exists(network) && file_exists(epochs) && file_exists(rewind_path));
+        free(again);
+      }
+      free(network);
     }
     at = strstr(table, "\n0\t") + 1;
     for (level = 0; level < e.levels; level++)
@@ -2517,8 +2544,10 @@ static void test_imp(const char *prefix, uint64_t seed)
       }
     check_count("characters left in the table", 0, strlen(at));
     remove(tsv);
+    remove(epochs);
     remove(rewind_path);
     free(tsv);
+    free(epochs);
     free(rewind_path);
     free(table);
     free(trained);

@@ -117,7 +117,7 @@ static void test_path(void)
   enum { POINTS = 5 };
   Solution a = solution(0, 30, 40), b = solution(1, 50, 40), own;
   Place place[POINTS];
-  char text[2][32];
+  char text[2][32], high[2][32];
   float loss[2];
   size_t wrong[2], j, most[2];
   Net net;
@@ -161,15 +161,34 @@ static void test_path(void)
   {
     Solution both[2];
     both[0] = a, both[1] = b;
-    barriers(&net, &data, both, 2, POINTS, text);
+    barriers(&net, &data, both, 2, POINTS, text, high);
     for (set = 0; set < 2; set++) {
+      double highest = 0;
       const double n = set ? (double)data.test.n : (double)data.train.n;
       const double wanted = 100 * ((double)most[set] - ((double)place[0].wrong[set] + (double)place[POINTS - 1].wrong[set]) / 2) / n;
       check(wanted > 0 && fabs(wanted - strtod(text[set], NULL)) <= 0.00006, "expected %.6f, found %s", wanted, text[set]);
+      for (k = 0; k < POINTS; k++) {
+        const double first = (double)place[0].wrong[set], last = (double)place[POINTS - 1].wrong[set];
+        const double above = (double)place[k].wrong[set] - first - (last - first) * k / (POINTS - 1);
+        highest = above > highest ? above : highest;
+      }
+      highest *= 100 / n;
+      check(highest > 0 && fabs(highest - strtod(high[set], NULL)) <= 0.0001, "height: expected %.6f, found %s", highest, high[set]);
+      check(strtod(high[set], NULL) <= strtod(text[set], NULL), "height %s above the barrier %s", high[set], text[set]);
     }
     both[0] = b;
-    barriers(&net, &data, both, 2, POINTS, text);
+    barriers(&net, &data, both, 2, POINTS, text, high);
     check(!strcmp(text[0], "0.0000") && !strcmp(text[1], "0.0000"), "of a network with itself: %s %s", text[0], text[1]);
+    check(!strcmp(high[0], "0.0000") && !strcmp(high[1], "0.0000"), "height of a network with itself: %s %s", high[0], high[1]);
+    both[0] = a;
+    both[0].weight = allocate(net.size, sizeof(float), "weights");
+    for (j = 0; j < net.size; j++) both[0].weight[j] = a.mask[j] ? 3e37f : 0; /* finite, but its loss is not */
+    barriers(&net, &data, both, 2, POINTS, text, high);
+    check(!strcmp(text[0], "-") && !strcmp(high[1], "-"), "of a network without a loss: %s %s", text[0], high[1]);
+    path(&net, &data, &a, NULL, &b, UNION, 0, -0.7f, 1, place, 3);
+    check(place[2].at >= 1 && place[2].at <= 1, "a line from -0.7 to 1 ends at %.9g", (double)place[2].at);
+    path(&net, &data, &a, NULL, &b, UNION, 0, 0, 1, place, POINTS);
+    free(both[0].weight);
   }
   {
     Solution three[3];
@@ -179,10 +198,10 @@ static void test_path(void)
     for (k = 0; k < 3; k++) {
       Solution pair[2];
       pair[0] = three[k], pair[1] = three[(k + 1) % 3];
-      barriers(&net, &data, pair, 2, 4, text);
+      barriers(&net, &data, pair, 2, 4, text, NULL);
       sum += strtod(text[0], NULL);
     }
-    barriers(&net, &data, three, 3, 4, text);
+    barriers(&net, &data, three, 3, 4, text, NULL);
     /* one of the pairs is walked the other way round, where places may differ by a rounding: an image or two */
     check(near(sum / 3, strtod(text[0], NULL), 0.01), "mean of three is %.4f, found %s", sum / 3, text[0]);
     solution_free(&own);
@@ -417,7 +436,7 @@ static void test_probe(void)
   net.weight[net.tensor[1].offset + 5] = -1000;
   net.weight[net.tensor[3].offset + 6] = -1000;
   free(printed());
-  probe(&net, &data, 1);
+  probe(&net, &data, "net", 1);
   text = printed();
   check(value_of(text, "gradient\tangle\t") == 0, "one batch and the whole set are at an angle");
   check(value_of(text, "gradient\tnorm\t") > 0 && value_of(text, "gradient\tnorm\t") == value_of(text, "gradient\tbatch-norm\t"), "one batch and the whole set differ in norm");
@@ -434,7 +453,7 @@ static void test_probe(void)
   create(&net, 20);
   solution_put(&s, &net);
   for (j = 0; j < 2; j++) { /* the same again: it leaves the net as it was */
-    probe(&net, &data, 1);
+    probe(&net, &data, "net", 1);
     text = printed();
     angle = value_of(text, "gradient\tangle\t");
     check(angle > 0.05 && angle < 1.6, "the angle of small batches is %g", angle);
