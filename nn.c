@@ -27,14 +27,16 @@ static float float_of(uint32_t u)
   return x;
 }
 
-/* 64-bit FNV-1a over the little-endian bytes of x[0..n). */
-static uint64_t digest(const float *x, size_t n)
+uint64_t digest_floats(const float *x, size_t n)
 {
-  uint64_t hash = 0xcbf29ce484222325u;
+  uint64_t hash = FNV_START;
   size_t j;
-  int shift;
-  for (j = 0; j < n; j++)
-    for (shift = 0; shift < 32; shift += 8) hash = (hash ^ (bits_of(x[j]) >> shift & 255)) * 0x100000001b3u;
+  int k;
+  for (j = 0; j < n; j++) {
+    unsigned char little[4];
+    for (k = 0; k < 4; k++) little[k] = (unsigned char)(bits_of(x[j]) >> 8 * k & 255);
+    hash = fnv1a(hash, little, 4);
+  }
   return hash;
 }
 
@@ -452,7 +454,7 @@ const char *self_check(void)
     values[192 + k] = exponential(values[k] / -7.0f) + cosine_turns((float)k / 64.0f);
     values[256 + k] = logarithm(values[k]) + arc_cosine((float)k / 64.0f);
   }
-  if (digest(values, 5 * 64) != 0x72a69ece331cd4bfu)
+  if (digest_floats(values, 5 * 64) != 0x72a69ece331cd4bfu)
     return "division, square root, exp or log differ in their last bit; build with -std=c99 and without -ffast-math, -Ofast "
            "and -freciprocal-math";
   return NULL;
@@ -1212,13 +1214,31 @@ void net_forward(Net *net, int training)
 {
   int k;
   net->training = training;
-  for (k = 0; k < net->layers; k++) in_parts(net, &net->layer[k], layer_kinds[net->layer[k].kind].forward);
+  for (k = 0; k < net->layers; k++) {
+    in_parts(net, &net->layer[k], layer_kinds[net->layer[k].kind].forward);
+    if (net->observe) net->observe(net->observer, net, k, 0);
+  }
 }
 
 void net_backward(Net *net)
 {
   int k;
-  for (k = net->layers; k-- > 0;) in_parts(net, &net->layer[k], layer_kinds[net->layer[k].kind].backward);
+  for (k = net->layers - 1; k >= 0; k--) {
+    if (net->observe) net->observe(net->observer, net, k, 1);
+    in_parts(net, &net->layer[k], layer_kinds[net->layer[k].kind].backward);
+  }
+}
+
+void net_read(const Net *net, int activation, int gradient, float *to)
+{
+  const Activation *a = &net->activation[activation];
+  const size_t L = a->tile;
+  size_t b, c, h, w;
+  for (b = 0; b < net->images; b++)
+    for (c = 0; c < a->channels; c++)
+      for (h = 0; h < a->height; h++)
+        for (w = 0; w < a->width; w++)
+          *to++ = plane_of(net, activation, gradient, b / L, c)[h * a->row + w * L + b % L];
 }
 
 /* Softmax and cross-entropy of one image with logits z[c]:
@@ -1808,7 +1828,7 @@ double net_operations(const Net *net)
   return n;
 }
 
-uint64_t net_digest(const Net *net) { return digest(net->weight, net->size); }
+uint64_t net_digest(const Net *net) { return digest_floats(net->weight, net->size); }
 
 void crop_flip(Stream s, uint32_t image, uint32_t crop[3])
 {

@@ -11,14 +11,14 @@
 /* ==== options =============================================================================== */
 
 enum { TRAIN = 1, IMP = 2, BATCHES = 4, DATA = 8, BENCH = 16, VERIFY = 32, HELP = 64,
-       LMC = 128, STABILITY = 256, DISTANCE = 512, PROBE = 1024, CURVE = 2048, REPORT = 4096 }; /* commands that take an option */
+       LMC = 128, STABILITY = 256, DISTANCE = 512, PROBE = 1024, CURVE = 2048, REPORT = 4096, TRACE = 8192 }; /* commands that take an option */
 enum { TEXT, INTEGER, REAL, CHOICE, LIST, STEPS, STEP_LIST, FLAG };
 
 enum {
   O_DATA, O_TRAIN_SIZE, O_AUGMENT, O_MODEL, O_SHORTCUT, O_AFFINE, O_SCHEME, O_INIT, O_EPOCHS, O_STEPS, O_BATCH, O_OPTIMIZER, O_LR, O_MOMENTUM, O_NESTEROV,
   O_DECAY, O_WARMUP, O_SCHEDULE, O_MILESTONES, O_GAMMA, O_SEED, O_ORDER_SEED, O_LEVELS, O_RATE, O_SCOPE, O_OUTPUT_RATE, O_CONV_RATE,
   O_REWIND, O_RETRAIN, O_ONE_SHOT, O_BRANCHES, O_CHILDREN, O_POINTS, O_REPEL, O_REPEL_SET, O_AT, O_TICKET,
-  O_FROM, O_TO, O_BN, O_MASK, O_WHAT, O_PRESET, O_OUT, O_THREADS, O_QUIET, OPTIONS
+  O_FROM, O_TO, O_BN, O_MASK, O_WHAT, O_DUMP, O_PRESET, O_OUT, O_THREADS, O_QUIET, OPTIONS
 };
 
 typedef struct {
@@ -28,7 +28,7 @@ typedef struct {
   const char *help; /* of CHOICE and LIST after the choices in argument */
 } Option;
 
-#define RUNS (TRAIN | IMP | STABILITY)
+#define RUNS (TRAIN | IMP | STABILITY | TRACE)
 #define PAIRS (LMC | CURVE)
 #define MEASURES (PAIRS | DISTANCE | PROBE) /* of checkpoints, which know their model */
 static const Option options[OPTIONS] = {
@@ -89,8 +89,10 @@ static const Option options[OPTIONS] = {
   [O_WHAT] = {"what", "angle|cosine|l2|l1|disagreement|kl|js", "angle", CHOICE, DISTANCE, 1, 0, 0,
               "2 angle / pi, cosine, Euclidean or mean absolute distance of the weights that survive in both; or of predictions on the "
               "test set: percent that differ, divergence of Kullback and Leibler (row to column) or Jensen and Shannon in nats"},
+  [O_DUMP] = {"dump", "STEP", "", STEPS, TRACE, 0, 0, 1e9,
+              "writes PREFIX.dump.safetensors: all that takes part in the step after STEP steps, in PyTorch's shapes"},
   [O_PRESET] = {"preset", "NAME", "", TEXT, RUNS | CURVE | BATCHES, 0, 0, 0, "published hyperparameters; options after it override it"},
-  [O_OUT] = {"out", "PREFIX", "", TEXT, TRAIN | IMP | DATA | REPORT, 0, 0, 0, "all result files begin with PREFIX (data: folder to write the set to; report: the page is PREFIX.html)"},
+  [O_OUT] = {"out", "PREFIX", "", TEXT, TRAIN | IMP | DATA | REPORT | TRACE, 0, 0, 0, "all result files begin with PREFIX (data: folder to write the set to; report: the page is PREFIX.html)"},
   [O_THREADS] = {"threads", "N", "1", INTEGER, RUNS | MEASURES | BENCH, 0, 1, 256, "threads, in a build with OpenMP; the results are the same"},
   [O_QUIET] = {"quiet", "", "off", FLAG, RUNS | CURVE, 0, 0, 0, "no progress on stderr"},
 };
@@ -388,6 +390,7 @@ static void check_effects(void)
   idle(O_REPEL, levels == 1, O_LEVELS, leave);
   idle(O_POINTS, command == IMP && levels == 1 && !*value[O_CHILDREN], O_LEVELS, "give --children too");
   idle(O_REPEL_SET, !(number(O_REPEL) < 0 || number(O_REPEL) > 0), O_REPEL, leave);
+  idle(O_OUT, command == TRACE && !*value[O_DUMP], O_DUMP, "give --dump too");
   idle(O_SEED, command & (PROBE | BATCHES) && *value[O_ORDER_SEED], O_ORDER_SEED, leave);
   contradict(O_OUTPUT_RATE);
   contradict(O_CONV_RATE);
@@ -491,6 +494,167 @@ static int configuration(const Dataset *data, const char **key, const char **tex
   return n;
 }
 
+/* What trace gathers. */
+typedef struct {
+  Net *net;
+  const Training *how;
+  long dump;       /* the step whose batch is written, -1: none */
+  size_t wrong;    /* of the epoch before this batch */
+  uint64_t images, gradient; /* digests */
+  float loss, *room;
+  Safetensors file;
+  Progress last;
+} Trace;
+
+enum { DUMPED = 4096, DUMP_NAME = 2 * NAME_SIZE };
+
+/* One more tensor of the dump: a copy of `size` values; its name is prefix and name. */
+static void dump_tensor(Trace *t, const char *prefix, const char *name, int dims, const size_t *shape, const float *values)
+{
+  Entry *e = &t->file.entry[t->file.entries];
+  int d;
+  if (t->file.entries++ == DUMPED) fail("--dump: the network has too many layers");
+  sprintf(e->name, "%.40s.%.60s", prefix, name);
+  e->type = 'F';
+  e->dims = dims;
+  e->size = 1;
+  for (d = 0; d < dims; d++) {
+    e->shape[d] = shape[d];
+    e->size *= shape[d];
+  }
+  e->data = copy_of(values, e->size, e->size, sizeof(float), "the dump");
+}
+
+/* An activation's values or gradient as a tensor [images][channels](height][width]). */
+static void dump_activation(Trace *t, const char *prefix, const char *name, int activation, int gradient)
+{
+  const Activation *a = &t->net->activation[activation];
+  const size_t shape[4] = {t->net->images, a->channels, a->height, a->width};
+  net_read(t->net, activation, gradient, t->room);
+  dump_tensor(t, prefix, name, a->flat ? 2 : 4, shape, t->room);
+}
+
+/* Output and gradient of each layer, with its ReLU; those without tensors are called by their number. */
+static void trace_layer(void *context, const Net *net, int layer, int backward)
+{
+  Trace *t = context;
+  const Layer *l = &net->layer[layer];
+  char name[NAME_SIZE];
+  sprintf(name, *l->name ? "%.40s" : "layer%.0s%d", l->name, layer);
+  dump_activation(t, backward ? "gradient" : "output", name, l->out, backward);
+}
+
+/* The parameters, or (values) what stands for them, +0 where masked. */
+static void dump_parameters(Trace *t, const char *prefix, const float *values)
+{
+  const Net *net = t->net;
+  int k;
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *tensor = &net->tensor[k];
+    if (tensor->offset + tensor->size <= net->parameters || values == net->weight)
+      dump_tensor(t, prefix, tensor->name, tensor->dims, tensor->shape, values + tensor->offset);
+  }
+}
+
+/* Before the batch and after its backward pass. */
+static void trace_hook(void *context, Net *net, long step, int after)
+{
+  Trace *t = context;
+  const int dumps = step == t->dump;
+  float lane[LANES] = {0}, *gradient;
+  size_t b, j, n = net->images * net->activation[0].channels * net->activation[0].height * net->activation[0].width;
+  net->observe = dumps && !after ? trace_layer : NULL;
+  net->observer = t;
+  if (dumps && !after) dump_parameters(t, "before", net->weight);
+  if (!after) return;
+  net_read(net, 0, 0, t->room);
+  t->images = digest_floats(t->room, n);
+  for (b = 0; b < net->images; b++) lane[b % LANES] = lane[b % LANES] + net->loss[b];
+  t->loss = lanes_sum(lane) / (float)net->images;
+  gradient = allocate(net->size, sizeof *gradient, "the gradient");
+  for (j = 0; j < net->survivors; j++) gradient[net->survivor[j]] = net->gradient[j];
+  t->gradient = digest_floats(gradient, net->parameters);
+  if (dumps) {
+    const size_t images = net->images, pixels = net->height * net->width;
+    const size_t shape[4] = {images, n / images / pixels, net->height, net->width};
+    float *label = allocate(images, sizeof *label, "labels");
+    for (b = 0; b < images; b++) label[b] = (float)net->label[b];
+    dump_tensor(t, "batch", "images", 4, shape, t->room);
+    dump_tensor(t, "batch", "labels", 1, &images, label);
+    dump_tensor(t, "batch", "losses", 1, &images, net->loss);
+    dump_tensor(t, "batch", "loss", 0, NULL, &t->loss);
+    dump_parameters(t, "dW", gradient);
+    free(label);
+  }
+  free(gradient);
+}
+
+/* A number exactly, as C99's %a may: 0x1.8p+1 is 3. Systems print %a differently. */
+static const char *hexadecimal(char text[32], float x)
+{
+  uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
+  sprintf(text, "%s0x%d.%06lxp%+d", bits >> 31 ? "-" : "", (bits & 0x7f800000u) != 0, (unsigned long)(bits & 0x7fffffu) * 2,
+          (bits & 0x7fffffffu) == 0 ? 0 : (bits & 0x7f800000u) == 0 ? -126 : (int)(bits >> 23 & 255) - 127);
+  return text;
+}
+
+/* A row per step. */
+static void trace_step(void *context, const Progress *p)
+{
+  Trace *t = context;
+  const Net *net = t->net;
+  const long step = p->step - 1;
+  char hex[32], digest[3][17];
+  if (p->seen == net->images) t->wrong = 0;
+  printf("%ld\t%.9g\t%.9g\t%s\t%lu\t%s\t%s\t%s\n", step, (double)learning_rate(t->how, step), (double)t->loss,
+         hexadecimal(hex, t->loss), (unsigned long)(p->wrong - t->wrong), digest_text(digest[0], t->images),
+         digest_text(digest[1], t->gradient), digest_text(digest[2], net_digest(net)));
+  t->wrong = p->wrong;
+  if (step == t->dump) dump_parameters(t, "after", net->weight);
+}
+
+/* train, step by step, for an implementation that differs and wants to know where. */
+static void trace(const Experiment *e)
+{
+  Training how = e->how;
+  const char *out = value[O_OUT];
+  Trace t = {0};
+  Optimizer o;
+  Net net;
+  size_t most = 1;
+  int k;
+  net_create(&net, &e->model, e->data, e->batch, e->threads);
+  optimizer_create(&o, &net);
+  if (e->init) checkpoint_apply(&net, e->init, e->init_path);
+  else net_init(&net, e->scheme, e->seed, 0);
+  t.net = &net;
+  t.how = &how;
+  t.dump = *value[O_DUMP] ? steps_of(O_DUMP, steps_per_epoch(e->data)) : -1;
+  if (t.dump >= how.steps) fail_usage("--dump %s: is not before the end of training, --steps %s", value[O_DUMP], value[O_STEPS]);
+  for (k = 0; k < net.activations; k++) {
+    const Activation *a = &net.activation[k];
+    if (a->channels * a->height * a->width > most) most = a->channels * a->height * a->width;
+  }
+  t.room = allocate(most * e->batch, sizeof(float), "an activation");
+  t.file.entry = allocate(DUMPED + 1, sizeof *t.file.entry, "the dump");
+  how.hook = trace_hook;
+  how.context = &t;
+  for (k = 0; k < e->pairs; k++) printf("# %s = %s\n", e->key[k], e->value[k]);
+  printf("step\tlr\tloss\tloss_hexadecimal\twrong\timages\tgradient\tweights\n");
+  train(&net, &o, e->data, &how, 0, 0, how.steps, 0, trace_step, &t);
+  if (t.dump >= 0) {
+    char *path = join(out, "", ".dump.safetensors");
+    safetensors_write(&t.file, path);
+    free(path);
+  }
+  for (k = 0; k < t.file.entries; k++) free(t.file.entry[k].data);
+  free(t.file.entry);
+  free(t.room);
+  optimizer_free(&o);
+  net_free(&net);
+}
+
 /* Says if an --init looks pruned but has no mask. */
 static void say_zeros(const Net *net, const char *path)
 {
@@ -513,14 +677,15 @@ static void run(void)
   } given[2] = {{O_INIT, "init-digest"}, {O_TICKET, "ticket-digest"}};
   static const char *key[PAIRS_MOST], *text[PAIRS_MOST];
   char digest[2][17];
+  const int writes = command & (TRAIN | IMP) || *value[O_DUMP];
   Experiment e = {0};
   Dataset data;
   Safetensors start[2];
   Solution ticket = {0};
   const char *at;
   int k;
-  if (command != STABILITY && !*value[O_OUT]) fail_usage("--out PREFIX is needed: all result files begin with it");
-  if (command != STABILITY && value[O_OUT][strlen(value[O_OUT]) - 1] == '/')
+  if (writes && !*value[O_OUT]) fail_usage("--out PREFIX is needed: all result files begin with it");
+  if (writes && value[O_OUT][strlen(value[O_OUT]) - 1] == '/')
     fail_usage("--out %s: names a folder, not how files begin; for example --out %srun", value[O_OUT], value[O_OUT]);
   load_data(&data);
   e.data = &data;
@@ -588,8 +753,8 @@ static void run(void)
       if (fork[k] > e.how.steps || (k > 0 && fork[k] < fork[k - 1])) fail_usage("--at %s: must ascend, up to --steps %s", value[O_AT], value[O_STEPS]);
     stability(&e, ticket.mask, fork, n);
     solution_free(&ticket);
-  } else
-    imp(&e);
+  } else if (command == TRACE) trace(&e);
+  else imp(&e);
   if (e.init) safetensors_free(&start[0]);
   dataset_free(&data);
 }
@@ -897,6 +1062,11 @@ static const struct {
 } commands[] = {
   {"train", TRAIN, run, "", "trains one network, dense or under the mask of --init", "Writes the files that imp writes, for one level.",
    "ticket train --data synth --epochs 5 --out dense"},
+  {"trace", TRACE, run, "", "trains like train and prints a row per step, for other implementations",
+   "Prints step, learning rate, mean loss of the batch (in decimals and exactly), wrong images, and digests: of the batch's images, of the gradient "
+   "(+0 where masked) and of parameters and statistics after the step. The last one is that of train. --dump writes a step's batch (images, labels, losses, "
+   "loss), every layer's output with its ReLU and the gradient of that, weight gradients (dW) and all weights before and after.",
+   "ticket trace --data synth --steps 3it --dump 2it --out step"},
   {"imp", IMP, run, "", "finds tickets: train, prune, rewind, repeat; with controls",
    "Level 0 trains the whole network. From each level to the next, those --rate of the surviving weights that are smallest in magnitude are pruned "
    "(0 for good; weights of dense layers and convolutions only), the others are rewound to their values at step --rewind of level 0, and the "

@@ -129,6 +129,7 @@ float exponential(float x);  /* e^x within 2 ulp; 0 below -104, infinite above 8
 float logarithm(float x);    /* ln x within 2 ulp, x > 0 and normal or subnormal; -infinity at 0 */
 float cosine_turns(float u); /* cos(2 pi u), 0 <= u <= 1, absolute error below 2e-7 */
 float arc_cosine(float x);   /* acos x in radians, -1 <= x <= 1, absolute error below 5e-7 */
+uint64_t digest_floats(const float *x, size_t n); /* 64-bit FNV-1a of their little-endian bytes */
 int is_finite(float x);      /* by its bits, so that no compiler option can assume the answer */
 
 /* NULL if this build keeps the contract, else what is broken and the flag that mends it. Microseconds. */
@@ -222,8 +223,13 @@ typedef struct {
   int affine;       /* batch norm has gamma and beta */
 } Model;
 
+/* Called for each layer of a batch after its forward pass (backward 0), and before its backward pass, when
+ * the gradient of what it writes is complete (1). */
+typedef struct Net Net;
+typedef void Observe(void *context, const Net *net, int layer, int backward);
+
 /* A network, its mask and the room for one batch. Everything is owned by the net and freed by net_free. */
-typedef struct {
+struct Net {
   char model[NAME_SIZE];
   size_t classes, batch;
   size_t tile;        /* L of flat activations */
@@ -258,7 +264,9 @@ typedef struct {
   float *memory;        /* the one block that holds activations, their gradients, packed and room */
   size_t bytes;         /* of that block */
   float value[3][256];  /* normalised pixel: (p / 255 - mean) / deviation per channel */
-} Net;
+  Observe *observe;     /* or NULL */
+  void *observer;       /* its context */
+};
 
 /* Builds the model for images and classes like the data set's and batches of up to `batch` images; all
  * weights +0, nothing masked. fail_usage on a name that is no model. */
@@ -307,6 +315,9 @@ void net_load(Net *net, const Split *split, const uint32_t *index, size_t first,
 void net_forward(Net *net, int training); /* training: batch norm by the batch's statistics, and the running ones follow */
 void net_loss(Net *net, float lane[LANES], size_t *wrong);
 void net_backward(Net *net);
+/* The values (gradient 0) or the gradient of an activation as [images][channels][height][width], to room of the caller's. The
+ * gradient is there while `observe` looks at a layer that writes it. */
+void net_read(const Net *net, int activation, int gradient, float *to);
 /* The same with training images cropped at random from a border of CROP black pixels and flipped (OpenLTH's augmentation):
  * crop[0], crop[1] in 0 ... 2 CROP say from which row and column of the bordered image the crop is taken (CROP: not moved),
  * crop[2] whether it is then mirrored; drawn from a stream of purpose RANDOM_AUGMENT, from index 64 image upwards. */

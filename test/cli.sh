@@ -138,6 +138,7 @@ is 'files left behind' '' "$(ls | grep '^x')"
 
 # ==== presets, --option=value ================================================================
 
+column() { awk -F'\t' -v c="$2" -v b="${3:-ticket}" '!/^#/ && $2 == b {print $c}' "$1" | tr '\n' ' ' | sed 's/ $//'; }
 config() { sed -n "s/^# $2 = //p" "$1"; }
 
 group 'presets, overrides and --option=value'
@@ -196,6 +197,31 @@ if "$ticket" bench --model lenet-3 --threads 2 >out 2>err; then
   is 'bench, two threads: rows' 6 "$(grep -c '^[0-9]' out)"
 else is 'threads' 'ticket: --threads 2 has no effect: this build has no threads; build with make OPENMP=1, or leave it out' "$(cat err)"; fi
 
+group 'trace: train, step by step'
+for how in '--model lenet-5' '--model resnet8-2 --data synth-rgb --optimizer sgd --lr 0.1 --augment crop-flip' '--model conv2-4 --data synth-rgb --init-scheme glorot-normal'; do
+  how="$how --train-size 100 --batch 16 --steps"
+  rm -f traced.*
+  works "$how" trace $how 9it --dump 4it --out traced # its second epoch begins at step 7
+  mv out rows
+  is "$how: rows" '0 1 2 3 4 5 6 7 8' "$(awk -F '\t' '/^[0-9]/ {printf "%s%s", s, $1; s = " "}' rows)"
+  works "train $how" train $how 9it --quiet --out traced.whole
+  is "$how: the last digest is that of train" "$(column traced.whole.tsv 17)" "$(tail -n 1 rows | cut -f 8)"
+  is "$how: wrong images of the epochs" "$(awk -F '\t' '/^0/ {print $9}' traced.whole.epochs.tsv)" \
+    "$(awk -F '\t' '/^[0-9]/ {wrong += $5; if ($1 == 6 || $1 == 8) {printf "%.4f\n", 100 * wrong / ($1 == 6 ? 100 : 32); wrong = 0}}' rows)"
+  for steps in 4 5; do works "train to step $steps" train $how ${steps}it --quiet --out traced.$steps; done
+  is "$how: digest of step 4" "$(digest_in traced.5.L00.safetensors)" "$(awk -F '\t' '$1 == "4" {print $8}' rows)"
+  data_of traced.dump.safetensors >dumped
+  for steps in 4 5; do # the dump begins with the weights before and ends with those after
+    data_of traced.$steps.L00.safetensors | head -c $(($(header_of traced.$steps.L00.safetensors | sed 's/"mask.*//' | grep -o 'offsets":\[[0-9]*,[0-9]*' | sed 's/.*,//' | sort -n | tail -n 1))) >weights
+    size=$(wc -c <weights)
+    if [ $steps = 4 ]; then head -c $size dumped >found; else tail -c $size dumped >found; fi
+    same "$how: weights of step $steps" weights found
+  done
+done
+refused 2 '--dump 9it: is not before the end' trace --data synth --train-size 50 --model lenet-5 --steps 9it --dump 9it --out x
+refused 2 '--out PREFIX is needed' trace --data synth --train-size 50 --model lenet-5 --steps 9it --dump 1it
+refused 1 'diverged' trace --data synth --train-size 60 --model lenet-5 --batch 16 --steps 30it --optimizer sgd --lr 1e4 --weight-decay 1e6
+
 group 'schedules that do not come to their end'
 told() # WORDS OPTION...: trained, and said in one line
 {
@@ -230,7 +256,6 @@ revived()
     awk 'NR <= 15680 || NR > 15700 && NR <= 15900 || NR > 15910 && NR <= 16010' >weights
   mask_of "$1" | paste -d' ' - weights | awk '$1 > 1 || NF != 5 {odd++} $1 == 0 && $2 + $3 + $4 + $5 > 0 {n++} END {print n + 0, odd + 0, NR}'
 }
-column() { awk -F'\t' -v c="$2" -v b="${3:-ticket}" '!/^#/ && $2 == b {print $c}' "$1" | tr '\n' ' ' | sed 's/ $//'; }
 
 group 'imp with every branch'
 mkdir a
