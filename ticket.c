@@ -353,9 +353,9 @@ static uint64_t seed_of(int option) { return strtoull(value[*value[option] ? opt
 static void idle(int option, int has_no_effect, int other, const char *instead)
 {
   if (!has_no_effect || origin[option] != GIVEN) return;
-  fail_usage("--%s%s%s has no effect with --%s %s; %s", options[option].name,
+  fail_usage("--%s%s%s has no effect with%s --%s%s%s; %s", options[option].name,
              options[option].kind == FLAG ? "" : " ", options[option].kind == FLAG ? "" : value[option],
-             options[other].name, value[other], instead);
+             *value[other] ? "" : "out", options[other].name, *value[other] ? " " : "", value[other], instead);
 }
 
 /* A layer is pruned by a rate or to a density. */

@@ -220,6 +220,7 @@ for how in '--model lenet-5' '--model resnet8-2 --data synth-rgb --optimizer sgd
 done
 refused 2 '--dump 9it: is not before the end' trace --data synth --train-size 50 --model lenet-5 --steps 9it --dump 9it --out x
 refused 2 '--out PREFIX is needed' trace --data synth --train-size 50 --model lenet-5 --steps 9it --dump 1it
+refused 2 '--out x has no effect without --dump' trace --data synth --train-size 50 --model lenet-5 --steps 9it --out x
 refused 1 'diverged' trace --data synth --train-size 60 --model lenet-5 --batch 16 --steps 30it --optimizer sgd --lr 1e4 --weight-decay 1e6
 
 group 'schedules that do not come to their end'
