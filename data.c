@@ -120,15 +120,53 @@ const char *digest_text(char digits[17], uint64_t digest)
 
 static const size_t READ_LIMIT = 0x7fffffff; /* 2 GB: more than any data set or checkpoint here has */
 
-/* In growing pieces, because neither a pipe's length nor that of a file above 2 GB can be asked for in C99. */
-unsigned char *read_file(const char *path, size_t *size)
+/* Whether the newest fopen failed because nothing is there. C99 does not name that reason, all
+ * systems do: what cannot be opened for another reason must not be taken for absent. */
+static int is_absent(void)
 {
-  unsigned char *bytes = NULL, *grown;
-  size_t room = 1 << 16, n = 0;
+#ifdef ENOENT
+  return errno == ENOENT;
+#else
+  return 1;
+#endif
+}
+
+/* NULL if the file is not there; fails if it cannot be opened. */
+static FILE *open_if_there(const char *path)
+{
   FILE *file;
   errno = 0;
   file = fopen(path, "rb");
-  if (!file) fail("%s: cannot open: %s", path, reason());
+  if (!file && !is_absent()) fail("%s: cannot open: %s", path, reason());
+  return file;
+}
+
+/* The same of a result, whose replacement a process may have been killed in (`replace`). */
+static FILE *open_result(const char *path)
+{
+  char *aside = join(path, "", ASIDE);
+  FILE *file = open_if_there(path), *old = file ? NULL : open_if_there(aside);
+  if (old) {
+    fclose(old);
+    if (rename(aside, path) == 0 || !is_absent()) file = open_if_there(path);
+    if (!file) fail("%s: cannot be put back from %s: %s", path, aside, reason());
+  }
+  free(aside);
+  return file;
+}
+
+int file_exists(const char *path)
+{
+  FILE *file = open_result(path);
+  if (file) fclose(file);
+  return file != NULL;
+}
+
+/* In growing pieces, because neither a pipe's length nor that of a file above 2 GB can be asked for in C99. */
+static unsigned char *read_all(FILE *file, const char *path, size_t *size)
+{
+  unsigned char *bytes = NULL, *grown;
+  size_t room = 1 << 16, n = 0;
   for (;;) {
     grown = realloc(bytes, room + 1);
     if (!grown) fail("%s: not enough memory to read %zu bytes", path, room);
@@ -145,39 +183,19 @@ unsigned char *read_file(const char *path, size_t *size)
   return bytes;
 }
 
-/* Whether the newest fopen failed because nothing is there. C99 does not name that reason, all
- * systems do: what cannot be opened for another reason must not be taken for absent. */
-static int is_absent(void)
-{
-#ifdef ENOENT
-  return errno == ENOENT;
-#else
-  return 1;
-#endif
-}
-
-/* 1: can be opened; 0: is not there; else fails. */
-static int opens(const char *path)
+unsigned char *read_file(const char *path, size_t *size)
 {
   FILE *file;
   errno = 0;
   file = fopen(path, "rb");
-  if (!file && !is_absent()) fail("%s: cannot open: %s", path, reason());
-  if (file) fclose(file);
-  return file != NULL;
+  if (!file) fail("%s: cannot open: %s", path, reason());
+  return read_all(file, path, size);
 }
 
-int file_exists(const char *path)
+unsigned char *read_result(const char *path, size_t *size)
 {
-  char *aside = join(path, "", ASIDE);
-  int exists = opens(path);
-  if (!exists && opens(aside)) { /* a process was killed in `replace` */
-    if (rename(aside, path) != 0 && !opens(path))
-      fail("%s: cannot be put back from %s: %s", path, aside, reason());
-    exists = 1;
-  }
-  free(aside);
-  return exists;
+  FILE *file = open_result(path);
+  return file ? read_all(file, path, size) : NULL;
 }
 
 static int is_readable_file(const char *path) /* and not a folder: some systems open those, but read nothing */
@@ -505,10 +523,10 @@ static void verify_checksum(Safetensors *s, const unsigned char *bytes, size_t s
   s->checked = 1;
 }
 
-void safetensors_read(Safetensors *s, const char *path)
+/* The tensors and metadata of a file's bytes, which it frees. */
+static void read_bytes(Safetensors *s, unsigned char *bytes, size_t size, const char *path)
 {
-  size_t size, k;
-  unsigned char *bytes = read_file(path, &size);
+  size_t k;
   size_t(*offset)[2] = allocate(MAX_ENTRIES, sizeof *offset, "offsets");
   uint64_t header = 0;
   int i, count, described = 0;
@@ -556,6 +574,21 @@ void safetensors_read(Safetensors *s, const char *path)
   }
   free(offset);
   free(bytes);
+}
+
+void safetensors_read(Safetensors *s, const char *path)
+{
+  size_t size;
+  unsigned char *bytes = read_file(path, &size);
+  read_bytes(s, bytes, size, path);
+}
+
+int safetensors_read_result(Safetensors *s, const char *path)
+{
+  size_t size;
+  unsigned char *bytes = read_result(path, &size);
+  if (bytes) read_bytes(s, bytes, size, path);
+  return bytes != NULL;
 }
 
 /* Writes `string` at `to` in quotes; where it ends. At most 6 bytes per character and the quotes. */

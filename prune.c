@@ -325,8 +325,8 @@ static int read_table(const Experiment *e, Table *t)
   char *content, *at, *line, digits[17];
   size_t size, rows;
   int k;
-  if (!file_exists(t->path)) return 0;
-  content = (char *)read_file(t->path, &size);
+  content = (char *)read_result(t->path, &size);
+  if (!content) return 0;
   at = content;
   if (strlen(content) != size || size == 0)
     fail("%s: %s; remove it, and the same command makes it anew", t->path,
@@ -473,9 +473,11 @@ static int read_checkpoint(const Loop *loop, const char *path, Safetensors *s)
 {
   const Experiment *e = loop->e;
   int k;
-  if (!file_exists(path)) return 0;
   advise("; remove it, and the same command makes it anew");
-  safetensors_read(s, path);
+  if (!safetensors_read_result(s, path)) {
+    advise("");
+    return 0;
+  }
   if (!s->checked) fail("%s: is not a checkpoint that ticket " TICKET_VERSION " wrote", path);
   for (k = 0; k < e->pairs; k++)
     if (!says(s, e->key[k], e->value[k])) {
@@ -756,6 +758,7 @@ static int make_network(Loop *loop)
   Safetensors s;
   if (read_network(loop, path, loop->level, loop->branch, loop->child, how.steps, &s)) {
     safetensors_free(&s);
+    if (!has_epochs(loop, from, how.steps)) read_table(e, &loop->epochs); /* if another process has made them */
     if (has_epochs(loop, from, how.steps)) {
       free(path);
       return PRESENT;

@@ -52,12 +52,13 @@ char *join(const char *a, const char *between, const char *b);
 uint64_t fnv1a(uint64_t hash, const void *bytes, size_t n);
 /* A digest as 16 hexadecimal digits, in and as the caller's digits. */
 const char *digest_text(char digits[17], uint64_t digest);
-/* 1 or 0; fails if something is there that cannot be opened. Puts back an old file whose replacement
+/* Whether a result is there; fails if it is but cannot be opened. Puts back an old file whose replacement
  * was stopped halfway (Output). */
 int file_exists(const char *path);
 void remove_file(const char *path); /* if it is there; fails if it stays */
 /* The bytes of a file with a zero appended, its length in *size; fails if it cannot be read. Caller frees. */
 unsigned char *read_file(const char *path, size_t *size);
+unsigned char *read_result(const char *path, size_t *size); /* NULL if it is not there (file_exists) */
 
 /* A file being written under a temporary name (path.XXXXXXXX.tmp, of this process alone) and renamed
  * when complete, so that a result is either the old one or the whole new one, whoever is killed when.
@@ -92,6 +93,7 @@ typedef struct {
 /* Fails, naming the file, on a length, JSON syntax, type, shape, offset or checksum that does not fit.
  * F32 and U8 only. */
 void safetensors_read(Safetensors *s, const char *path);
+int safetensors_read_result(Safetensors *s, const char *path); /* 0 if it is not there (file_exists) */
 /* Adds the checksum as the first pair, "checksum". */
 void safetensors_write(const Safetensors *s, const char *path);
 void safetensors_free(Safetensors *s); /* frees what safetensors_read allocated */
