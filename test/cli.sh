@@ -377,6 +377,7 @@ counts() # WHAT LEVELS EXPECTED-WEIGHTS EXPECTED-LAST-LAYERS OPTION...
 }
 counts one-shot 1 '15980 1598' "$(rm -f c.*; "$ticket" imp $small --one-shot 0.1 --out c >/dev/null && kept c.L01.safetensors)" --one-shot 0.1
 counts 'one-shot, layer' 1 '15980 1598' '1568 20 10' --one-shot 0.1 --scope layer
+counts 'one-shot, output layer whole' 1 '15980 1688' "$(rm -f c.*; "$ticket" imp $small --one-shot 0.1 --output-rate 0 --out c >/dev/null && kept c.L01.safetensors | sed 's/ [0-9]*$/ 100/')" --one-shot 0.1 --output-rate 0
 counts 'one-shot 1' 1 '15980 15980' '15680 200 100' --one-shot 1
 counts layer 2 '15980 12784 10227' '10035 128 64' --scope layer --levels 3
 counts 'layer 0.333' 2 '15980 10659 7110' '6976 89 45' --scope layer --levels 3 --rate 0.333
@@ -457,6 +458,13 @@ is 'revived' '0 0 15980' "$(revived l.L00.safetensors)"
 works 'imp --init' imp $tiny --levels 2 --branches reinit,shuffle --init a/a.L02.safetensors --out m
 is 'weights' '10227 8182' "$(column m.tsv 3)"
 is 'weights of reinit' '10227 8182' "$(column m.tsv 3 reinit)"
+works 'controls under a masked --init' imp $tiny --steps 0it --levels 2 --branches shuffle,random --init a/a.L02.safetensors --out ms
+for branch in '' .shuffle .random; do # none of their connections is one that --init has masked
+  is "connections that start at 0${branch:+, $branch}" '8182 0' "$(mask_of ms.L01$branch.safetensors >kept_places
+    data_of ms.L01$branch.safetensors | head -c $((4 * floats)) | od -An -v -tu1 | tr -s ' ' '\n' | sed '/^$/d' | paste -d' ' - - - - |
+      awk 'NR <= 15680 || NR > 15700 && NR <= 15900 || NR > 15910 && NR <= 16010' |
+      paste -d' ' kept_places - | awk '$1 {n++; zeros += $2 + $3 + $4 + $5 == 0} END {print n, zeros + 0}')"
+done
 refused 1 a/a.L02.safetensors train --init a/a.L02.safetensors --model lenet-20-11 --out n
 refused 1 a/a.L02.safetensors train --init a/a.L02.safetensors --model lenet-20 --out n
 refused 1 a/a.L02.safetensors train --init a/a.L02.safetensors --model lenet-20-10 --data synth-rgb --out n
