@@ -763,7 +763,7 @@ static int make_network(Loop *loop)
       free(path);
       return PRESENT;
     }
-    notice("%s: lacks rows of %s, which is trained again", loop->epochs.path, path);
+    if (!e->quiet) show_progress("%s lacks rows of %s, which is trained again\n", loop->epochs.path, path);
   }
   if (!prepare(loop)) {
     free(path);
