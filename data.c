@@ -86,6 +86,14 @@ char *join(const char *a, const char *between, const char *b)
 
 /* ==== files ================================================================================= */
 
+uint64_t fnv1a(uint64_t hash, const void *bytes, size_t n)
+{
+  const unsigned char *byte = bytes;
+  size_t j;
+  for (j = 0; j < n; j++) hash = (hash ^ byte[j]) * UINT64_C(0x100000001b3);
+  return hash;
+}
+
 static const size_t READ_LIMIT = 0x7fffffff; /* 2 GB: more than any data set or checkpoint here has */
 
 /* In growing pieces, because neither a pipe's length nor that of a file above 2 GB can be asked for in C99. */

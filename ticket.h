@@ -46,6 +46,8 @@ char *join(const char *a, const char *between, const char *b);
 int file_exists(const char *path); /* whether it can be opened for reading */
 /* The bytes of a file with a zero appended, its length in *size; fails if it cannot be read. Caller frees. */
 unsigned char *read_file(const char *path, size_t *size);
+/* 64-bit FNV-1a, going on from `hash`; the first is 0xcbf29ce484222325. */
+uint64_t fnv1a(uint64_t hash, const void *bytes, size_t n);
 
 /* A file being written under a temporary name (path + ".tmp") and renamed when complete, so that a
  * result is either the old one or the whole new one. One at a time. */

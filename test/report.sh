@@ -88,6 +88,124 @@ works 'a missing level' report gap
 is 'figures without networks' 8 "$(figures gap.html)"
 valid gap.html
 
+# A table of 0.2.0 from one of 0.1.0: heights are a tenth of the barriers, no layer has collapsed.
+newer() # FILE
+{
+  awk -F '\t' -v OFS='\t' '
+    /^# ticket = / {print "# ticket = 0.2.0"; next}
+    /^#/ {print; next}
+    {digest = $NF; a = $10 == "-" ? "-" : $10 / 10; b = $11 == "-" ? "-" : $11 / 10; lost = "-"}
+    /^level/ {a = "train_height"; b = "test_height"; lost = "collapsed"}
+    {$NF = a; print $0, b, lost, digest}' "$1"
+}
+# The title of the point of a figure whose series begins with NAME, N-th of them, in one line.
+point() # FILE FIGURE NAME N
+{
+  sed -n "/<h3>$2/,/<\/figure>/p" "$1" | grep -A 9 "<title>$3" | tr '\n' ' ' | sed 's/<title>/\
+/g' | sed -n "$(($4 + 1))s/<.*//p"
+}
+figure() { sed -n "/<h3>$2/,/<\/figure>/p" "$1"; } # FILE TITLE
+
+group 'heights'
+newer one.tsv >high.tsv
+works 'a table of 0.2.0' report high
+is 'two figures more, none of steps or layers' 10 "$(figures high.html)"
+has 'in words' high.html 'Ends of unequal error give a barrier without any hill'
+has 'in words' high.html '0 where there is no hill'
+has_not 'no claim that the barrier has no hill' high.html 'minus the mean of its ends; if tickets win it stays near 0'
+wanted=$(awk -F '\t' '/^2\tticket/ {printf "%g", $15}' high.tsv)
+has 'the height of level 2' high.html "height (points): $wanted<"
+valid high.html
+awk -F '\t' -v OFS='\t' '/^#/ {print; next} {d = $NF; $NF = NR % 7 + 0.25; h = $NF + 3} /^step/ {$NF = "train_height"; h = "test_height"} {print $0, h, d}' stable.tsv >stable2.tsv
+works 'stability of 0.2.0' report stable2
+is 'its figures' 4 "$(figures stable2.html)"
+has 'its height' stable2.html "height (points): $(awk -F '\t' '/^0/ {print $7}' stable2.tsv)<"
+
+group 'means are between runs'
+row() { printf '%s\t%s\t9\t%s\t0.1\t0.1\t%s\t0.1\t%s\t-\t-\t-\t-\td\n' "$1" ticket "$2" "$3" "$3"; } # LEVEL DENSITY ERROR
+head_of() { printf '# ticket = 0.1.0\n# command = imp\n# seed = %s\n' "$1"; grep '^level' one.tsv; }
+{ head_of 1; row 0 100.0000 10; row 1 50.0000 20; row 2 50.0000 30; } >mean1.tsv
+{ head_of 2; row 0 100.0000 14; row 1 50.0000 22; row 2 49.0000 36; } >mean2.tsv
+works 'one run with a density twice' report mean1
+has_not 'no mean' mean1.html 'mean of'
+is 'three points' 3 "$(figure mean1.html 'Test accuracy' | grep -c '<title>')"
+points=$(figure mean1.html 'Test accuracy' | sed -n 's/.* points="\([^"]*\)".*/\1/p')
+is 'two at one place' 2 "$(printf '%s\n' $points | cut -d , -f 1 | sort | uniq | wc -l | tr -d ' ')"
+works 'two runs' report mean1 mean2 --out means
+is 'three means' 3 "$(figure means.html 'Test accuracy' | grep -c 'mean of 2 runs')"
+is 'of equal levels: sparse first' '67 79 88 ' "$(figure means.html 'Test accuracy' | sed -n 's/^test accuracy (%): //p' | tr '\n' ' ')"
+is 'densities too' '49.5 50 100 ' "$(figure means.html 'Test accuracy' | sed -n 's/^weights that remain (%): //p' | tr '\n' ' ')"
+has 'from the lowest' means.html 'mean of 2 runs, from 64 to 70'
+sed 's/^# seed = .*/# seed = 3/;/^1/d' mean2.tsv >mean3.tsv
+works 'three runs, a level in two' report mean1 mean2 mean3 --out means
+is 'as many as have it' '3 2 3 ' "$(figure means.html 'Test accuracy' | sed -n 's/^mean of \([0-9]*\) .*/\1/p' | tr '\n' ' ')"
+sed '/^0/d' stable.tsv | sed -n '/^step/,$!p' >steps1.tsv
+printf 'step\ttrain_instability\ttest_instability\ttrain_error\ttest_error\tdigest\n5\t1\t2\t0\t0\td\n5\t3\t4\t0\t0\td\n' >>steps1.tsv
+works 'a step twice' report steps1
+has_not 'no mean' steps1.html 'mean of'
+
+group 'what an axis cannot show'
+{ head_of 1; row 0 100.0000 10; row 1 10.0000 20; row 2 0.0000 90; } >none.tsv
+works 'a density of 0' report none
+is 'is not drawn' 2 "$(figure none.html 'Test accuracy' | grep -c '<title>')"
+has 'but said' none.html 'What is not above 0 is left out'
+is 'in every figure over density' "$(figures none.html)" "$(grep -c 'What is not above 0 is left out' none.html)"
+has_not 'and only there' mean1.html 'left out'
+cp one.epochs.tsv zeros.epochs.tsv
+awk -F '\t' -v OFS='\t' 'NR == FNR {print >"zeros.tsv"; next} /^1\tticket/ && !done {$5 = "0.000000"; done = 1} {print >"zeros.epochs.tsv"}' one.tsv one.epochs.tsv
+works 'a loss of 0' report zeros
+has 'is left out' zeros.html 'What is not above 0 is left out'
+valid zeros.html
+
+group 'what was not measured'
+awk -F '\t' -v OFS='\t' '/^one.L00/ {$4 = "-"} {print}' angle.tsv >apart.tsv
+works 'networks without a common weight' report apart
+is 'a grey cell' 1 "$(grep -c '^<rect[^>]*class="none"' apart.html)"
+has 'in words' apart.html 'Grey cells: not measured'
+has 'its title' apart.html 'not measured</title>'
+sed '/^one/s/	.*/	-	-	-	-/' angle.tsv >nothing.tsv
+works 'none has any' report nothing
+is 'all grey' 16 "$(grep -c 'class="none"' nothing.html)"
+valid nothing.html
+has_not 'nothing grey where all is measured' angle.html 'not measured'
+sed '/^2/s/	[^	]*	\([^	]*\)$/	-	\1/' one.tsv >partly.tsv
+works 'a table with gaps' report partly
+has 'in the table' partly.html '<td>not measured</td>'
+has_not 'no bare minus' partly.html '<td>-</td>'
+has 'empty columns' mean1.html '<p>Not measured: train_barrier, test_barrier, train_instability, test_instability.</p>'
+
+group 'a layer without weights'
+awk -F '\t' -v OFS='\t' '/^2\treinit/ {$(NF - 1) = "fc_layers.0.weight,fc.<b>"} {print}' high.tsv >gone.tsv
+works 'collapsed' report gone
+has 'in words' gone.html 'gone.tsv, level 2, branch reinit: no weight is left in fc_layers.0.weight,fc.&#60;b&#62;<'
+is 'one row is shaded' 1 "$(grep -c '<tr style=' gone.html)"
+is 'one point of an accuracy has a ring' 1 "$(figure gone.html 'Test accuracy' | grep -c 'a64 64')"
+has 'which is explained' gone.html 'Ringed: a layer has no weight left there.'
+has 'none elsewhere' gone.html '<td>none</td>'
+has_not 'nor where nothing is lost' high.html 'Ringed'
+valid gone.html
+
+group 'checksums'
+{ printf '# checksum = 8b9c91a4e3f8ddd5\n'; cat mean1.tsv; } >sum.tsv
+refused 1 'sum.tsv: was changed or damaged (its checksum does not fit)' report sum
+printf '# checksum = %s\nlevel\tbranch\tweights\tdensity\n' 0000000000000000 >sum.tsv
+printf 'level\tbranch\tweights\tdensity\n' >body
+sum=$(od -An -v -tu1 body | awk '{for (i = 1; i <= NF; i++) byte[n++] = $i} END {
+  # 64-bit FNV-1a in four limbs of 16 bits; the prime is 2^40 + 0x1b3
+  h[3] = 52210; h[2] = 40164; h[1] = 33826; h[0] = 8997
+  for (i = 0; i < n; i++) {
+    a = h[0] % 256; b = byte[i]; x = 0
+    for (k = 1; k < 256; k *= 2) x += k * ((int(a / k) + int(b / k)) % 2)
+    h[0] += x - a
+    c[0] = h[0] * 435; c[1] = h[1] * 435; c[2] = h[2] * 435 + h[0] * 256; c[3] = h[3] * 435 + h[1] * 256
+    for (k = rest = 0; k < 4; k++) {c[k] += rest; rest = int(c[k] / 65536); h[k] = c[k] % 65536}
+  }
+  printf "%04x%04x%04x%04x", h[3], h[2], h[1], h[0]}')
+{ printf '# checksum = %s\n' "$sum"; cat body; } >sum.tsv
+works 'one that fits' report sum
+sed 's/density$/densitx/' sum.tsv >sum2.tsv
+refused 1 'sum2.tsv: was changed or damaged' report sum2
+
 group 'hostile contents'
 evil='<script>alert(1)&amp;"'"'"
 mkdir "$evil"; mkdir "$evil/<b>"
