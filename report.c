@@ -42,6 +42,7 @@ typedef struct {
   Output out;
   Table table[TABLES];
   int tables;
+  Standard *is_standard; /* whether an option has a value anyway */
   const char *heading;  /* of the section whose figures come now; NULL once it is written */
   int open;             /* a section is */
 } Page;
@@ -66,6 +67,13 @@ static int column(const Table *t, const char *name)
 
 static const char *text_at(const Table *t, int row, int c) { return c < 0 ? "-" : t->cell[(size_t)row * (size_t)t->columns + (size_t)c]; }
 
+/* The tensors without any weight left, as the row names them, or NULL. */
+static const char *lost(const Table *t, int row)
+{
+  const char *text = text_at(t, row, column(t, "collapsed"));
+  return strcmp(text, "-") != 0 ? text : NULL;
+}
+
 /* A cell's decimal number in millionths, rounded half up in size; fails if it is none. */
 static int64_t number_at(const Table *t, int row, int c)
 {
@@ -88,14 +96,23 @@ static int64_t number_at(const Table *t, int row, int c)
   return m > (uint64_t)LIMIT ? NONE : *text == '-' ? -(int64_t)m : (int64_t)m;
 }
 
+/* The FNV-1a of a text whose lines may have got ends of \r\n on their way. */
+static uint64_t digest_of_lines(const char *text)
+{
+  uint64_t hash = FNV_START;
+  for (; *text; text++)
+    if (text[0] != '\r' || text[1] != '\n') hash = fnv1a(hash, text, 1);
+  return hash;
+}
+
 /* Reads a table of any kind; `path` and the file's text stay with it. */
 static void read_table(Table *t, char *path)
 {
   size_t size, j, lines = 1, tabs = 1, cells = 0;
-  char *line, *end, *field;
+  char *file, *line, *end, *field, digits[17];
   int c;
   memset(t, 0, sizeof *t);
-  line = (char *)read_file(path, &size);
+  line = file = (char *)read_file(path, &size);
   if (strlen(line) != size) fail("%s: is not a table that ticket wrote: it holds a zero byte", path);
   for (j = 0; j < size; j++) lines += line[j] == '\n', tabs += line[j] == '\t';
   t->path = path;
@@ -114,6 +131,10 @@ static void read_table(Table *t, char *path)
       *equals = 0;
       t->key[t->pairs] = line + 2;
       t->value[t->pairs++] = equals + 3;
+      if (line != file || strcmp(t->key[0], "checksum") != 0) continue;
+      digest_text(digits, digest_of_lines(end + 1));
+      if (strcmp(t->value[0], digits) != 0)
+        fail("%s: was changed or damaged (its checksum does not fit); write it again", path);
       continue;
     }
     if (t->rows < 0) {
@@ -143,7 +164,7 @@ static int among(const char *const *list, const char *word)
 /* Whether the results of a level depend on a setting as all the group's tables have it. */
 static int is_setting(const char *key)
 {
-  static const char *const other[] = {"seed", "order-seed", "levels", "branches", "network", NULL};
+  static const char *const other[] = {"seed", "order-seed", "levels", "branches", "network", "checksum", NULL};
   return !among(other, key);
 }
 
@@ -253,7 +274,10 @@ static void figure_open(Page *p, const char *title, const char *of, int height)
   print(p, "<figure>\n<h3>%r%r%s</h3>\n<svg viewBox=\"0 0 4000 %d\" role=\"img\" aria-label=\"%r\">\n", title, *of ? ": " : "", of, height, title);
 }
 
-static void figure_close(Page *p, const char *caption) { print(p, "</svg>\n<figcaption>%r</figcaption>\n</figure>\n", caption); }
+static void figure_close(Page *p, const char *caption, const char *note, const char *second)
+{
+  print(p, "</svg>\n<figcaption>%r%r%r</figcaption>\n</figure>\n", caption, note, second);
+}
 
 /* ==== axes ================================================================================== */
 
@@ -293,18 +317,23 @@ static int64_t round_number(const Axis *a, int64_t step, int64_t k)
 /* An axis without any number yet. */
 static Axis axis_new(int log) { return (Axis){.log = log, .low = INT64_MAX, .high = INT64_MIN}; }
 
-/* Makes it reach from low to high; what is not above 0 does not count on a logarithmic axis. */
-static void axis_widen(Axis *a, int64_t low, int64_t high)
+/* Whether it has a place for x; a logarithmic one has none for what is not above 0. */
+static int axis_shows(const Axis *a, int64_t x) { return x != NONE && (x > 0 || !a->log); }
+
+/* Makes it reach x, if it has a place for it. */
+static void axis_widen(Axis *a, int64_t x)
 {
-  if (low < a->low && (low > 0 || !a->log)) a->low = low;
-  if (high > a->high) a->high = high;
+  if (!axis_shows(a, x)) return;
+  if (x < a->low) a->low = x;
+  if (x > a->high) a->high = x;
 }
 
 /* Begins and ends the axis at round numbers and finds those between. */
 static void axis_fit(Axis *a)
 {
   const int log = a->log;
-  int64_t step = 1, low = a->low > a->high ? 1 : a->low, high = a->high < 1 && log ? 1 : a->high, k;
+  const int empty = a->low > a->high;
+  int64_t step = 1, low = empty ? ONE : a->low, high = empty ? ONE : a->high, k;
   if (!log && low > 0 && low <= high / 2) low = 0;
   if (low == high && !log) low -= low == 0 ? 0 : 1 + (low < 0 ? -low : low) / 10, high += high == 0 ? ONE : 0;
   if (log) {
@@ -339,8 +368,9 @@ static const char *tick(char text[64], const Axis *a, int k)
 /* ==== charts ================================================================================ */
 
 typedef struct {
-  int64_t x, y, low, high; /* y: mean over the runs that have this x */
-  int runs;
+  int64_t key, x, y, low, high; /* x, y: means over the runs that have this key */
+  int runs, table;              /* table: the last of them */
+  int collapsed;                /* a layer has no weight left */
 } Point;
 
 typedef struct {
@@ -362,6 +392,10 @@ typedef struct {
   Series series[SERIES];
   int n;
 } Chart;
+
+/* What a figure says of itself where it is so. */
+static const char left_out[] = " What is not above 0 is left out: a logarithmic axis has no place for it.";
+static const char ringed[] = " Ringed: a layer has no weight left there.";
 
 /* One more series: the points of a group's tables, of that branch and level where they are not NULL. */
 static void gather(Chart *c, const Page *p, int group, const char *name, const char *branch, const char *level)
@@ -385,8 +419,14 @@ static void gather(Chart *c, const Page *p, int group, const char *name, const c
       q->y = f->plus ? number_at(t, row, plus) : 0;
       less = f->minus ? number_at(t, row, minus) : 0;
       if (q->x == NONE || q->y == NONE || less == NONE) continue;
+      /* Densities of one level may differ between runs, and be equal at two levels of one run. */
+      q->key = f->kind == RUN ? number_at(t, row, of_level) : q->x;
+      if (q->key == NONE) continue;
+      if (f->kind == RUN) q->key = -q->key; /* from sparse to dense, as densities rise */
       q->low = q->high = q->y = f->base + q->y - less;
       q->runs = 1;
+      q->table = k;
+      q->collapsed = lost(t, row) != NULL;
       s->points++;
     }
   }
@@ -396,23 +436,38 @@ static void gather(Chart *c, const Page *p, int group, const char *name, const c
   else c->n++;
 }
 
-static int by_place(const void *a, const void *b)
+static int by_key(const void *a, const void *b)
 {
   const Point *p = a, *q = b;
-  return p->x != q->x ? (p->x > q->x) - (p->x < q->x) : (p->y > q->y) - (p->y < q->y);
+  if (p->key != q->key) return p->key > q->key ? 1 : -1;
+  if (p->table != q->table) return p->table > q->table ? 1 : -1;
+  return (p->y > q->y) - (p->y < q->y);
 }
 
-/* Sorts a curve and makes one point of all that share an x. */
+/* Sorts a curve and makes one point of those of different runs that share a key; rows of one run stay apart. */
 static void merge(Series *s)
 {
   size_t j, n = 0;
-  qsort(s->point, s->points, sizeof *s->point, by_place);
+  qsort(s->point, s->points, sizeof *s->point, by_key);
   for (j = 0; j < s->points; j++) {
+    const Point *q = &s->point[j];
     Point *last = n > 0 ? &s->point[n - 1] : NULL;
-    if (!last || last->x != s->point[j].x) s->point[n++] = s->point[j];
-    else if (last->runs < TABLES) last->y += s->point[j].y, last->high = s->point[j].high, last->runs++; /* the sum until below */
+    if (!last || last->key != q->key || last->table == q->table) {
+      s->point[n++] = *q;
+      continue;
+    }
+    last->x += q->x; /* the sums until below */
+    last->y += q->y;
+    if (q->low < last->low) last->low = q->low;
+    if (q->high > last->high) last->high = q->high;
+    last->runs++;
+    last->table = q->table;
+    last->collapsed |= q->collapsed;
   }
-  for (s->points = n, j = 0; j < n; j++) s->point[j].y /= s->point[j].runs;
+  for (s->points = n, j = 0; j < n; j++) {
+    s->point[j].x /= s->point[j].runs;
+    s->point[j].y /= s->point[j].runs;
+  }
 }
 
 enum { STYLES = 7, DASHES = 4, RIGHT = 3800, TOP = 260, BOTTOM = 2300 };
@@ -427,18 +482,27 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   const int density = f->kind == RUN; /* logarithmic, from dense to sparse */
   Axis x = axis_new(density), y = axis_new(f->log);
   char text[64];
-  int left = 0, legend = 0, at = 0, begin[SERIES][2], k;
+  int left = 0, legend = 0, at = 0, begin[SERIES][2], hidden = 0, rings = 0, k;
   size_t j;
 #define X(value) (density ? RIGHT - place(&x, value, RIGHT - left) : left + place(&x, value, RIGHT - left))
 #define Y(value) (BOTTOM - place(&y, value, BOTTOM - TOP))
   if (c->n == 0) return;
   for (k = 0; k < c->n; k++) {
-    merge(&c->series[k]);
-    for (j = 0; j < c->series[k].points; j++) {
-      const Point *q = &c->series[k].point[j];
-      axis_widen(&x, q->x, q->x);
-      axis_widen(&y, q->low, q->high);
+    Series *s = &c->series[k];
+    size_t shown = 0;
+    merge(s);
+    for (j = 0; j < s->points; j++) {
+      const Point *q = &s->point[j];
+      hidden |= !axis_shows(&x, q->x) || !axis_shows(&y, q->low); /* a bar may reach 0 where its mean does not */
+      if (!axis_shows(&x, q->x) || !axis_shows(&y, q->y)) continue;
+      axis_widen(&x, q->x);
+      axis_widen(&y, q->low);
+      axis_widen(&y, q->y);
+      axis_widen(&y, q->high);
+      rings |= q->collapsed;
+      s->point[shown++] = *q;
     }
+    s->points = shown;
   }
   axis_fit(&x);
   axis_fit(&y);
@@ -476,16 +540,21 @@ static void chart_draw(Page *p, Chart *c, const char *of)
     for (j = 0; j < s->points && s->points <= 1000; j++) { /* where points are close, they are seen only under the pointer */
       const Point *q = &s->point[j];
       const int right = X(q->x);
-      if (q->high > q->low) print(p, "<path class=\"b s%d\" d=\"M%d %dV%dm-25 0h50M%d %dm-25 0h50\"/>", k % STYLES, right, Y(q->low), Y(q->high), right, Y(q->low));
+      if (q->high > q->low && axis_shows(&y, q->low))
+        print(p, "<path class=\"b s%d\" d=\"M%d %dV%dm-25 0h50M%d %dm-25 0h50\"/>", k % STYLES, right, Y(q->low), Y(q->high), right,
+              Y(q->low));
+      if (q->collapsed)
+        print(p, "<path class=\"b s%d\" d=\"M%d %dm-64 0a64 64 0 1 0 128 0a64 64 0 1 0-128 0z\"/>", k % STYLES, right, Y(q->y));
       print(p, "<path class=\"%r s%d\" d=\"M%d %d%r\">", s->points <= 40 ? "m" : "h", k % STYLES, right, Y(q->y), marker[k % STYLES]);
       print(p, "<title>%s\n%r: %n\n%r: %n", s->name, x_name, q->x, f->y_name, q->y);
       if (q->runs > 1) print(p, "\nmean of %d runs, from %n to %n", q->runs, q->low, q->high);
+      if (q->collapsed) print(p, "\na layer has no weight left");
       print(p, "</title></path>\n");
     }
     free(s->point);
   }
   print(p, "</g>\n");
-  figure_close(p, f->caption);
+  figure_close(p, f->caption, hidden ? left_out : "", rings ? ringed : "");
   c->n = 0;
 #undef X
 #undef Y
@@ -550,18 +619,22 @@ static int shorten(Word *to, const char *const *name, int n)
   return (int)longest;
 }
 
-/* Draws it, unless it has no number. */
+/* Draws it, unless it has no cell. */
 static void heat_draw(Page *p, const Heat *h, const char *of)
 {
   Word side[NETWORKS], below[NETWORKS];
   Axis axis = axis_new(h->log);
   char text[64];
-  int left, wide, width, height, bottom, r, c;
-  axis.high = h->most;
+  int left, wide, width, height, bottom, unmeasured = 0, zero = 0, r, c;
+  if (h->rows == 0 || h->columns == 0) return;
+  axis_widen(&axis, h->most);
   for (r = 0; r < h->rows; r++)
-    for (c = 0; c < h->columns; c++)
-      if (h->value[r][c] != NONE) axis_widen(&axis, h->value[r][c], h->value[r][c]);
-  if (axis.low > axis.high) return;
+    for (c = 0; c < h->columns; c++) {
+      const int64_t x = h->value[r][c];
+      axis_widen(&axis, x);
+      unmeasured |= x == NONE;
+      zero |= x != NONE && !axis_shows(&axis, x);
+    }
   axis_fit(&axis);
   left = 100 + 68 * shorten(side, h->row, h->rows);
   wide = 100 + 68 * shorten(below, h->head, h->columns);
@@ -576,8 +649,8 @@ static void heat_draw(Page *p, const Heat *h, const char *of)
     for (c = 0; c < h->columns; c++) {
       const int64_t x = h->value[r][c];
       print(p, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"", left + c * width, 200 + r * height, width, height);
-      if (x == NONE) print(p, " class=\"none\"");
-      else put_colour(p, place(&axis, x, 1000));
+      if (axis_shows(&axis, x)) put_colour(p, place(&axis, x, 1000));
+      else print(p, " class=\"none\"");
       print(p, "><title>%s\n%s\n%r</title></rect>\n", h->row[r], h->head[c], x == NONE ? "not measured" : number(text, x, 0));
     }
   }
@@ -590,7 +663,8 @@ static void heat_draw(Page *p, const Heat *h, const char *of)
     print(p, "/>\n");
   }
   for (c = 0; c < axis.ticks; c++) label(p, "", 3620, bottom + 40 - place(&axis, axis.tick[c], bottom - 200), tick(text, &axis, c), 99);
-  figure_close(p, h->caption);
+  figure_close(p, h->caption, unmeasured ? " Grey cells: not measured (or not finite)." : "",
+               zero ? " Grey, with the title 0: no weight remains, and a logarithmic scale has no place for 0." : "");
 }
 
 /* ==== what is drawn of which table ========================================================== */
@@ -605,18 +679,31 @@ static const Figure figures[] = {
   {RUN, 0, "Pruning threshold", "largest magnitude pruned", 0, "threshold", NULL,
    "Magnitude up to which pruning this network removes weights; if tickets win, what they keep is large, and their line climbs above the others'."},
   {RUN, 0, "Barrier on the test set", "error barrier (points)", 0, "test_barrier", NULL,
-   "Highest error on the straight line to the network one level denser, minus the mean of its ends; if tickets win it stays near 0: each lies in the basin of the last."},
+   "Highest error on the straight line to the same branch one level denser, minus the mean of its two ends. Ends of unequal "
+   "error give a barrier without any hill on the line; only the height, where it was measured, is 0 without a hill."},
   {RUN, 0, "Barrier on the training set", "error barrier (points)", 0, "train_barrier", NULL, "The same on the training images."},
+  {RUN, 0, "Height of the barrier on the test set", "height (points)", 0, "test_height", NULL,
+   "Highest error above the straight line between the errors of the same two ends: 0 where there is no hill, however unequal "
+   "they are. If tickets win it stays near 0: each lies in the basin of the last."},
+  {RUN, 0, "Height of the barrier on the training set", "height (points)", 0, "train_height", NULL,
+   "The same on the training images."},
   {RUN, 0, "Instability on the test set", "error barrier (points)", 0, "test_instability", NULL,
-   "Error barrier between copies trained under different data orders; tickets tend to win where it is near 0, as the order no longer decides the outcome there."},
+   "Error barrier (above the mean of the two ends) between copies trained under different data orders; tickets tend to win "
+   "where it is near 0, as the order no longer decides the outcome there."},
   {RUN, 0, "Instability on the training set", "error barrier (points)", 0, "train_instability", NULL, "The same on the training images."},
   {EPOCHS, 1, "Training loss", "mean loss of the epoch", 0, "train_loss", NULL,
    "If tickets win, sparse ones (in brackets: weights that remain) fall as fast as the dense one, level 0, and a control's lines move up with every level."},
   {EPOCHS, 0, "Test error", "test error (%)", 0, "test_error", NULL,
    "If tickets win, sparse networks come down as early and as far as the dense one, level 0."},
   {STABILITY, 0, "Instability on the test set", "error barrier (points)", 0, "test_instability", NULL,
-   "Barrier between copies trained apart from that step; the first step where it is near 0 is the earliest to rewind to if tickets are to win."},
+   "Barrier between copies trained apart from that step: highest error on the line minus the mean of its two ends, which ends "
+   "of unequal error raise without any hill. The first step where it is near 0 is the earliest to rewind to if tickets are to win."},
   {STABILITY, 0, "Instability on the training set", "error barrier (points)", 0, "train_instability", NULL, "The same on the training images."},
+  {STABILITY, 0, "Height of the barrier on the test set", "height (points)", 0, "test_height", NULL,
+   "Highest error above the straight line between the errors of the same two ends: 0 where there is no hill between the copies, "
+   "however unequal they are."},
+  {STABILITY, 0, "Height of the barrier on the training set", "height (points)", 0, "train_height", NULL,
+   "The same on the training images."},
   {LINE, 0, "Test error on the way", "test error (%)", 0, "test_error", NULL,
    "A hill is a barrier between two basins; if tickets win, the line between those of successive levels is flat. A flat curve leads around a hill."},
   {LINE, 0, "Training error on the way", "training error (%)", 0, "train_error", NULL, "The same on the training images."},
@@ -798,12 +885,23 @@ static void put_word(Page *p, const char *s, size_t n)
   if (!plain) print(p, "'");
 }
 
+/* Whether a column has no value in any row. */
+static int is_empty(const Table *t, int c)
+{
+  int row = 1;
+  while (row <= t->rows && !strcmp(text_at(t, row, c), "-")) row++;
+  return row > t->rows;
+}
+
 /* A table's settings, the command that repeats it and, but for paths and matrices, what it holds. */
 static void settings(Page *p, const Table *t)
 {
-  static const char *const none[] = {"ticket", "command", "data-digest", "init-digest", "ticket-digest", "network", NULL}; /* are no options */
+  static const char *const none[] = {"ticket",        "command", "data-digest", "init-digest", /* are no options */
+                                     "ticket-digest", "network", "checksum",    NULL};
   const char *command = value_of(t, "command"), *data = value_of(t, "data"), *file = t->kind <= EPOCHS ? t->name : t->path;
-  int k, row, c;
+  const int collapsed = column(t, "collapsed");
+  unsigned char *empty;
+  int k, row, c, n;
   print(p, "<h3>%s (%r)</h3>\n<p class=\"kv\">", t->path, kinds[t->kind].what);
   for (k = 0; k < t->pairs; k++) print(p, "<span>%s = %s</span>\n", t->key[k], t->value[k]);
   print(p, "</p>\n<pre>ticket");
@@ -815,7 +913,8 @@ static void settings(Page *p, const Table *t)
   for (k = 0; k < t->pairs && strchr(t->key[k], '_') == NULL; k++) {
     const char *key = t->key[k], *value = t->value[k];
     const int flag = !strcmp(key, "nesterov");
-    if (among(none, key) || !strcmp(value, "-") || (flag && !strcmp(value, "off")) || (t->kind > STABILITY && !strcmp(key, "model"))) continue;
+    if (among(none, key) || !strcmp(value, "-") || p->is_standard(key, value)) continue;
+    if (t->kind > STABILITY && !strcmp(key, "model")) continue; /* the files say it */
     print(p, " --%s", key);
     if (!flag) put_word(p, value, strlen(value));
     if (value == data && strncmp(data, "synth", 5) != 0) print(p, ":DIR");
@@ -826,17 +925,25 @@ static void settings(Page *p, const Table *t)
   put_word(p, file, strlen(file));
   print(p, "</pre>\n");
   if (t->rows == 0 || t->kind == LINE || t->kind == MATRIX) return;
+  empty = allocate((size_t)t->columns, 1, "a table");
+  for (c = 0; c < t->columns; c++) empty[c] = (unsigned char)is_empty(t, c);
   print(p, "<div class=\"wide\"><table>\n");
   for (row = 0; row <= t->rows; row++) {
     if (t->kind == PROBE && !strcmp(text_at(t, row, 0), "histogram")) continue;
-    print(p, row > 0 ? "</tr>\n<tr>" : "<tr>");
+    print(p, row > 0 ? "</tr>\n" : "");
+    print(p, row > 0 && lost(t, row) ? "<tr style=\"background:var(--faint)\">" : "<tr>");
     for (c = 0; c < t->columns; c++) {
-      for (k = 1; k <= t->rows && k <= 200 && !strcmp(text_at(t, k, c), "-");) k++;
-      if (k > t->rows) continue; /* nothing was measured */
-      print(p, row > 0 ? "<td>%s</td>" : "<th>%s</th>", text_at(t, row, c));
+      const char *text = text_at(t, row, c);
+      if (empty[c]) continue;
+      if (row > 0 && !strcmp(text, "-")) text = c == collapsed ? "none" : "not measured";
+      print(p, row > 0 ? "<td>%s</td>" : "<th>%s</th>", text);
     }
   }
   print(p, "</tr>\n</table></div>\n");
+  for (n = c = 0; c < t->columns; c++)
+    if (c != collapsed && empty[c]) print(p, "%r%s", n++ > 0 ? ", " : "<p>Not measured: ", text_at(t, 0, c));
+  print(p, n > 0 ? ".</p>\n" : "");
+  free(empty);
 }
 
 /* Networks that a run will have. */
@@ -856,7 +963,7 @@ static void summary(Page *p, int group)
 {
   const Table *first = &p->table[group], *t;
   char name[NAME];
-  int runs = 0;
+  int runs = 0, row;
   name_group(p, group, name, "");
   print(p, "<p>%s%r%s on %s", name, *name ? ": " : "", value_of(first, "model"), value_of(first, "data"));
   for (t = first; t < p->table + p->tables; t++)
@@ -864,7 +971,13 @@ static void summary(Page *p, int group)
   print(p, "%r</p>\n", runs > 1 ? "; points are means over these runs, bars reach from the lowest to the highest." : ".");
   for (t = first; t < p->table + p->tables; t++)
     if (t->group == group && t->rows < expected_rows(t))
-      print(p, "<p><strong>%s is unfinished: %d of %d networks</strong>; the command below goes on with it.</p>\n", t->path, t->rows, expected_rows(t));
+      print(p, "<p><strong>%s is unfinished: %d of %d networks</strong>, unless it ended where nothing was left to "
+               "prune; the command below goes on with it.</p>\n", t->path, t->rows, expected_rows(t));
+  for (t = first; t < p->table + p->tables; t++)
+    for (row = 1; row <= t->rows && t->group == group; row++)
+      if (lost(t, row))
+        print(p, "<p><strong>%s, level %s, branch %s: no weight is left in %s</strong>; its points have a ring, its row is shaded.</p>\n",
+              t->path, text_at(t, row, column(t, "level")), text_at(t, row, column(t, "branch")), lost(t, row));
 }
 
 static const char style[] =
@@ -881,11 +994,12 @@ static const char style[] =
   "@media print{:root{--paper:#fff;--ink:#000;--faint:#ccc;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#b0568f;--c4:#b07800;--c5:#3a9ad9;--c6:#555}"
   "body{padding:0}.grid{grid-template-columns:1fr 1fr}.wide{overflow:visible}table{font-size:7px}}\n";
 
-void write_report(char *const *name, int n, const char *out)
+void write_report(char *const *name, int n, const char *out, Standard *is_standard)
 {
   Page *p = allocate(1, sizeof *p, "the page");
   char *path;
   int k, kind;
+  p->is_standard = is_standard;
   for (k = 0; k < n; k++) {
     const size_t length = strlen(name[k]);
     add_table(p, join(name[k], "", length > 4 && !strcmp(name[k] + length - 4, ".tsv") ? "" : ".tsv"));

@@ -349,10 +349,15 @@ static uint64_t seed_of(int option) { return strtoull(value[*value[option] ? opt
 
 /* ==== options that fit together ============================================================= */
 
-/* Refuses an option of the command line that has no effect because of what another one is. */
+/* Refuses an option of the command line that has no effect because of what another one is; one of a
+ * preset does not count. */
 static void idle(int option, int has_no_effect, int other, const char *instead)
 {
-  if (!has_no_effect || origin[option] != GIVEN) return;
+  if (!has_no_effect) return;
+  if (origin[option] != GIVEN) {
+    value[option] = options[option].standard;
+    return;
+  }
   fail_usage("--%s%s%s has no effect with%s --%s%s%s; %s", options[option].name,
              options[option].kind == FLAG ? "" : " ", options[option].kind == FLAG ? "" : value[option],
              *value[other] ? "" : "out", options[other].name, *value[other] ? " " : "", value[other], instead);
@@ -1050,7 +1055,13 @@ static void verify(void)
   dataset_free(&data[1]);
 }
 
-static void report(void) { write_report(file, files, value[O_OUT]); }
+static int is_standard(const char *name, const char *text)
+{
+  const int k = find_option(name, strlen(name));
+  return k >= 0 && strcmp(options[k].standard, text) == 0;
+}
+
+static void report(void) { write_report(file, files, value[O_OUT], is_standard); }
 
 /* ==== help and main ========================================================================= */
 

@@ -548,6 +548,7 @@ void checkpoint_apply(Net *net, const Safetensors *s, const char *path);
  * PREFIX.epochs.tsv and PREFIX.Lnn.safetensors where they are), or a .tsv file that lmc, curve, distance, probe or stability
  * printed; each is known by its header. Runs that differ in seeds, number of levels or branches only are averaged, others drawn side by side.
  * The page is the same bytes everywhere. Prints its name. Fails, naming the file, on one that is cut short, damaged or no table of ticket. */
-void write_report(char *const *name, int n, const char *out);
+typedef int Standard(const char *option, const char *value); /* whether the option has this value if it is not given */
+void write_report(char *const *name, int n, const char *out, Standard *is_standard);
 
 #endif

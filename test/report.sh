@@ -19,7 +19,7 @@ group 'a run'
 works 'imp' imp $small --levels 3 --rate 0.5 --branches reinit,shuffle --children 1 --points 3 --quiet --out one
 works 'its report' report one
 is 'names the page' 'one.html ' "$(tr '\n' ' ' <out)"
-is 'figures: 8 over density, layers, 2 of each branch over steps' 15 "$(figures one.html)"
+is 'figures: 10 over density, layers, 2 of each branch over steps' 17 "$(figures one.html)"
 for text in 'Test accuracy' 'Training accuracy' 'Gap between' 'Pruning threshold' 'Barrier on the test set' 'Instability on the training set' \
   'Density by layer' 'Training loss: reinit' 'Test error: shuffle' "$(digest_in one.L02.safetensors)" 'prefers-color-scheme' '@media print'; do
   has 'figures and texts' one.html "$text"
@@ -37,6 +37,9 @@ command=$(sed -n 's/.*<pre>ticket \(.*\) --out.*/\1/p' one.html)
 works 'the command on the page' $command --quiet --out again
 is 'repeats the run' "$(grep -v '^#' one.tsv)" "$(grep -v '^#' again.tsv)"
 
+tail -n +2 one.tsv >bare.tsv # without its checksum, for the changes below
+tail -n +2 one.epochs.tsv >bare.epochs.tsv
+
 group 'what other commands print'
 works 'train' train $small --quiet --out trained
 works 'report of train' report trained
@@ -48,7 +51,7 @@ is 'figures' 7 "$(figures trained.html)"
 "$ticket" probe one.L02.safetensors >probe.tsv
 "$ticket" stability $small --points 3 --at 0,1ep,2ep >stable.tsv
 works 'report of tables' report line.tsv bend.tsv angle.tsv cosine.tsv probe.tsv stable.tsv --out tables
-is 'figures' 9 "$(figures tables.html)"
+is 'figures' 11 "$(figures tables.html)"
 for text in 'Test error on the way' 'curve, one.L01 to one.L02.reinit (bend)' 'straight line, one.L01 to one.L02.reinit (line)' 'Distances: angle' 'Distances: cosine' 'Weights by value' 'Instability on the test set' 'train_barrier ='; do
   has 'tables' tables.html "$text"
 done
@@ -76,17 +79,122 @@ works 'drawn apart' report one three --out apart
 has 'what differs' apart.html 'ticket, lr = 0.01, rate = 0.4'
 is 'lines' 4 "$(sed '/Training accuracy/,$d' apart.html | grep -c '<polyline')"
 valid apart.html
-sed '$d' one.tsv >cut.tsv
+sed '$d' bare.tsv >cut.tsv
 works 'an unfinished run' report cut
 has 'says so' cut.html 'cut.tsv is unfinished: 7 of 8 networks'
-grep -v '^[0-9]' one.tsv >begun.tsv
+grep -v '^[0-9]' bare.tsv >begun.tsv
 works 'a run just begun' report begun
 is 'has no figures' 0 "$(figures begun.html)"
 valid begun.html
-grep -v '^1' one.tsv >gap.tsv
+grep -v '^1' bare.tsv >gap.tsv
 works 'a missing level' report gap
-is 'figures without networks' 8 "$(figures gap.html)"
+is 'figures without networks' 10 "$(figures gap.html)"
 valid gap.html
+
+figure() { sed -n "/<h3>$2/,/<\/figure>/p" "$1"; } # FILE TITLE
+
+group 'heights'
+cp bare.tsv high.tsv
+# as 0.1.0 wrote it
+awk -F '\t' -v OFS='\t' '/^# ticket = / {print "# ticket = 0.1.0"; next} /^#/ {print; next} {digest = $NF; NF = 14; $14 = digest; print}' bare.tsv >old.tsv
+works 'a table of 0.1.0' report old
+is 'has no heights' 8 "$(figures old.html)"
+works 'a table of 0.2.0' report high
+is 'two figures more, none of steps or layers' 10 "$(figures high.html)"
+has 'in words' high.html 'Ends of unequal error give a barrier without any hill'
+has 'in words' high.html '0 where there is no hill'
+has_not 'no claim that the barrier has no hill' high.html 'minus the mean of its ends; if tickets win it stays near 0'
+wanted=$(awk -F '\t' '/^2\tticket/ {printf "%g", $14}' high.tsv)
+has 'the height of level 2' high.html "height (points): $wanted<"
+valid high.html
+cp stable.tsv stable2.tsv
+works 'stability of 0.2.0' report stable2
+is 'its figures' 4 "$(figures stable2.html)"
+has 'its height' stable2.html "height (points): $(awk -F '\t' '/^0/ {printf "%g", $7}' stable2.tsv)<"
+
+group 'means are between runs'
+row() { printf '%s\t%s\t9\t%s\t0.1\t0.1\t%s\t0.1\t%s\t-\t-\t-\t-\t-\t-\t-\td\n' "$1" ticket "$2" "$3" "$3"; } # LEVEL DENSITY ERROR
+head_of() { printf '# ticket = 0.1.0\n# command = imp\n# seed = %s\n' "$1"; grep '^level' one.tsv; }
+{ head_of 1; row 0 100.0000 10; row 1 50.0000 20; row 2 50.0000 30; } >mean1.tsv
+{ head_of 2; row 0 100.0000 14; row 1 50.0000 22; row 2 49.0000 36; } >mean2.tsv
+works 'one run with a density twice' report mean1
+has_not 'no mean' mean1.html 'runs, from'
+is 'three points' 3 "$(figure mean1.html 'Test accuracy' | grep -c '<title>')"
+points=$(figure mean1.html 'Test accuracy' | sed -n 's/.* points="\([^"]*\)".*/\1/p')
+is 'two at one place' 2 "$(printf '%s\n' $points | cut -d , -f 1 | sort | uniq | wc -l | tr -d ' ')"
+works 'two runs' report mean1 mean2 --out means
+is 'three means' 3 "$(figure means.html 'Test accuracy' | grep -c 'mean of 2 runs')"
+is 'of equal levels: sparse first' '67 79 88 ' "$(figure means.html 'Test accuracy' | sed -n 's/^test accuracy (%): //p' | tr '\n' ' ')"
+is 'densities too' '49.5 50 100 ' "$(figure means.html 'Test accuracy' | sed -n 's/^weights that remain (%): //p' | tr '\n' ' ')"
+has 'from the lowest' means.html 'mean of 2 runs, from 64 to 70'
+sed 's/^# seed = .*/# seed = 3/;/^1/d' mean2.tsv >mean3.tsv
+works 'three runs, a level in two' report mean1 mean2 mean3 --out means
+is 'as many as have it' '3 2 3 ' "$(figure means.html 'Test accuracy' | sed -n 's/^mean of \([0-9]*\) .*/\1/p' | tr '\n' ' ')"
+sed '/^0/d' stable.tsv | sed -n '/^step/,$!p' >steps1.tsv
+printf 'step\ttrain_instability\ttest_instability\ttrain_error\ttest_error\tdigest\n5\t1\t2\t0\t0\td\n5\t3\t4\t0\t0\td\n' >>steps1.tsv
+works 'a step twice' report steps1
+has_not 'no mean' steps1.html 'runs, from'
+
+group 'what an axis cannot show'
+{ head_of 1; row 0 100.0000 10; row 1 10.0000 20; row 2 0.0000 90; } >none.tsv
+works 'a density of 0' report none
+is 'is not drawn' 2 "$(figure none.html 'Test accuracy' | grep -c '<title>')"
+has 'but said' none.html 'What is not above 0 is left out'
+is 'in every figure over density' "$(figures none.html)" "$(grep -c 'What is not above 0 is left out' none.html)"
+has_not 'and only there' mean1.html 'left out'
+awk -F '\t' -v OFS='\t' 'NR == FNR {print >"zeros.tsv"; next} /^1\tticket/ && !done {$8 = "0.000000"; done = 1} {print >"zeros.epochs.tsv"}' bare.tsv bare.epochs.tsv
+works 'a loss of 0' report zeros
+has 'is left out' zeros.html 'What is not above 0 is left out'
+valid zeros.html
+
+group 'what was not measured'
+awk -F '\t' -v OFS='\t' '/^one.L00/ {$4 = "-"} {print}' angle.tsv >apart.tsv
+works 'networks without a common weight' report apart
+is 'a grey cell' 1 "$(grep -c '^<rect[^>]*class="none"' apart.html)"
+has 'in words' apart.html 'Grey cells: not measured'
+has 'its title' apart.html 'not measured</title>'
+sed '/^one/s/	.*/	-	-	-	-/' angle.tsv >nothing.tsv
+works 'none has any' report nothing
+is 'all grey' 16 "$(grep -c 'class="none"' nothing.html)"
+valid nothing.html
+has_not 'nothing grey where all is measured' angle.html 'not measured'
+sed '/^2/s/	[^	]*	\([^	]*	[^	]*\)$/	-	\1/' bare.tsv >partly.tsv
+works 'a table with gaps' report partly
+has 'in the table' partly.html '<td>not measured</td>'
+has_not 'no bare minus' partly.html '<td>-</td>'
+has 'empty columns' mean1.html '<p>Not measured: train_barrier, test_barrier, train_instability, test_instability, train_height, test_height.</p>'
+
+group 'a layer without weights'
+awk -F '\t' -v OFS='\t' '/^2\treinit/ {$(NF - 1) = "fc_layers.0.weight,fc.<b>"} {print}' high.tsv >gone.tsv
+works 'collapsed' report gone
+has 'in words' gone.html 'gone.tsv, level 2, branch reinit: no weight is left in fc_layers.0.weight,fc.&#60;b&#62;<'
+is 'one row is shaded' 1 "$(grep -c '<tr style=' gone.html)"
+is 'one point of an accuracy has a ring' 1 "$(figure gone.html 'Test accuracy' | grep -c 'a64 64')"
+has 'which is explained' gone.html 'Ringed: a layer has no weight left there.'
+has 'none elsewhere' gone.html '<td>none</td>'
+has_not 'nor where nothing is lost' high.html 'Ringed'
+valid gone.html
+
+group 'checksums'
+{ printf '# checksum = 8b9c91a4e3f8ddd5\n'; cat mean1.tsv; } >sum.tsv
+refused 1 'sum.tsv: was changed or damaged (its checksum does not fit)' report sum
+printf '# checksum = %s\nlevel\tbranch\tweights\tdensity\n' 0000000000000000 >sum.tsv
+printf 'level\tbranch\tweights\tdensity\n' >body
+sum=$(od -An -v -tu1 body | awk '{for (i = 1; i <= NF; i++) byte[n++] = $i} END {
+  # 64-bit FNV-1a in four limbs of 16 bits; the prime is 2^40 + 0x1b3
+  h[3] = 52210; h[2] = 40164; h[1] = 33826; h[0] = 8997
+  for (i = 0; i < n; i++) {
+    a = h[0] % 256; b = byte[i]; x = 0
+    for (k = 1; k < 256; k *= 2) x += k * ((int(a / k) + int(b / k)) % 2)
+    h[0] += x - a
+    c[0] = h[0] * 435; c[1] = h[1] * 435; c[2] = h[2] * 435 + h[0] * 256; c[3] = h[3] * 435 + h[1] * 256
+    for (k = rest = 0; k < 4; k++) {c[k] += rest; rest = int(c[k] / 65536); h[k] = c[k] % 65536}
+  }
+  printf "%04x%04x%04x%04x", h[3], h[2], h[1], h[0]}')
+{ printf '# checksum = %s\n' "$sum"; cat body; } >sum.tsv
+works 'one that fits' report sum
+sed 's/density$/densitx/' sum.tsv >sum2.tsv
+refused 1 'sum2.tsv: was changed or damaged' report sum2
 
 group 'hostile contents'
 evil='<script>alert(1)&amp;"'"'"
@@ -98,35 +206,35 @@ has_not 'are escaped' evil.html '<i>'
 has_not 'are escaped' evil.html '<b>'
 has 'in quotes for the shell' evil.html "'\\''"
 valid evil.html
-sed "s|^# model = .*|# model = </title><b onload=x>|;s/ticket/<u>\&lt;/" one.tsv >markup.tsv
+sed "s|^# model = .*|# model = </title><b onload=x>|;s/ticket/<u>\&lt;/" bare.tsv >markup.tsv
 works 'markup in settings and cells' report markup
 has_not 'is escaped' markup.html '<b '
 has_not 'is escaped' markup.html '<u>'
 valid markup.html
-printf '# model = \303\251 \342\202\254 \377\376 \300\200 \355\240\200 \033\n' | cat - one.tsv >utf.tsv
+printf '# model = \303\251 \342\202\254 \377\376 \300\200 \355\240\200 \033\n' | cat - bare.tsv >utf.tsv
 works 'bytes that are no UTF-8' report utf
 has 'become question marks' utf.html "model = $(printf '\303\251 \342\202\254') ?? ?? ??? ?"
 valid utf.html
 for x in nan -nan inf -inf NaN 1e999 99999999999999999999999999 -99999999999999 10000000000 -10000000000 0 -0 0.0000001 9999999999.9999999; do
   for c in 4 5 9; do
-    awk -F '\t' -v OFS='\t' -v x=$x -v c=$c '/^1/ {$c = x} {print}' one.tsv >number.tsv
+    awk -F '\t' -v OFS='\t' -v x=$x -v c=$c '/^1/ {$c = x} {print}' bare.tsv >number.tsv
     if [ $x = 1e999 ]; then
       refused 1 "number.tsv: row...is not a number" report number
       continue
     fi
     works "$x in column $c" report number
     is "$x in column $c: coordinates" 0 "$(grep -c 'points="[^"]*-' number.html)"
-    is "$x: figures" 8 "$(figures number.html)"
+    is "$x: figures" 10 "$(figures number.html)"
   done
   valid number.html
 done
-awk -F '\t' -v OFS='\t' '/^[0-9]/ {$4 = 0; $6 = $7 = $8 = $9 = $5 = "0.000000"} {print}' one.tsv >zero.tsv
+awk -F '\t' -v OFS='\t' '/^[0-9]/ {$4 = 0; $6 = $7 = $8 = $9 = $5 = "0.000000"} {print}' bare.tsv >zero.tsv
 works 'nothing but zeros' report zero
 valid zero.html
 sed '/^[0-9]/s/	[0-9.]*/	nan/g' line.tsv >nan.tsv
 works 'no finite number' report nan
 is 'is not drawn' 0 "$(figures nan.html)"
-head -c 1500 one.tsv >short.tsv
+head -c 1500 bare.tsv >short.tsv
 refused 1 'short.tsv: was cut short' report short
 printf 'level\tbranch\tweights\n0\tticket\n' >fields.tsv
 refused 1 'fields.tsv: is not a table' report fields
@@ -134,9 +242,9 @@ printf 'level\tbranch\tweights\tdensity\n0\tticket\t3\n' >fields.tsv
 refused 1 'fields.tsv: row 1 does not have 4 fields' report fields
 printf 'level\tbranch\tweights\tdensity\n0\tticket\t3\t4\t5\t6\n' >fields.tsv
 refused 1 'fields.tsv: row 1 does not have 4 fields' report fields
-sed 's/^1.*/1\treinit\tmany/' one.tsv >fields.tsv
+sed 's/^1.*/1\treinit\tmany/' bare.tsv >fields.tsv
 refused 1 'fields.tsv: row' report fields
-sed 's/^\(1	ticket	[0-9]*	\)[0-9]*/\1x/' one.tsv >word.tsv
+sed 's/^\(1	ticket	[0-9]*	\)[0-9]*/\1x/' bare.tsv >word.tsv
 refused 1 "word.tsv: row 3: 'x" report word
 : >empty.tsv
 refused 1 'empty.tsv: has no table' report empty
@@ -144,7 +252,7 @@ printf '# a = b\n' >empty.tsv
 refused 1 'empty.tsv: has no table' report empty
 printf 'hello\n' >text.tsv
 refused 1 "text.tsv: is not a table of imp" report text
-printf '# hello\n' | cat - one.tsv >comment.tsv
+printf '# hello\n' | cat - bare.tsv >comment.tsv
 refused 1 "comment.tsv: its line '# hello'" report comment
 cp one.L00.safetensors binary.tsv
 refused 1 'binary.tsv: is not a table' report binary
@@ -155,9 +263,9 @@ awk 'BEGIN {printf "network"; for (i = 0; i < 3000; i++) printf "\tn" i; print "
 refused 1 'wide.tsv: a matrix of 1 x 3000' report wide
 awk 'BEGIN {printf "level\tbranch\tweights\tdensity"; for (i = 0; i < 3000; i++) printf "\tn" i; print ""; printf "0\tticket\t1\t1"; for (i = 0; i < 3000; i++) printf "\t-"; print ""}' >wide.tsv
 works 'thousands of columns' report wide
-awk '/^#/; /^level/; END {for (i = 0; i < 20000; i++) print i "\tb" i % 300 "\t1\t" i ".5\t1\t1\t1\t1\t" i "\t-\t-\t-\t-\t-"}' one.tsv >long.tsv
+awk '/^#/; /^level/; END {for (i = 0; i < 20000; i++) print i "\tb" i % 300 "\t1\t" i ".5\t1\t1\t1\t1\t" i "\t-\t-\t-\t-\t-\t-\t-\t-"}' bare.tsv >long.tsv
 refused 1 'lines or more' report long
-awk '/^#/; /^level/; END {for (i = 0; i < 20000; i++) print i "\tticket\t1\t" i ".5\t1\t1\t1\t1\t" i "\t-\t-\t-\t-\t-"}' one.tsv >long.tsv
+awk '/^#/; /^level/; END {for (i = 0; i < 20000; i++) print i "\tticket\t1\t" i ".5\t1\t1\t1\t1\t" i "\t-\t-\t-\t-\t-\t-\t-\t-"}' bare.tsv >long.tsv
 works 'thousands of rows' report long
 cp one.tsv moved.tsv
 cp one.L00.safetensors moved.L01.safetensors
