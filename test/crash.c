@@ -4,8 +4,9 @@
  *
  *   crash TICKET FAULT_LIBRARY     in an empty folder; test/crash.sh builds and starts it
  *
- * SEED, KILLS, FAILURES, ROUNDS, PLACES in the environment: how much of it. ONLY=N makes trial N of each
- * group only. POSIX; test/fault.c, which it preloads, needs Linux. SPDX-License-Identifier: MIT */
+ * SEED, KILLS, FAILURES, ROUNDS, PLACES in the environment: how much of it; KILLS=0: before,
+ * halfway through and after every call once. ONLY=N makes trial N of each group only. POSIX;
+ * test/fault.c, which it preloads, needs Linux. SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
@@ -34,7 +35,8 @@ static const struct { const char *name, *command; } kind[] = {
                " --branches reinit" GRAY},
   {"repel", "imp --steps 2ep --levels 4 --rate 0.5 --repel 0.1 --branches reinit-fresh" GRAY},
   {"finetune", "imp --steps 2ep --levels 4 --rate 0.5 --retrain finetune" GRAY},
-  {"lr", "imp --steps 2ep --levels 4 --rate 0.5 --retrain lr --rewind 2it --children 2 --points 2" GRAY},
+  {"lr", "imp --steps 2ep --levels 4 --rate 0.5 --rewind 2it --retrain lr --children 2 --points 2"
+         GRAY},
   {"conv", "imp --steps 2ep --levels 2 --rate 0.5 --branches random --model conv2-2" COLOUR},
   {"resnet", "imp --steps 2ep --levels 2 --rate 0.5 --rewind 2it --children 1 --points 2"
              " --model resnet8-2 --optimizer sgd --lr 0.01" COLOUR}
@@ -102,8 +104,11 @@ static void take(Folder *f)
   char path[300];
   int k;
   for (f->files = 0; (entry = readdir(folder)) != NULL;)
-    if (entry->d_name[0] != '.' && f->files < MOST_FILES && strlen(entry->d_name) < sizeof f->file[0].name)
+    if (entry->d_name[0] != '.') {
+      if (f->files == MOST_FILES || strlen(entry->d_name) >= sizeof f->file[0].name)
+        give_up(entry->d_name);
       strcpy(f->file[f->files++].name, entry->d_name);
+    }
   closedir(folder);
   qsort(f->file, (size_t)f->files, sizeof f->file[0], by_name);
   for (k = 0; k < f->files; k++) {
@@ -211,8 +216,8 @@ static void close_group(const char *format, ...)
   vsnprintf(what, sizeof what, format, args);
   va_end(args);
   if (group_bad > SHOWN) printf("     and %ld more\n", group_bad - SHOWN);
-  if (group_bad > 0) printf("     %s: %ld of %ld checks failed; ", group, group_bad, group_good + group_bad);
-  else printf("ok   %s (%ld checks): ", group, group_good);
+  if (group_bad == 0) printf("ok   %s (%ld checks): ", group, group_good);
+  else printf("     %s: %ld of %ld checks failed; ", group, group_bad, group_good + group_bad);
   printf("%s, %.0f s\n", what, before > 0 ? now - before : 0);
   fflush(stdout);
   before = now;
@@ -233,7 +238,7 @@ static long below(long n) /* 0 ... n - 1 (splitmix64) */
   return (long)((x ^ x >> 31) % (uint64_t)n);
 }
 
-/* Trial n of a group has random numbers of its own, so that it can be made alone; 0: it is not to be made. */
+/* Trial n of a group has random numbers of its own, so that it can be made alone; 0: not now. */
 static int begin_trial(long n)
 {
   const char *c;
@@ -249,7 +254,7 @@ static int begin_trial(long n)
 
 /* What happens to a run; {0}: nothing. */
 typedef struct {
-  const char *what; /* before, half, after, fail; NULL: nothing */
+  const char *what; /* before, half, after, fail, no room from; NULL: nothing */
   long at;          /* the call's number */
   int windows;      /* rename refuses to replace */
   int slow;         /* waits at random before file calls */
@@ -262,7 +267,7 @@ typedef struct {
   char out[TEXT], err[TEXT];
 } Run;
 
-static const char *ticket, *library;
+static const char *ticket, *library, refuses[] = " (rename refuses to replace)";
 
 static void start(Run *run, int number, const char *command, const Fault *f, int logs)
 {
@@ -280,7 +285,8 @@ static void start(Run *run, int number, const char *command, const Fault *f, int
   sprintf(path, "out%d", number);
   if (!freopen(path, "wb", stdout)) _exit(126);
   sprintf(path, "err%d", number);
-  if (!freopen(path, "wb", stderr) || !freopen("/dev/null", "rb", stdin) || chdir("work")) _exit(126);
+  if (!freopen(path, "wb", stderr) || !freopen("/dev/null", "rb", stdin)) _exit(126);
+  if (chdir("work")) _exit(126);
   setenv("LD_PRELOAD", library, 1);
   setenv("FAULT_CLOCK", "3", 1); /* a resume file after every epoch */
   if (f->what) setenv("FAULT_DO", f->what, 1), setenv("FAULT_AT", at, 1);
@@ -313,7 +319,7 @@ static void wait_for(Run *run)
 
 static void execute(Run *run, const char *command, const Fault *f)
 {
-  if (f->what) step("%s call %ld%s; ", f->what, f->at, f->windows ? " (rename refuses to replace)" : "");
+  if (f->what) step("%s call %ld%s; ", f->what, f->at, f->windows ? refuses : "");
   start(run, 0, command, f, 0);
   wait_for(run);
 }
@@ -348,6 +354,12 @@ static long choose_call(const char *letters)
   return 1;
 }
 
+static void choose_failure(Fault *f, const char *letters)
+{
+  f->at = choose_call(letters);
+  f->what = below(4) ? "fail" : "no room from";
+}
+
 static void choose_kill(Fault *f, const char *letters)
 {
   f->at = choose_call(letters);
@@ -366,7 +378,7 @@ typedef struct {
 
 static Right right[KINDS];
 
-/* What the folder lacks or has wrong, NULL if nothing. exactly: it has nothing else but temporary files. */
+/* What the folder lacks or has wrong, NULL if nothing. exactly: no more but temporary files. */
 static const char *differs(const Folder *wanted, int exactly)
 {
   static char what[300];
@@ -441,16 +453,39 @@ static int has_temporary(void)
 /* What a killed process may leave: promised files, the resume file, temporary ones. */
 static void check_left(const Right *r)
 {
+  const char *name;
+  Folder f;
+  int k;
+  take(&f);
+  for (k = 0; k < f.files; k++) {
+    name = f.file[k].name;
+    if (find(&r->files, name) >= 0 || is_temporary(name)) continue;
+    if (strcmp(name, "r.resume.safetensors")) bad("the killed process left %s", name);
+  }
+  release(&f);
+}
+
+static void remove_some(void)
+{
   Folder f;
   int k;
   take(&f);
   for (k = 0; k < f.files; k++)
-    if (find(&r->files, f.file[k].name) < 0 && !is_temporary(f.file[k].name) &&
-        strcmp(f.file[k].name, "r.resume.safetensors")) {
-      bad("the killed process left %s", f.file[k].name);
-      break;
+    if (below(3) == 0) {
+      remove_file(f.file[k].name);
+      step("without %s; ", f.file[k].name);
     }
   release(&f);
+}
+
+/* What a run finds: nothing, or a finished run some of whose files are gone. */
+static void choose_beginning(const Right *r)
+{
+  clear("");
+  if (below(4)) return;
+  step("finished; ");
+  put_back(&r->files);
+  remove_some();
 }
 
 static void kills(long wanted)
@@ -464,7 +499,7 @@ static void kills(long wanted)
     int k, chain;
     if (!begin_trial(n)) continue;
     step("%s: ", kind[n % KINDS].name);
-    clear("");
+    choose_beginning(r);
     f.windows = below(4) == 0;
     chain = 1 + (int)below(3); /* killed so many times, if it does not end before */
     for (k = 0; k < chain && killed < wanted; k++) {
@@ -473,18 +508,49 @@ static void kills(long wanted)
       if (run.status != -SIGKILL) break;
       killed++;
       check_left(r);
+      if (below(8) == 0) remove_some();
     }
-    if (k < chain && killed < wanted && not_right(r, &run)) bad("not killed, %s", not_right(r, &run));
+    if (k < chain && killed < wanted && not_right(r, &run))
+      bad("not killed, %s", not_right(r, &run));
     ends_right(r, f.windows, "the same command again");
     trials++;
   }
   close_group("%ld kills in %ld runs", killed, trials);
 }
 
+/* Before, halfway through and after every call of every kind of run, once. */
+static void kills_everywhere(void)
+{
+  static const char *const moment[3] = {"before", "half", "after"};
+  long n = 0, killed = 0;
+  int k, m, windows;
+  open_group("killed everywhere");
+  for (k = 0; k < KINDS; k++)
+    for (windows = 0; windows < 2; windows++) {
+      const char *letters = right[k].calls[windows];
+      Fault f = {0};
+      Run run;
+      f.windows = windows;
+      for (f.at = 1; letters[f.at - 1]; f.at++)
+        for (m = 0; m < 3; m++) {
+          if (m == 1 && letters[f.at - 1] != 'w') continue;
+          if (!begin_trial(n++)) continue;
+          step("%s: ", kind[k].name);
+          clear("");
+          f.what = moment[m];
+          execute(&run, right[k].command, &f);
+          killed += run.status == -SIGKILL;
+          check_left(&right[k]);
+          ends_right(&right[k], windows, "the same command again");
+        }
+    }
+  close_group("%ld kills", killed);
+}
+
 /* ==== failing calls ========================================================================= */
 
-/* A run in which a call failed: it says so in one line and leaves no temporary file, or all is right. Then the same command
- * without faults ends right. */
+/* A run in which a call failed: it says so in one line and leaves no temporary file, or all is
+ * right. Then the same command without faults ends right. */
 static void failing(const Right *r, const Fault *f, char letter)
 {
   Run run;
@@ -494,7 +560,8 @@ static void failing(const Right *r, const Fault *f, char letter)
   found = run.status == 0 ? not_right(r, &run) : NULL;
   if (found) bad("call %ld (%c) failed: %s", f->at, letter, found);
   else if (run.status != 0 && !is_refusal(&run))
-    bad("call %ld (%c) failed: status %d, '%.300s' instead of one line", f->at, letter, run.status, run.err);
+    bad("call %ld (%c) failed: status %d, not one line: %.300s", f->at, letter, run.status,
+        run.err);
   else if (run.status != 0 && letter != 'd' && has_temporary())
     bad("call %ld (%c) failed: leaves a temporary file", f->at, letter);
   else good();
@@ -514,7 +581,7 @@ static void failures_resumed(long wanted)
     int k;
     if (!begin_trial(n)) continue;
     step("%s: ", kind[n % KINDS].name);
-    clear("");
+    choose_beginning(r);
     f.windows = below(4) == 0;
     choose_kill(&f, r->calls[f.windows]);
     execute(&run, r->command, &f);
@@ -523,8 +590,7 @@ static void failures_resumed(long wanted)
     for (k = 0; k < 8 && failed < wanted; k++, failed++) {
       const size_t kept = strlen(trail);
       put_back(&stopped);
-      f.what = "fail";
-      f.at = choose_call(letters);
+      choose_failure(&f, letters);
       failing(r, &f, letters[f.at - 1]);
       trail[kept] = 0;
     }
@@ -551,8 +617,7 @@ static void failures_fresh(long wanted)
     letters = calls_of(&run, r->command, f.windows);
     if (n % 2) put_back(&r->files);
     else clear("");
-    f.what = "fail";
-    f.at = choose_call(letters);
+    choose_failure(&f, letters);
     failing(r, &f, letters[f.at - 1]);
     free(letters);
   }
@@ -589,7 +654,8 @@ static void failures_reading(void)
       else if (run.status == 0 && (strcmp(run.out, was.out) || differs(&all, 1)))
         bad("call %ld (%c) failed: status 0 with another output", at, letter);
       else if (run.status != 0 && !is_refusal(&run))
-        bad("call %ld (%c) failed: status %d, '%.300s' instead of one line", at, letter, run.status, run.err);
+        bad("call %ld (%c) failed: status %d, not one line: %.300s", at, letter, run.status,
+            run.err);
       else good();
     }
     if (was.status != 0) bad("%s without faults: status %d: %s", readers[k], was.status, was.err);
@@ -624,7 +690,7 @@ static void failures_other(void)
       failed += at > 0;
       found = differs(&right[k].files, 1);
       if (found) bad("status %d, %s: %.200s", run.status, found, run.err);
-      else if (!is_refusal(&run)) bad("status %d, '%.300s' instead of one line", run.status, run.err);
+      else if (!is_refusal(&run)) bad("status %d, not one line: %.300s", run.status, run.err);
       else good();
     }
     free(letters);
@@ -648,7 +714,7 @@ static void rounds(long wanted)
     dies = below(3) == 0;
     one = (int)below(2);
     step("%s: ", kind[n % KINDS].name);
-    clear("");
+    choose_beginning(r);
     if (below(4) == 0) { /* what a killed run left */
       choose_kill(&f[0], r->calls[0]);
       execute(&run[0], r->command, &f[0]);
@@ -661,9 +727,9 @@ static void rounds(long wanted)
     }
     f[one].delay = below(1 + (long)(1e6 * r->took));
     for (k = 0; k < 2; k++) {
-      step("process %d: %ld us later", k, f[k].delay);
-      if (f[k].what) step(", %s call %ld", f[k].what, f[k].at);
-      step("%s%s; ", f[k].slow ? ", slow" : "", f[k].windows ? ", rename refuses to replace" : "");
+      step("process %d after %ld us", k, f[k].delay);
+      if (f[k].what) step(", killed %s call %ld", f[k].what, f[k].at);
+      step("%s%s; ", f[k].slow ? ", slow" : "", f[k].windows ? refuses : "");
       start(&run[k], k, r->command, &f[k], 0);
     }
     for (k = 0; k < 2; k++) wait_for(&run[k]);
@@ -682,22 +748,26 @@ static void rounds(long wanted)
     both += run[0].status == 0 && run[1].status == 0;
     ends_right(r, windows, "a third start");
   }
-  close_group("%ld rounds; both ended with status 0 in %ld, one killed in %ld, %ld refusals where rename does not replace",
-              n, both, killed, refused);
+  close_group("%ld rounds; both ended with status 0 in %ld, one killed in %ld, %ld refusals%s", n,
+              both, killed, refused, refuses);
 }
 
 /* ==== damaged files ========================================================================= */
 
 enum { NETWORK, CHILD, REWIND, RESUME, RESULTS, EPOCHS, TYPES, STATES = 4 };
-static const char *const type_name[TYPES] = {"network", "child", "rewind", "resume", "results", "epochs"};
+static const char *const type_name[TYPES] = {"network", "child",   "rewind",
+                                             "resume",  "results", "epochs"};
 
 static int type_of(const char *name)
 {
-  return strstr(name, ".child") ? CHILD : strstr(name, ".rewind.") ? REWIND : strstr(name, ".resume.") ? RESUME :
-         strcmp(name, "r.tsv") == 0 ? RESULTS : strcmp(name, "r.epochs.tsv") == 0 ? EPOCHS : NETWORK;
+  if (strcmp(name, "r.tsv") == 0) return RESULTS;
+  if (strcmp(name, "r.epochs.tsv") == 0) return EPOCHS;
+  if (strstr(name, ".rewind.")) return REWIND;
+  if (strstr(name, ".resume.")) return RESUME;
+  return strstr(name, ".child") ? CHILD : NETWORK;
 }
 
-/* The kinds of runs that have files of all types, stopped in different places and finished; the same of another seed. */
+/* Runs that have files of all types, stopped in several places or finished; and of another seed. */
 static struct State {
   const Right *r;
   char name[80];
@@ -728,7 +798,7 @@ static void make_states(void)
     Folder f;
     long at, suits[1000], found = 0;
     snprintf(other, sizeof other, "%s --seed 2", r->command);
-    for (at = 1; at <= calls && found < 1000; at++) { /* stopped after which renamings are all there? */
+    for (at = 1; at <= calls && found < 1000; at++) { /* after which renamings are all there? */
       int type, there = 0;
       if (r->calls[0][at - 1] != 'm') continue;
       kill_at(r->command, at, &f);
@@ -773,8 +843,8 @@ static const char *file_to_remove(const Run *run)
   return name;
 }
 
-/* A file of the state was changed: the run must end right, or refuse, naming what to remove, and then end right. must_name: the
- * name that the refusal must have in it, or NULL. Returns 1 if refused, 0 if right. */
+/* A file of the state was changed: the run must end right, or refuse, naming what to remove, and
+ * then end right. must_name: what the refusal must have in it, or NULL. Returns 1 if refused. */
 static int refused_or_right(const struct State *s, const char *must_name)
 {
   const char *found, *name;
@@ -788,16 +858,17 @@ static int refused_or_right(const struct State *s, const char *must_name)
     return 0;
   }
   name = file_to_remove(&run);
-  if (!is_refusal(&run)) bad("status %d, '%.300s' instead of one line", run.status, run.err);
+  if (!is_refusal(&run)) bad("status %d, not one line: %.300s", run.status, run.err);
   else if (!name) bad("no file to remove in '%.300s'", run.err);
-  else if (must_name && !strstr(run.err, must_name)) bad("%s is not in '%.300s'", must_name, run.err);
+  else if (must_name && !strstr(run.err, must_name)) bad("no %s in '%.300s'", must_name, run.err);
   else {
-    char path[100], what[TEXT];
+    char path[100], what[TEXT + 200];
     snprintf(path, sizeof path, "work/%s", name);
+    run.err[strcspn(run.err, "\n")] = 0;
     if (access(path, F_OK)) bad("'%.300s', but %s is not there", run.err, name);
     else {
       remove_file(name);
-      snprintf(what, sizeof what, "refused ('%.*s'), %s removed", (int)strcspn(run.err, "\n"), run.err, name);
+      snprintf(what, sizeof what, "refused (%s), %s removed", run.err, name);
       ends_right(s->r, 0, what);
     }
   }
@@ -824,21 +895,23 @@ static void places(long wanted)
     at = below(s->files.file[k].size);
     byte = s->files.file[k].bytes + at;
     was = *byte;
-    *byte = (unsigned char)(below(2) ? was ^ 1 << below(8) : was + 1 + below(255)); /* a bit, or any other value */
+    *byte = (unsigned char)(below(2) ? was ^ 1 << below(8) : was + 1 + below(255));
     write_file(s->files.file[k].name, s->files.file[k].bytes, s->files.file[k].size);
     step("%s: byte %ld of %s from %d to %d: ", s->name, at, s->files.file[k].name, was, *byte);
     *byte = was;
     made[type]++;
     refused[type] += refused_or_right(s, s->files.file[k].name);
   }
-  close_group("%ld places of each; refused %s %ld, %s %ld, %s %ld, %s %ld, %s %ld, %s %ld", made[0], type_name[0], refused[0],
-              type_name[1], refused[1], type_name[2], refused[2], type_name[3], refused[3], type_name[4], refused[4],
-              type_name[5], refused[5]);
+  for (n = 0; n < TYPES; n++)
+    printf("     %-7s %ld of %ld refused\n", type_name[n], refused[n], made[n]);
+  close_group("%ld places", wanted * TYPES);
 }
 
 enum { ABSENT, EMPTY, CUT_1, CUT_HALF, CUT_LAST, CUT_LINE, LONGER, ZEROED, OTHER, OLDER, WAYS };
-static const char *const way_name[WAYS] = {"absent", "empty", "cut after a byte", "cut in the middle", "cut before the last byte",
-  "cut before the last line", "longer by a byte", "zeroed", "of another seed", "of an earlier moment"};
+static const char *const way_name[WAYS] = {
+  "absent", "empty", "cut after a byte", "cut in the middle", "cut before the last byte",
+  "cut before the last line", "longer by a byte", "zeroed", "of another seed",
+  "of an earlier moment"};
 
 /* Changes a file so; 0 if that way does not fit it. */
 static int spoil(const struct State *s, int k, int way)
@@ -954,17 +1027,21 @@ static void make_right(void)
       clear("");
       free(r->calls[windows]);
       r->calls[windows] = calls_of(&run, r->command, windows);
-      if (not_right(r, &run)) bad("again%s: %s", windows ? ", rename refuses to replace" : "", not_right(r, &run));
+      if (not_right(r, &run)) bad("again%s: %s", windows ? refuses : "", not_right(r, &run));
       else if (has_temporary()) bad("leaves a temporary file");
       else good();
     }
-    printf("     %-9s %5.1f ms, %5zu file calls, %d files\n", kind[k].name, 1000 * r->took, strlen(r->calls[0]),
-           r->files.files);
+    printf("     %-9s %5.1f ms, %5zu file calls, %d files\n", kind[k].name, 1000 * r->took,
+           strlen(r->calls[0]), r->files.files);
   }
   close_group("%d kinds of runs", (int)KINDS);
 }
 
-static long number(const char *name, long otherwise) { return getenv(name) ? atol(getenv(name)) : otherwise; }
+static long number(const char *name, long otherwise)
+{
+  const char *value = getenv(name);
+  return value && *value ? atol(value) : otherwise;
+}
 
 int main(int words, char **word)
 {
@@ -976,7 +1053,8 @@ int main(int words, char **word)
   mkdir("work", 0777);
   make_sets();
   make_right();
-  kills(number("KILLS", 400));
+  if (number("KILLS", 400) == 0) kills_everywhere();
+  else kills(number("KILLS", 400));
   failures_resumed(number("FAILURES", 200));
   failures_fresh(number("FAILURES", 200) / 2);
   failures_reading();

@@ -6,14 +6,15 @@
  * from 1. In the environment:
  *   FAULT_AT=N         the call that is meant
  *   FAULT_DO=before    SIGKILL before it, or
- *            half      once half of its bytes are in the file (a call that writes none: after it), or
- *            after     after it (bytes that stdio still holds are lost: as if power were cut), or
- *            fail      it fails: reads and writes after half of their bytes
+ *            half      once half of its bytes are in the file (if it writes none: after it), or
+ *            after     after it (bytes that stdio still holds are lost), or
+ *            fail      it fails: reads and writes after half of their bytes; or
+ *            no room   it and all later calls that write fail
  *   FAULT_REPLACE=no   rename refuses to replace a file that is there, as on Windows
  *   FAULT_CLOCK=S      every call of time() is S seconds after the one before
- *   FAULT_SLEEP=US     opens, closes, renames and removals wait up to US microseconds before, at random
- *   FAULT_LOG=FILE     at exit, a letter per call: o open to read, c open to write, r read, w write,
- *                      f flush, x close, m rename, d remove */
+ *   FAULT_SLEEP=US     opens, closes, renames and removals wait at random, up to US microseconds
+ *   FAULT_LOG=FILE     at exit, a letter per call: o open to read, c open to write, r read,
+ *                      w write, f flush, x close, m rename, d remove */
 #define _GNU_SOURCE
 #undef _FORTIFY_SOURCE
 #include <dlfcn.h>
@@ -28,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NOTHING, BEFORE, HALF, AFTER, FAIL };
+enum { NOTHING, BEFORE, HALF, AFTER, FAIL, NO_ROOM };
 
 static long at, calls;
 static int what, keeps_targets;
@@ -53,7 +54,8 @@ static struct {
 __attribute__((constructor)) static void begin(void)
 {
   const char *s = getenv("FAULT_DO");
-  if (s) what = s[0] == 'b' ? BEFORE : s[0] == 'h' ? HALF : s[0] == 'a' ? AFTER : FAIL;
+  if (s)
+    what = *s == 'b' ? BEFORE : *s == 'h' ? HALF : *s == 'a' ? AFTER : *s == 'n' ? NO_ROOM : FAIL;
   if ((s = getenv("FAULT_AT")) != NULL) at = atol(s);
   if ((s = getenv("FAULT_CLOCK")) != NULL) clock_step = atol(s);
   if ((s = getenv("FAULT_SLEEP")) != NULL) longest_sleep = atol(s);
@@ -87,7 +89,9 @@ static int count(char letter)
   }
   if (longest_sleep > 0 && !strchr("rwf", letter))
     usleep((unsigned int)(rand_r(&luck) % longest_sleep));
-  if (++calls != at) return NOTHING;
+  calls++;
+  if (what == NO_ROOM) return calls >= at && strchr("cwf", letter) ? FAIL : NOTHING;
+  if (calls != at) return NOTHING;
   if (what == BEFORE) die();
   return what;
 }
@@ -95,7 +99,10 @@ static int count(char letter)
 static int is_standard(FILE *file) { return file == stdin || file == stdout || file == stderr; }
 
 /* The n-th failure's reason: one of those that fit. */
-static int one_of(int a, int b, int c) { return at % 3 == 0 ? a : at % 3 == 1 ? b : c; }
+static int one_of(int a, int b, int c)
+{
+  return at % 3 == 0 || what == NO_ROOM ? a : at % 3 == 1 ? b : c;
+}
 
 /* Sets a stream's error flag, by what the stream cannot do. */
 static void spoil(FILE *file, int writes, int reason)
