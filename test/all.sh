@@ -59,6 +59,7 @@ run test/cli.sh sh test/cli.sh
 run test/lmc.sh sh test/lmc.sh
 run test/report.sh sh test/report.sh
 run test/faults.sh sh test/faults.sh
+run test/crash.sh sh test/crash.sh
 run test/sweep.sh sh test/sweep.sh
 run test/readme.sh sh test/readme.sh
 run test/torch.sh sh test/torch.sh "$compiler"
