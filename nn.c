@@ -383,12 +383,37 @@ static void lanes_sums(float *restrict out, const float *restrict v, size_t step
 
 /* ==== self-check ============================================================================ */
 
-/* y + a b + last, with other terms that are 0 around a b, through every kernel and every place in it. */
+/* What is checked, by pointers that no compiler sees through: else it would make copies for the
+ * values below, without the vectors of those that train. */
+static volatile const struct {
+  void (*row_of_taps)(float *, const float *, const uint32_t *, const float *, size_t, size_t);
+  void (*block)(int, float *, const float *, const uint32_t *, const float *, size_t);
+  void (*lanes_dot)(float *, const float *, size_t, const float *, size_t, const uint32_t *, size_t,
+                    size_t);
+  void (*lanes_add)(float *, const float *, size_t);
+  float (*lanes_sum)(float *);
+  void (*lanes_sums)(float *, const float *, size_t, size_t);
+  void (*optimizer_step)(Optimizer *, Net *, const Training *, float);
+} used = {row_of_taps, block, lanes_dot, lanes_add, lanes_sum, lanes_sums, optimizer_step};
+
+/* Whether all of x[0..n) are `expected`, bit for bit. */
+static int all_are(float expected, const float *x, size_t n)
+{
+  size_t i;
+  for (i = 0; i < n; i++)
+    if (bits_of(x[i]) != bits_of(expected)) return 0;
+  return 1;
+}
+
+/* y + a b + last, with other terms that are 0 around a b, through every kernel and every place in
+ * it. Terms: y, then others of which one is a b, then last: 8 + 2 taps, 4 + 4 + 2 pixels. */
 static int kernels_give(float y, float a, float b, float last, float expected)
 {
-  enum { MOST = 10, N = 2 * COLUMNS, ALL = N + ROWS * COLUMNS }; /* terms: y, then others of which one is a b, then last; 8 + 2 taps, 4 + 4 + 2 lanes */
+  enum { MOST = 10, N = 2 * COLUMNS, ALL = N + ROWS * COLUMNS };
+  enum { ODD = N - 1 }; /* whole vectors and some numbers more */
   float x[MOST * N], w[MOST], together[MOST * ROWS], out[ALL], wide[MOST * LANES];
   uint32_t offset[MOST], same[4] = {0, 0, 0, 0};
+  volatile float product = a * b;
   size_t terms, i, k, at;
   for (terms = 3; terms <= MOST; terms++)
     for (at = 1; at + 1 < terms; at++) {
@@ -399,16 +424,18 @@ static int kernels_give(float y, float a, float b, float last, float expected)
         for (i = 0; i < ROWS; i++) together[ROWS * k + i] = w[k];
         for (i = 0; i < LANES; i++) wide[k * LANES + i] = w[k];
       }
-      row_of_taps(out, x, offset, w, terms, N);
-      block(0, out + N, x, offset, together, terms);
-      for (i = 0; i < ALL; i++)
-        if (bits_of(out[i]) != bits_of(expected)) return 0;
+      used.row_of_taps(out, x, offset, w, terms, N);
+      used.block(0, out + N, x, offset, together, terms);
+      if (!all_are(expected, out, ALL)) return 0;
+      used.row_of_taps(out, x, offset, w, terms, ODD);
+      if (!all_are(expected, out, ODD)) return 0;
       for (k = 0; k < terms; k++) /* the rows of x again, LANES apart */
         for (i = 0; i < LANES; i++) x[k * LANES + i] = k == 0 ? y : k + 1 == terms ? last : b;
-      for (i = 0; i < 4 * LANES; i++) out[i] = 0;
-      lanes_dot(out, wide, 0, x, 0, same, 1, terms);
-      for (i = 0; i < 4 * LANES; i++)
-        if (bits_of(out[i]) != bits_of(expected)) return 0;
+      for (i = 0; i < 5 * LANES; i++) out[i] = 0;
+      used.lanes_dot(out, wide, 0, x, 0, same, 1, terms);
+      for (i = 0; i < (terms - 2) * LANES; i++) x[LANES + i] = i / LANES + 1 == at ? product : 0;
+      used.lanes_add(out + 4 * LANES, x, terms);
+      if (!all_are(expected, out, 5 * LANES)) return 0;
     }
   return 1;
 }
@@ -417,36 +444,88 @@ static int kernels_give(float y, float a, float b, float last, float expected)
 static int lanes_give(float lane0, float lane4, float lane8, float lane12, float expected)
 {
   enum { N = LANES + 3 };
-  float all[LANES * N], one[LANES] = {0}, sum[N];
+  float all[LANES * N], one[LANES] = {0}, sum[N + 1];
   size_t i;
-  one[0] = lane0, one[4] = lane4, one[8] = lane8, one[12] = lane12;
+  one[0] = lane0;
+  one[4] = lane4;
+  one[8] = lane8;
+  one[12] = lane12;
   for (i = 0; i < LANES * N; i++) all[i] = one[i / N];
-  lanes_sums(sum, all, N, N);
-  for (i = 0; i < N; i++)
-    if (bits_of(sum[i]) != bits_of(expected)) return 0;
-  return bits_of(lanes_sum(one)) == bits_of(expected);
+  used.lanes_sums(sum, all, N, N);
+  sum[N] = used.lanes_sum(one);
+  return all_are(expected, sum, N + 1);
+}
+
+/* The optimisers' gradient y + a b: sgd's velocity, and ten times Adam's. */
+static int optimizers_give(float y, float a, float b, float expected)
+{
+  enum { N = 61 };
+  float weight[N], gradient[N], velocity[N], square[N];
+  volatile float tenth = 0.1f, of_adam = tenth * expected;
+  Training how = {0};
+  Optimizer o = {0};
+  Net net = {0};
+  int adam, i;
+  net.weight = weight;
+  net.gradient = gradient;
+  net.survivors = net.size = N;
+  o.velocity = velocity;
+  o.square = square;
+  how.weight_decay = a;
+  for (adam = 0; adam < 2; adam++) {
+    for (i = 0; i < N; i++) {
+      weight[i] = b;
+      gradient[i] = y;
+      velocity[i] = square[i] = 0;
+    }
+    how.optimizer = adam ? ADAM : SGD;
+    used.optimizer_step(&o, &net, &how, 1.0f);
+    if (!all_are(adam ? of_adam : expected, velocity, N)) return 0;
+  }
+  return 1;
 }
 
 const char *self_check(void)
 {
-  volatile float one = 1.0f, big = 16777216.0f, least = FLT_MIN; /* volatile: nothing below is folded */
-  float step = one + 1.0f / 4096.0f, values[5 * 64];
+  volatile float one = 1.0f, big = 16777216.0f, least = FLT_MIN; /* volatile: nothing is folded */
+  volatile float a = float_of(0x1c800800u), b = float_of(0x1d000800u), tiny = a * b;
+  const float next = one + FLT_EPSILON, above = next / 4096, below = (one - FLT_EPSILON) / 4096;
+  const float step = one + 1.0f / 4096.0f, square = one + 1.0f / 2048.0f;
+  const float subnormal = float_of(1025);
+  float values[5 * 64];
   int k;
 #ifdef __FAST_MATH__
-  return "it was built with -ffast-math or -Ofast, which reorder sums and flush small numbers; build without";
+  return "it was built with -ffast-math or -Ofast, which reorder sums and flush small numbers; "
+         "build without";
 #endif
-  if (sizeof(float) != 4 || bits_of(one) != 0x3f800000u) return "float is not IEEE-754 binary32 here; no flag mends that";
-  if (bits_of(least * 0.5f) != 0x00400000u || bits_of(float_of(bits_of(least) / 2) * (one + one)) != bits_of(least))
-    return "subnormal numbers are flushed to zero; build without -ffast-math, -Ofast and flush-to-zero options";
-  /* (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24 rounds to 1 + 2^-11 before it is added, or 2^-24 is left */
-  if (!kernels_give(-(one + 1.0f / 2048.0f), step, step, 0.0f, 0.0f))
-    return "a product is not rounded before it is added (fused multiply-add); build with -ffp-contract=off";
-  /* 2^24 + 1 rounds to 2^24 before 2^24 is subtracted, or 1 is left */
-  if (!kernels_give(big, one, one, -big, 0.0f))
-    return "a sum is reordered, kept in a wider type or not rounded to nearest; build with -std=c99 and without "
-           "-ffast-math, -Ofast and -fassociative-math";
-  if (!lanes_give(big, -big, one, 0.0f, 0.0f) || !lanes_give(big, -big, 0.0f, one, 1.0f))
-    return "the sum of lanes is reordered; build without -ffast-math, -Ofast and -fassociative-math";
+  if (sizeof(float) != 4 || bits_of(one) != 0x3f800000u)
+    return "float is not IEEE-754 binary32 here; no flag mends that";
+  if (bits_of(least * 0.5f) != 0x00400000u ||
+      bits_of(float_of(bits_of(least) / 2) * (one + one)) != bits_of(least))
+    return "subnormal numbers are flushed to zero; build without -ffast-math, -Ofast and "
+           "flush-to-zero options";
+  /* (2^-70 + 2^-82) (2^-69 + 2^-81) = (1024.5 + 2^-14) 2^-149 rounds to 1025 2^-149; by way of 24
+   * bits, to 1024.5 2^-149 and then to 1024 2^-149 */
+  if (bits_of(tiny) != bits_of(subnormal))
+    return "subnormal products are rounded twice; build without -mpc32 or with -msse2 -mfpmath=sse";
+  /* 1 + 2^-23 + 2^-24 (1 - 2^-46) is just below the middle of two floats; the product rounded to
+   * float, or the sum to 53 or 64 bits, makes it the middle, which goes up to 1 + 2^-22 */
+  if (!kernels_give(next, above, below, 0.0f, next + FLT_EPSILON))
+    return "a product is not rounded before it is added (fused multiply-add); build with "
+           "-ffp-contract=off";
+  /* 2^24 + 1 rounds to 2^24 before 2^24 is subtracted, or 1 is left; and
+   * (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24 rounds to 1 + 2^-11 before it is added, or 2^-24 is left */
+  if (!kernels_give(big, one, one, -big, 0.0f) || !kernels_give(-square, step, step, 0.0f, 0.0f) ||
+      !optimizers_give(-square, step, step, 0.0f) || !lanes_give(big, -big, one, 0.0f, 0.0f) ||
+      !lanes_give(big, -big, 0.0f, one, 1.0f))
+    return "a sum is reordered, kept in a wider type or not rounded to nearest; build with "
+           "-std=c99, on x86 with -msse2 -mfpmath=sse, and without -ffast-math, -Ofast and "
+           "-fassociative-math";
+  if (!kernels_give(0.0f, a, b, 0.0f, subnormal) || !optimizers_give(0.0f, a, b, subnormal) ||
+      !kernels_give(tiny, 0.0f, one, tiny, float_of(2050)) ||
+      !lanes_give(tiny, tiny, tiny, tiny, float_of(4100)))
+    return "vectors flush subnormal numbers to zero; build with -fno-tree-vectorize (gcc), "
+           "-fno-vectorize -fno-slp-vectorize (clang)";
   for (k = 0; k < 64; k++) values[k] = (float)(3 * k + 1) * one;
   for (k = 0; k < 64; k++) {
     values[64 + k] = values[k] / values[63 - k];
@@ -455,8 +534,8 @@ const char *self_check(void)
     values[256 + k] = logarithm(values[k]) + arc_cosine((float)k / 64.0f);
   }
   if (digest_floats(values, 5 * 64) != 0x72a69ece331cd4bfu)
-    return "division, square root, exp or log differ in their last bit; build with -std=c99 and without -ffast-math, -Ofast "
-           "and -freciprocal-math";
+    return "division, square root, exp or log differ in their last bit; build with -std=c99 and "
+           "without -ffast-math, -Ofast and -freciprocal-math";
   return NULL;
 }
 
