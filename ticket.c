@@ -1007,6 +1007,8 @@ static void verify(void)
                                   .schedule = COSINE, .warmup = 5, .order_seed = 1};
   static const Training step = {.optimizer = SGD, .lr = 0.05f, .momentum = 0.9f, .weight_decay = 0.0001f, .schedule = STEP, .gamma = 0.1f,
                                 .milestones = 1, .milestone = {10}, .warmup = 5, .order_seed = 1};
+  static const Training shrinking = {.optimizer = SGD, .lr = 0.001f, .weight_decay = 999,
+                                     .order_seed = 1}; /* weights soon subnormal */
   static const struct {
     const char *what;
     Model model;
@@ -1025,6 +1027,8 @@ static void verify(void)
     {"resnet8-8 sgd 10%, shortcut pad, no affine", {"resnet8-8", 1, 0}, 1, KAIMING_NORMAL, 21, &step, 4, 900000, 1, 0xe1c579dde1db9f82u},
     {"conv2-8 sgd 70%", {"conv2-8", 0, 1}, 1, GLOROT_NORMAL, 18, &step, 2, 300000, 1, 0x3cabbe599ecf3d1cu},
     {"vgg11-8 sgd 15%", {"vgg11-8", 0, 1}, 1, KAIMING_NORMAL, 18, &step, 2, 850000, 1, 0xd661c00b1ae0736cu},
+    {"lenet-9 sgd dense, subnormal", {"lenet-9", 0, 1}, 0, KAIMING_NORMAL, 60, &shrinking, 14, 0, 0,
+     0xe3352efbccbf836cu},
   };
   Dataset data[2];
   size_t k;
