@@ -272,7 +272,7 @@ def read_cifar(paths, labels, which):
     return Split(record[:, labels:].reshape(-1, 3, 32, 32), record[:, which])
 
 
-FIGURES = ('41 21 12 16 27 67 76 72 61 41|41 17 77 41|72 61 21 12 33 44 55 76 67 27 16|11 71 17 11 71 71 77 77|11 77, 71 17|'
+FIGURES = ('41 21 12 16 27 67 76 72 61 41|41 17 17 77 77 41 41|72 61 21 13 44 75 67 27 16|11 11 71 71 17 17 17 77 77|11 77, 71 17|'
            '11 71, 41 47|11 44, 71 44, 44 47|11 17, 71 77, 14 74|21 27, 21 61 72 73 64 24|11 16 27 67 76 71').split('|')
 
 
@@ -1539,10 +1539,13 @@ def answers():
     x = images(first_images('synth-rgb'), first_images('synth-rgb').train, np.arange(1))
     out[3].append('synth-rgb, image 0 as it enters, row 0, column 0: %s' % ' '.join(h(x[k, 0, 0, 0]) for k in range(3)))
     out[3].append('crop-flip of images 0, 1, 2 in (1, 3, 0, 0): %s' % ', '.join('%d %d %d' % crop_flip((1, 3, 0, 0), i) for i in range(3)))
+    for scheme in ('kaiming-normal', 'kaiming-uniform', 'glorot-normal'):
+        out[5].append('lenet-12-8, images of synth, %s: %s' % (scheme, one_step('lenet-12-8', 'synth', '--init-scheme ' + scheme)[0]))
+    for model, options in (('conv2-4', ''), ('vgg11-2', ''), ('vgg11-2', '--bn-affine off'), ('resnet8-2', ''), ('resnet8-2', '--shortcut pad')):
+        out[5].append(' '.join(('%s %s, images of synth-rgb: %s' % (model, options, one_step(model, 'synth-rgb', options)[0])).split()).replace(' ,', ','))
     for model, data, options in ONE_STEP:
         before, loss, after = one_step(model, data, options)
-        out[5].append('%s --data %s %s: %s' % (model, data, options, before))
-        out[10].append('%s --data %s %s: %s %s' % (model, data, options, h(loss), after))
+        out[10] += ['--model %s --data %s %s' % (model, data, options), '    %s, %s, %s' % (before, h(loss), after)]
     return out
 
 
