@@ -1340,7 +1340,7 @@ def probe(net, data, o):
 
 
 def curve(net, data, a, b, o):
-    """19: what is printed."""
+    """19: the bend."""
     net.set_mask(common_mask(a, b, 'union'))
     place_on(net, a, b, HALF)
     bend = [None]
@@ -1356,7 +1356,7 @@ def curve(net, data, a, b, o):
         return (TWO * (u * (ONE - u))) * gradient
 
     train(net, Memory(net), data, o, 0, 0, o.steps, before=before, after=after)
-    return lmc(net, data, a, b, o, net.weight.copy())
+    return net.weight.copy()
 
 
 # ==== 20. Files ==================================================================================
@@ -1482,7 +1482,8 @@ class Options:
 
 ONE_STEP = [  # a network of each family before and after one step
     ('lenet-12-8', 'synth', '--optimizer sgd --lr 0.1'),
-    ('lenet-12-8', 'synth', '--optimizer sgd --lr 0.1 --nesterov --weight-decay 0.01 --init-scheme kaiming-uniform'),
+    ('lenet-12-8', 'synth', '--optimizer sgd --lr 0.1 --nesterov --weight-decay 0.01'),
+    ('lenet-12-8', 'synth', '--init-scheme kaiming-uniform'),
     ('lenet-12-8', 'synth', '--optimizer adam --init-scheme glorot-normal --augment crop-flip'),
     ('lenet-12-8', 'synth', '--optimizer adam --init-scheme sparse-aware --order-seed 2'),
     ('conv2-4', 'synth-rgb', '--optimizer sgd --lr 0.1'),
@@ -1520,7 +1521,9 @@ def answers():
     """Lines by section."""
     h = hexadecimal
     many = lambda f, xs: ' '.join(h(f(c(x))) for x in xs.split())
-    out = {1: [], 2: [], 3: [], 5: [], 10: []}
+    some = lambda xs: ' '.join(h(x) for x in np.asarray(xs).ravel())
+    v = lambda first, n: TWO * uniform((7, 9, 0, 0), np.arange(first, first + n)) - ONE
+    out = {k: [] for k in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 17, 19, 20)}
     for f, name, xs in ((exp, 'exp', '-1 0.5 10 -100 88'), (log, 'log', '2 0.1 1e-40 3e38'), (cos_turns, 'cos_turns', '0.1 0.3 0.6 0.9'),
                         (acos, 'acos', '0.3 -0.9 0.7 -0.5'), (np.sqrt, 'sqrt', '2 0.1')):
         out[1].append('%s of %s: %s' % (name, xs, many(f, xs)))
@@ -1535,7 +1538,7 @@ def answers():
     for name in ('synth', 'synth-rgb'):
         d = first_images(name).train
         out[3].append('%s, training images 0 ... 19: labels %s' % (name, ' '.join(map(str, d.label))))
-        out[3].append('  bytes 400 ... 411 of image 0: %s; 1.7 of the 20: %016x' % (' '.join(map(str, d.pixel[0].ravel()[400:412])), fnv(d.pixel.tobytes())))
+        out[3].append('  bytes 400 ... 407 of image 0: %s; 1.7 of the 20: %016x' % (' '.join(map(str, d.pixel[0].ravel()[400:408])), fnv(d.pixel.tobytes())))
     x = images(first_images('synth-rgb'), first_images('synth-rgb').train, np.arange(1))
     out[3].append('synth-rgb, image 0 as it enters, row 0, column 0: %s' % ' '.join(h(x[k, 0, 0, 0]) for k in range(3)))
     out[3].append('crop-flip of images 0, 1, 2 in (1, 3, 0, 0): %s' % ', '.join('%d %d %d' % crop_flip((1, 3, 0, 0), i) for i in range(3)))
@@ -1546,6 +1549,75 @@ def answers():
     for model, data, options in ONE_STEP:
         before, loss, after = one_step(model, data, options)
         out[10] += ['--model %s --data %s %s' % (model, data, options), '    %s, %s, %s' % (before, h(loss), after)]
+    net = Net('resnet8-2', first_images('synth-rgb'))
+    out[4].append('resnet8-2, 3 x 32 x 32, 10 classes: %d tensors, %d parameters, %d values, %d prunable' %
+                  (len(net.tensors), net.parameters, net.size, net.prunable.sum()))
+    for k in (15, 17, 30, len(net.tensors) - 1):
+        t = net.tensors[k]
+        out[4].append('  tensor %d: %s [%s] from %d' % (k, t.name, ']['.join(map(str, t.shape)), t.offset))
+    x, w, dy = v(0, 18).reshape(2, 3, 3, 1), v(18, 36).reshape(2, 2, 3, 3), v(54, 8).reshape(2, 2, 2, 1)
+    out[6].append('x = v[0 ... 17] of 2 x 3 x 3, w = v[18 ... 53] of 2 x 2 x 3 x 3, stride 2, padding 1: y =')
+    out[6] += ['  ' + some(row) for row in conv_forward(x, w, 2, 1, 2, 2)]
+    out[8].append('there with dy = v[54 ... 61]: dx =')
+    out[8] += ['  ' + some(row) for row in conv_input_gradient(w, dy, 2, 1, x.shape).reshape(6, 3)]
+    out[8].append('  digest of dw %s' % digest(conv_weight_gradient(x, dy, 3, 2, 1).ravel()))
+    net = Net('resnet8-1', first_images('synth'))
+    layer = net.layers[1]
+    net.weight[layer.weight.place], net.weight[layer.variance.place] = F(0.75), ONE
+    net.shapes[layer.source] = net.shapes[layer.out] = (1, 3, 3)
+    x = v(0, 180).reshape(20, 1, 3, 3).transpose(1, 2, 3, 0)
+    y = norm_forward(net, layer, x, True, c('0x1.99999ap-4'))
+    out[6].append('x = v[0 ... 179], 20 images of 1 x 3 x 3, gamma 0.75: batch norm gives y[0 ... 2] of image 0 =')
+    out[6] += ['  ' + some(y[0, 0, :, 0]), '  running_mean %s, running_var %s' % (some(net.values(layer.mean)), some(net.values(layer.variance)))]
+    gradient = np.zeros(net.parameters, F)
+    dx = norm_backward(net, layer, x, v(180, 180).reshape(20, 1, 3, 3).transpose(1, 2, 3, 0), gradient)
+    out[8] += ['batch norm of 6 with dy = v[180 ... 359]: dx[0 ... 2] of image 0 =', '  ' + some(dx[0, 0, :, 0]),
+               '  dgamma %s, dbeta %s' % (some(gradient[layer.weight.place]), some(gradient[layer.bias.place]))]
+    z = np.array([1, 2, 0.5], F).reshape(3, 1, 1, 1)
+    loss, d, _ = loss_of(z, np.array([2]))
+    out[7].append('logits 1 2 0.5, label 2, one image: loss %s, gradient %s' % (some(loss), some(d)))
+    for text in ('--optimizer sgd --lr 0.1', '--optimizer sgd --lr 0.1 --nesterov --weight-decay 0.01', '--optimizer adam --lr 0.1'):
+        o, net = Options('train', words(text), first_images('synth')), Net('lenet-1', first_images('synth'))
+        memory = Memory(net)
+        net.weight[0] = HALF
+        for g in ('0.1', '-0.3', '0.2'):
+            update(net, memory, np.full(net.parameters, c(g)), o, o.lr)
+        out[9].append('%s: w = 0.5 after gradients 0.1 -0.3 0.2: %s' % (text, h(net.weight[0])))
+    for text in ('--schedule cosine --steps 10it --warmup 3it', '--schedule step --steps 10it --milestones 2it,5it --warmup 1it'):
+        o = Options('train', words('--lr 0.1 ' + text), first_images('synth'))
+        out[9] += ['--lr 0.1 %s, lr of steps 2, 5, 9:' % text, '  ' + some([learning_rate(o, t) for t in (2, 5, 9)])]
+    out[12].append('share(7, 500000) = %d, share(1000, 2499) = %d' % (share_of(7, 500000), share_of(1000, 2499)))
+    old = np.array([1, 0, 0, 1, 1, 0, 1, 0, 0, 1])
+    out[12].append('mask %s permuted with (1, 4, 1, 0): %s' % (' '.join(map(str, old)), ' '.join(map(str, old[order((1, 4, 1, 0), 10)]))))
+    base = '--model lenet-12-8 --train-size 20 --batch 8 --steps 6it --levels 3 --rate 0.5 '
+    for text in ('--optimizer sgd --lr 0.1 --rewind 2it --children 1 --branches reinit,reinit-fresh,shuffle,random',
+                 '--retrain lr --rewind 4it --scope layer --output-rate 0.1', '--repel 2 --one-shot 0.2', '--repel -1 --repel-set last'):
+        o = Options('imp', words(base + text), first_images('synth'))
+        o.points = 0
+        run = Run(o, o.data)
+        out[13].append(base + text if len(base + text) < 105 else text)
+        for (level, branch, child), solution in ((k, s) for k, s in run.networks.items() if k != 'rewind'):
+            if level == o.levels - 1 or child:
+                out[13].append('  level %d %s%s: %s' % (level, branch, ', copy %d' % child if child else '', digest(solution[0])))
+    net = Net('lenet-12-8', first_images('synth'))
+    ends = []
+    for variant in (0, 1):
+        initial_values(net, 'kaiming-normal', 1, variant)
+        ends.append(net.take())
+    out[14].append('lenet-12-8 of synth, from variant 0 to variant 1 of 5 (seed 1):')
+    for k in (1, 2):
+        place_on(net, ends[0], ends[1], F(k) / F(3))
+        out[14].append('  place %d / 3: %s' % (k, digest(net.weight)))
+    p, q = (v(0, 20), np.ones(20)), (v(20, 20), np.ones(20))
+    net.prunable = np.ones(20, bool)
+    out[17] += ['p = v[0 ... 19], q = v[20 ... 39]:', '  ' + ', '.join('%s %s' % (what, h(weight_distance(net, p, q, what))) for what in 'cosine angle l2 l1'.split())]
+    p, q = log_probabilities(z.reshape(3, 1)), log_probabilities(np.array([[0], [1], [3]], F))
+    out[17].append('logits 1 2 0.5 and 0 1 3: kl %s' % some(divergence(p, q)))
+    net = Net('lenet-12-8', first_images('synth'))
+    o = Options('curve', words('--train-size 20 --batch 8 --steps 4it --optimizer sgd --lr 0.1'), first_images('synth'))
+    out[19].append('between the ends of 14, --data synth --train-size 20 --batch 8 --steps 4it --optimizer sgd --lr 0.1:')
+    out[19].append('  bend %s' % digest(curve(net, o.data, ends[0], ends[1], o)))
+    out[20].append('table of the lines "level<tab>digest" and "0<tab>-": %s' % table_file([], ['level', 'digest'], [{'level': '0', 'digest': '-'}]).split(b'\n')[0].decode())
     return out
 
 
@@ -1674,7 +1746,7 @@ def measure_case(command, options, names, spec, like):
     if command == 'lmc':
         body = lmc(net, o.data, solutions[0], solutions[1], o)
     if command == 'curve':
-        body = curve(net, o.data, solutions[0], solutions[1], o)
+        body = lmc(net, o.data, solutions[0], solutions[1], o, curve(net, o.data, solutions[0], solutions[1], o))
     if command == 'probe':
         body = probe(net, o.data, o)
     if command == 'distance':
