@@ -1590,12 +1590,13 @@ def answers():
     old = np.array([1, 0, 0, 1, 1, 0, 1, 0, 0, 1])
     out[12].append('mask %s permuted with (1, 4, 1, 0): %s' % (' '.join(map(str, old)), ' '.join(map(str, old[order((1, 4, 1, 0), 10)]))))
     base = '--model lenet-12-8 --train-size 20 --batch 8 --steps 6it --levels 3 --rate 0.5 '
+    out[13].append('all: --data synth ' + base.strip())
     for text in ('--optimizer sgd --lr 0.1 --rewind 2it --children 1 --branches reinit,reinit-fresh,shuffle,random',
                  '--retrain lr --rewind 4it --scope layer --output-rate 0.1', '--repel 2 --one-shot 0.2', '--repel -1 --repel-set last'):
         o = Options('imp', words(base + text), first_images('synth'))
         o.points = 0
         run = Run(o, o.data)
-        out[13].append(base + text if len(base + text) < 105 else text)
+        out[13].append(text)
         for (level, branch, child), solution in ((k, s) for k, s in run.networks.items() if k != 'rewind'):
             if level == o.levels - 1 or child:
                 out[13].append('  level %d %s%s: %s' % (level, branch, ', copy %d' % child if child else '', digest(solution[0])))
