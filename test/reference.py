@@ -4,7 +4,8 @@ independent outputs only. Needs python3-numpy, nothing else.
 
     python3 test/reference.py ./ticket              compares everything with the program; a line per case
     python3 test/reference.py ./ticket imp lmc      only cases whose names hold one of these words
-    python3 test/reference.py "qemu-s390x-static ./ticket-s390x"
+    python3 test/reference.py "qemu-s390x ./ticket-s390x" -synth -rgb     without cases whose names hold these: an emulator
+                                                                         is slow at 2,000 test images
     python3 test/reference.py --answers             prints the known answers of CONTRACT.md
 
 Exit status 0 if every case is the same. Arrays of images are [channel][row][column][image]: the vectorised axis is
@@ -156,7 +157,7 @@ def digest(weight):
 
 def millionths(text):
     """1.8"""
-    return int(F(float(text)) * F(1e6) + HALF) if text else None
+    return int(float(text) * 1e6 + 0.5) if text else None
 
 
 # ==== 2. Random numbers ==========================================================================
@@ -874,7 +875,7 @@ def learning_rate(o, t):
 # ==== 10. Training ===============================================================================
 
 
-def train(net, memory, data, o, level, first, last, lr=None, before=None, after=None, epoch_end=None):
+def train(net, memory, data, o, level, first, last, lr=None, before=None, after=None, epoch_end=None, step_end=None):
     """10: steps first ... last - 1 with the data of `level` (level + 65536 child); lr replaces the schedule."""
     n = data.train.n
     E, epoch = -(-n // o.batch), -1
@@ -894,6 +895,8 @@ def train(net, memory, data, o, level, first, last, lr=None, before=None, after=
         rate = lr if lr is not None else learning_rate(o, t)
         update(net, memory, gradient, o, rate)
         loss, wrong, seen = loss + lanes_sum(losses), wrong + bad, seen + len(which)
+        if step_end:
+            step_end(t, rate, lanes_sum(losses) / F(len(which)), bad, x, gradient)
         if epoch_end and ((t + 1) % E == 0 or t + 1 == o.steps):
             epoch_end(t + 1, epoch + 1, rate, loss / F(seen), wrong, seen)
 
@@ -906,6 +909,25 @@ def logits_of(net, data, split):
     if not hasattr(split, 'input'):
         split.input = images(data, split, np.arange(split.n))
     return forward(net, split.input)[-1]
+
+
+def trace(o, data):
+    """10.3: rows."""
+    net, rows = Net(o.model, data, o.shortcut, o.affine), []
+    initial_values(net, o.init_scheme, o.seed, 0)
+
+    def step_end(t, rate, loss, wrong, x, gradient):
+        rows.append(dict(zip(TRACE, (str(t), '%.9g' % rate, '%.9g' % loss, six_digits(loss), str(wrong), digest(x.transpose(3, 0, 1, 2)),
+                                     digest(gradient), digest(net.weight)))))
+
+    train(net, Memory(net), data, o, 0, 0, o.steps, step_end=step_end)
+    return rows
+
+
+def six_digits(x):
+    """10.3: a number as trace writes it."""
+    mantissa, exponent = float(x).hex().split('p')
+    return '0x0.000000p+0' if x == 0 else mantissa[:mantissa.index('.') + 7] + 'p' + exponent
 
 
 def evaluate(net, data, split):
@@ -945,15 +967,14 @@ def prune(net, o):
             kind, rate = 'conv', o.conv_rate
         if t is net.output and o.output_rate is not None:
             kind, rate = 'output', o.output_rate
-        own = kind != 'others'
-        rankings.setdefault(t.number if o.scope == 'layer' else kind, (rate, own, []))[2].append(np.arange(t.offset, t.offset + t.size))
-    for rate, own, places in rankings.values():
+        rankings.setdefault(t.number if o.scope == 'layer' else kind, (rate, []))[1].append(np.arange(t.offset, t.offset + t.size))
+    for rate, places in rankings.values():
         place = np.concatenate(places)
         left = place[mask[place] == 1]
         left = left[np.argsort(np.abs(net.weight[left]), kind='stable')]  # ties by index: left is ascending
         gone = share_of(len(left), rate)
         if o.one_shot is not None:
-            gone = 0 if own and rate == 0 else max(len(left) - share_of(len(place), o.one_shot), 0)
+            gone = 0 if rate == 0 else max(len(left) - share_of(len(place), o.one_shot), 0)
         mask[left[:gone]] = 0
         if gone:
             threshold = max(threshold, abs(net.weight[left[gone - 1]]))
@@ -1019,8 +1040,10 @@ class Run:
         """No weight would survive, or pruning changes nothing though a rate is above 0."""
         self.net.put(self.networks[level - 1, 'ticket', 0])
         mask = prune(self.net, self.o)[0]
-        rates = [self.o.rate, self.o.output_rate or 0, self.o.conv_rate or 0]
-        return not mask[self.net.prunable].any() or (max(rates) > 0 and (mask == self.net.mask).all())
+        wanted = max(self.o.rate, self.o.output_rate or 0, self.o.conv_rate or 0) > 0
+        if self.o.one_shot is not None:
+            wanted = self.o.one_shot < 1000000
+        return not mask[self.net.prunable].any() or (wanted and (mask == self.net.mask).all())
 
     def one(self, level, branch, child):
         """A training: where it starts, by the table of 13."""
@@ -1144,6 +1167,8 @@ def barrier_of(places, ends, s):
     """14.2: the barrier in half images and the height in images, of set s."""
     a, b = ends[0][1][s][1], ends[1][1][s][1]
     most, height = max(a, b), ZERO
+    if not all(np.isfinite(found[s][0]) for at, found in places if 0 <= at <= 1):
+        return None, None
     for at, found in places:
         if 0 <= at <= 1:
             most = max(most, found[s][1])
@@ -1151,9 +1176,14 @@ def barrier_of(places, ends, s):
     return 2 * most - a - b, height
 
 
+def barrier_text(barrier, n):
+    """14.2; n: half images."""
+    return '-' if barrier is None else percent(barrier, n)
+
+
 def height_text(height, n):
     """14.2"""
-    return '%.4f' % ((F(100) * height) / F(n))
+    return '-' if height is None else '%.4f' % ((F(100) * height) / F(n))
 
 
 def barriers(net, data, solutions, points):
@@ -1165,10 +1195,11 @@ def barriers(net, data, solutions, points):
             pairs += 1
             for s in range(2):
                 barrier, height = barrier_of(places, (places[0], places[-1]), s)
-                twice[s] += barrier
-                heights[s] = heights[s] + height
+                twice[s] = None if barrier is None or twice[s] is None else twice[s] + barrier
+                heights[s] = None if height is None or heights[s] is None else heights[s] + height
     sizes = data.train.n, data.test.n
-    return [percent(twice[s], 2 * pairs * sizes[s]) for s in range(2)], [height_text(heights[s] / F(pairs), sizes[s]) for s in range(2)]
+    heights = [None if h is None else h / F(pairs) for h in heights]
+    return [barrier_text(twice[s], 2 * pairs * sizes[s]) for s in range(2)], [height_text(heights[s], sizes[s]) for s in range(2)]
 
 
 # ==== 15. lmc ====================================================================================
@@ -1182,12 +1213,12 @@ def lmc(net, data, a, b, o, bend=None):
     out = ['at\ttrain_loss\ttrain_error\ttest_loss\ttest_error']
     sizes = data.train.n, data.test.n
     for at, found in places:
-        out.append('\t'.join([number(at)] + [text for s in range(2) for text in (number(found[s][0]), percent(found[s][1], sizes[s]))]))
+        out.append('\t'.join([number(at)] + [text for s in range(2) for text in (number(found[s][0]), percent(found[s][1], sizes[s]) if np.isfinite(found[s][0]) else '-')]))
     for s, name in enumerate(('train', 'test')):
         barrier, height = barrier_of(places, ends, s)
         highest = max([p[1][s][0] for p in ends] + [p[1][s][0] for p in places if 0 <= p[0] <= 1])
-        out += ['# %s_barrier = %s' % (name, percent(barrier, 2 * sizes[s])), '# %s_height = %s' % (name, height_text(height, sizes[s])),
-                '# %s_highest_loss = %s' % (name, number(highest))]
+        out += ['# %s_barrier = %s' % (name, barrier_text(barrier, 2 * sizes[s])), '# %s_height = %s' % (name, height_text(height, sizes[s])),
+                '# %s_highest_loss = %s' % (name, '-' if barrier is None else number(highest))]
     return '\n'.join(out) + '\n'
 
 
@@ -1288,7 +1319,7 @@ def distances(net, data, solutions, names, what):
                     h = HALF * (exp(p) + exp(q))
                     h = np.where(h > 0, log(h), p)
                     value = HALF * (divergence(p, h) + divergence(q, h))
-                value = lanes_sum(np.where(value > 0, value, ZERO)) / F(n)
+                value = lanes_sum(np.where(value < 0, ZERO, value)) / F(n)
             else:
                 value = weight_distance(net, solutions[i], solutions[j], what)
             row.append('-' if value is None else number(value))
@@ -1314,10 +1345,11 @@ def probe(net, data, o):
     angles, norms, A = ZERO, ZERO, dot(whole, whole)
     for g in gradients:
         root = np.sqrt(A * dot(g, g))
-        angles = angles + acos(dot(whole, g) / root if root > 0 else ZERO)
+        angles = angles + (acos(dot(whole, g) / root) if root > 0 and np.isfinite(root) else F(np.nan))
         norms = norms + np.sqrt(dot(g, g))
-    out += ['gradient\tangle\t%.6f' % (angles / F(len(gradients))), 'gradient\tnorm\t%.6g' % np.sqrt(A),
-            'gradient\tbatch-norm\t%.6g' % (norms / F(len(gradients)))]
+    short = lambda x: '%.6g' % x if np.isfinite(x) else '-'
+    out += ['gradient\tangle\t' + number(angles / F(len(gradients))), 'gradient\tnorm\t' + short(np.sqrt(A)),
+            'gradient\tbatch-norm\t' + short(norms / F(len(gradients)))]
     for t in net.tensors:
         if t.prunable:
             rows = net.mask[t.place].reshape(t.shape[0], -1)
@@ -1364,6 +1396,7 @@ def curve(net, data, a, b, o):
 RESULTS = ('level branch weights density threshold train_loss train_error test_loss test_error train_barrier test_barrier '
            'train_instability test_instability train_height test_height collapsed digest').split()
 EPOCHS = 'level branch copy density epoch step lr train_loss train_error test_loss test_error'.split()
+TRACE = 'step lr loss loss_hexadecimal wrong images gradient weights'.split()
 STABILITY = 'step train_instability test_instability train_error test_error train_height test_height digest'.split()
 
 
@@ -1430,6 +1463,7 @@ TRAIN = list(DEFAULTS)[:list(DEFAULTS).index('levels')]
 RECORDED = {  # 20.3
     'train': TRAIN,
     'imp': list(DEFAULTS)[:list(DEFAULTS).index('at')],
+    'trace': TRAIN,
     'stability': TRAIN + ['children', 'points', 'at'],
     'lmc': ['batch', 'points', 'from', 'to', 'bn', 'mask'],
     'distance': ['batch', 'what'],
@@ -1734,14 +1768,31 @@ def run_case(name, command, options, init=None, only=None, data=None):
         same_network(out + suffix + '.safetensors', run.net, solution, metadata, memory)
 
 
+def made(name, like, spec, change):
+    """Writes a network of a spec as `train` would: initial values, changed by a function of the network."""
+    path = os.path.join(FOLDER, 'made.%s' % name)
+    o = Options('train', words('%s --data %s' % (like, spec)))
+    net = Net(o.model, o.data, o.shortcut, o.affine)
+    initial_values(net, o.init_scheme, len(name), 0)
+    change(net)
+    net.set_mask(net.mask)
+    pairs = o.pairs() + [('level', '0'), ('branch', 'ticket'), ('child', '0'), ('step', str(o.steps)), ('digest', digest(net.weight))]
+    with open(path + '.safetensors', 'wb') as file:
+        file.write(network_file(net, net.take(), pairs))
+    return path
+
+
 def measure_case(command, options, names, spec, like):
-    """lmc, distance, probe, curve of networks that the program wrote; `like`: model options."""
-    paths = [RUNS[run][0] + suffix + '.safetensors' for run, suffix in names]
+    """lmc, distance, probe, curve of networks that the program wrote, or that are made; `like`: model options."""
+    paths = [(RUNS[name[0]][0] + name[1] if isinstance(name, tuple) else made(name, like, spec, CHANGES[name])) + '.safetensors' for name in names]
     shown = program(command, *(['--data', spec] + options.split() + (['--quiet'] if command == 'curve' else []) + paths))
     o = Options(command, words('%s %s --data %s' % (like, options, spec)))
     net = Net(o.model, o.data, o.shortcut, o.affine)
     solutions = [solution_of(net, path) for path in paths]
-    expected = ['# %s = %s' % pair for pair in o.pairs()] + ['# model = ' + o.model]
+    expected = ['# %s = %s' % pair for pair in o.pairs()]
+    if command == 'curve' and net.size > net.parameters and VERSION != '0.1.0':
+        expected.append('# bn = recompute')
+    expected.append('# model = ' + o.model)
     expected += ['# network = %s %s' % (path, digest(s[0])) for path, s in zip(paths, solutions)]
     net.put(solutions[-1])
     if command == 'lmc':
@@ -1753,6 +1804,33 @@ def measure_case(command, options, names, spec, like):
     if command == 'distance':
         body = distances(net, o.data, solutions, paths, o.what)
     same_lines('standard output', shown, '\n'.join(expected) + '\n' + body)
+
+
+def loud(net):
+    """Weights so large that every bit of a loss shows in 6 decimals."""
+    net.weight[:net.parameters] = net.weight[:net.parameters] * F(6)
+
+
+def mask_some(net, keeps):
+    net.mask = np.where(net.prunable, keeps(np.arange(net.size)), 1).astype(np.uint8)
+
+
+CHANGES = {
+    'loud': loud,
+    'also loud': loud,
+    'odd': lambda net: mask_some(net, lambda j: j % 2),
+    'even one': lambda net: mask_some(net, lambda j: 1 - j % 2),
+    'third': lambda net: mask_some(net, lambda j: j % 3 == 0),
+    'zero': lambda net: net.weight.__setitem__(slice(None), ZERO),
+    'enormous': lambda net: net.weight.__imul__(F(1e30)),
+}
+
+
+def trace_case(options):
+    shown = program('trace', *options.split())
+    o = Options('trace', words(options))
+    same_rows('standard output', shown, TRACE, trace(o, o.data), ('step',))
+    same('standard output, configuration', parse(shown)[0], ['# %s = %s' % pair for pair in o.pairs()])
 
 
 def stability_case(options, init=None, ticket=None):
@@ -1827,7 +1905,7 @@ def cases(small, cifar):
     result = [('answers %d' % k, lambda k=k: answers_case(k, computed[k])) for k in computed]
     for k, (model, data, options) in enumerate(ONE_STEP):
         line = '--data %s --model %s --train-size 20 --batch 20 --steps 1it %s' % (data, model, options)
-        result.append(('one step %d %s' % (k, model), lambda line=line, data=data, k=k: run_case(
+        result.append(('one step %d %s, %s' % (k, model, data), lambda line=line, data=data, k=k: run_case(
             'step%d' % k, 'train', line, only=('train_loss', 'train_error', 'digest', 'weights', 'threshold', 'lr'), data=first_images(data))))
     result += [('data synth', lambda: data_case('synth', 0)), ('data synth-rgb', lambda: data_case('synth-rgb', 10)),
                ('batches', lambda: batches_case('--data %s --batch 32 --steps 5it --levels 2 --order-seed 3' % small, False)),
@@ -1836,12 +1914,16 @@ def cases(small, cifar):
     def run(name, command, options, spec=small, init=None):
         result.append(('%s %s' % (command, name), lambda: run_case(name, command, '--data %s %s' % (spec, options), init and RUNS[init][0] + '.L01.safetensors')))
 
+    def traced(name, options, spec=small):
+        if VERSION != '0.1.0':
+            result.append(('trace %s' % name, lambda: trace_case('--data %s %s' % (spec, options))))
+
     lenet = '--model lenet-9-7 --batch 20 '
     sgd = '--optimizer sgd --lr 0.1 '
     run('synth', 'train', '--model lenet-12-8 --train-size 100 --batch 32 --steps 6it --optimizer adam', 'synth')
     run('sgd', 'train', lenet + sgd + '--steps 3ep')
     run('nesterov step warmup', 'train', lenet + sgd + '--nesterov --steps 10it --schedule step --milestones 4it,2ep --gamma 0.3 --warmup 3it --weight-decay 0.01 --init-scheme kaiming-uniform')
-    run('adam cosine', 'train', lenet + '--optimizer adam --lr 0.01 --steps 10it --schedule cosine --warmup 2it --weight-decay 0.001 --init-scheme glorot-normal --seed 1099511627777 --order-seed 5')
+    run('adam cosine', 'train', lenet + '--optimizer adam --lr 0.01 --steps 10it --schedule cosine --warmup 7it --weight-decay 0.001 --init-scheme glorot-normal --seed 1099511627777 --order-seed 5')
     run('crop-flip', 'train', lenet + sgd + '--momentum 0.5 --steps 6it --augment crop-flip --init-scheme sparse-aware --batch 33')
     run('kmnist', 'train', lenet + '--steps 2it', small.replace('mnist', 'kmnist'))
     run('fashion', 'train', lenet + '--steps 2it --batch 1', small.replace('mnist', 'fashion'))
@@ -1860,6 +1942,11 @@ def cases(small, cifar):
     run('resnet20', 'train', '--model resnet20-2 --batch 40 --steps 2it --optimizer adam --lr 0.01')
 
     short = lenet + sgd + '--steps 6it '
+    traced('sgd', short + '--augment crop-flip --warmup 7it --lr 0.0123 --seed 2 --order-seed 5')
+    traced('adam', lenet + '--steps 6it --schedule cosine')
+    traced('conv2', '--model conv2-3 --batch 33 --steps 3it --nesterov --weight-decay 0.01 ' + sgd)
+    traced('vgg11', '--model vgg11-2 --batch 30 --steps 2it', cifar)
+    traced('resnet8', '--model resnet8-2 --batch 33 --steps 3it ' + sgd)
     run('all branches', 'imp', short + '--levels 3 --rate 0.4 --branches shuffle,reinit,random,reinit-fresh --points 5')
     run('layer', 'imp', short + '--levels 4 --rate 0.35 --scope layer --output-rate 0.1 --init-scheme kaiming-uniform --children 1 --points 4')
     run('layer conv-rate', 'imp', '--model conv2-3 --batch 35 --steps 3it --levels 3 --rate 0.5 --scope layer --conv-rate 0.25 --output-rate 0 ' + sgd)
@@ -1870,11 +1957,12 @@ def cases(small, cifar):
     run('rewind children sgd', 'imp', short + '--levels 2 --rate 0.5 --rewind 2it --children 2 --points 3 --branches reinit')
     run('rewind children adam', 'imp', lenet + '--steps 6it --levels 2 --rate 0.5 --rewind 3it --children 1')
     run('retrain lr', 'imp', short + '--levels 3 --rate 0.5 --rewind 2it --retrain lr --branches shuffle,random,reinit --schedule step --milestones 4it')
-    run('retrain finetune', 'imp', short + '--levels 3 --rate 0.5 --rewind 3it --retrain finetune --branches shuffle,reinit --schedule step --milestones 2it,4it --children 1 --points 3')
+    run('retrain finetune', 'imp', short + '--levels 3 --rate 0.5 --rewind 3it --retrain finetune --branches shuffle,reinit --schedule step --milestones 2it,5it --children 1 --points 3')
     run('one-shot', 'imp', short + '--one-shot 0.15 --branches random')
     run('one-shot layer', 'imp', short + '--one-shot 0.15 --scope layer')
     run('one-shot output-rate 0', 'imp', short + '--one-shot 0.15 --output-rate 0')
-    run('one-shot conv-rate 0', 'imp', '--model conv2-3 --batch 35 --steps 2it --one-shot 0.3 --scope layer --conv-rate 0 --output-rate 0.5 ' + sgd)
+    run('one-shot conv-rate 0', 'imp', '--model conv2-3 --batch 35 --steps 2it --one-shot 0.3 --scope layer --conv-rate 0 ' + sgd)
+    run('one-shot 1', 'imp', short + '--one-shot 1')
     run('repel all', 'imp', short + '--levels 4 --rate 0.4 --repel 2 --branches reinit,shuffle')
     run('repel last', 'imp', short + '--levels 4 --rate 0.4 --repel -1 --repel-set last --branches reinit-fresh --children 1 --points 2 --optimizer adam')
     run('resnet', 'imp', '--model resnet8-2 --batch 35 --steps 4it --levels 2 --rate 0.6 --rewind 1it --points 3 --branches reinit --output-rate 0 ' + sgd)
@@ -1901,8 +1989,13 @@ def cases(small, cifar):
     four = [('all branches', s) for s in ('.L00', '.L01', '.L02.reinit', '.rewind')]
     for what in 'angle cosine l2 l1 disagreement kl js'.split():
         measure(what, 'distance', '--what ' + what, four, like)
+        measure('%s of made networks' % what, 'distance', '--what ' + what, ['odd', 'even one', 'third', 'zero', 'enormous', 'loud', 'also loud'], like)
     measure('resnet js', 'distance', '--what js', residual, '--model resnet8-2')
-    measure('without common weights', 'distance', '--what angle', [('all pruned', '.L01'), ('init under a mask', '.L02.random'), ('init under a mask', '.L02')], like)
+    measure('loud', 'lmc', '--points 31', ['loud', 'also loud'], like)
+    measure('loud beyond', 'lmc', '--points 23 --from -2.7 --to 1', ['loud', 'also loud'], like)
+    measure('loud resnet recompute', 'lmc', '--points 4 --bn recompute --batch 33', ['loud', 'also loud'], '--model resnet8-2')
+    measure('loud', 'probe', '--batch 33', ['loud'], like)
+    measure('loud', 'curve', '--steps 5it --points 9 --batch 33 --optimizer sgd --lr 0.01', ['loud', 'also loud'], like)
     measure('lenet', 'probe', '--batch 20', [('all branches', '.L02')], like)
     measure('conv', 'probe', '--batch 35 --order-seed 4', [('conv-rate', '.L02')], '--model conv2-3')
     measure('resnet', 'probe', '--batch 70', [('resnet', '.L01')], '--model resnet8-2')
@@ -1926,6 +2019,7 @@ def main(arguments):
         print(__doc__)
         return 2
     PROGRAM = shlex.split(arguments[0])
+    without, only = [w for w in arguments[1:] if w[0] == '-'], [w for w in arguments[1:] if w[0] != '-']
     counts = [0, 0]
     try:
         VERSION = program('--version').split()[1]
@@ -1934,7 +2028,7 @@ def main(arguments):
         return 1
     with tempfile.TemporaryDirectory(prefix='reference.') as FOLDER:
         for name, case in cases(*write_sets()):
-            if arguments[1:] and not any(word in name for word in arguments[1:]):
+            if any(word[1:] in name for word in without) or (only and not any(word in name for word in only)):
                 continue
             try:
                 case()
