@@ -6,7 +6,7 @@ independent outputs only. Needs python3-numpy, nothing else.
     python3 test/reference.py ./ticket imp lmc      only cases whose names hold one of these words
     python3 test/reference.py "qemu-s390x ./ticket-s390x" -synth -rgb     without cases whose names hold these: an emulator
                                                                          is slow at 2,000 test images
-    python3 test/reference.py --answers             prints the known answers of CONTRACT.md
+    python3 test/reference.py --answers             writes the known answers in CONTRACT.md
 
 Exit status 0 if every case is the same. Arrays of images are [channel][row][column][image]: the vectorised axis is
 the last one. SPDX-License-Identifier: MIT"""
@@ -1656,10 +1656,22 @@ def answers():
     return out
 
 
+CONTRACT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'CONTRACT.md')
+
+
+def write_answers():
+    """Puts the known answers into CONTRACT.md."""
+    text = text_of(CONTRACT)
+    for section, lines in answers().items():
+        block = '```answers %d\n%s\n```' % (section, '\n'.join(lines))
+        text = re.sub(r'```answers %d\n.*?```' % section, lambda found: block, text, flags=re.S)
+    with open(CONTRACT, 'w', encoding='utf-8') as file:
+        file.write(text)
+
+
 def answers_of_document():
-    """Lines by section, of ../CONTRACT.md."""
-    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'CONTRACT.md'), encoding='utf-8') as file:
-        text = file.read()
+    """Lines by section, of CONTRACT.md."""
+    text = text_of(CONTRACT)
     return {int(n): block.strip('\n').split('\n') for n, block in re.findall(r'```answers (\d+)\n(.*?)```', text, re.S)}
 
 
@@ -1674,7 +1686,10 @@ class Differs(Exception):
 
 def program(*arguments):
     """Standard output of the program."""
-    done = subprocess.run(PROGRAM + list(arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    try:
+        done = subprocess.run(PROGRAM + list(arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=900)
+    except subprocess.TimeoutExpired:
+        raise Differs('%s does not end' % ' '.join(arguments))
     if done.returncode:
         raise Differs('exit status %d: %s' % (done.returncode, done.stderr.strip()[-300:]))
     return done.stdout
@@ -1826,11 +1841,20 @@ CHANGES = {
 }
 
 
-def trace_case(options):
+def trace_case(options, data=None):
     shown = program('trace', *options.split())
-    o = Options('trace', words(options))
+    o = Options('trace', words(options), data)
     same_rows('standard output', shown, TRACE, trace(o, o.data), ('step',))
-    same('standard output, configuration', parse(shown)[0], ['# %s = %s' % pair for pair in o.pairs()])
+    if data is None:
+        same('standard output, configuration', parse(shown)[0], ['# %s = %s' % pair for pair in o.pairs()])
+
+
+def one_step_case(options, data, k):
+    """The digests and losses of answers 10, in the program."""
+    if VERSION != '0.1.0':
+        trace_case(options, data)
+    else:
+        run_case('step%d' % k, 'train', options, only=('train_loss', 'train_error', 'digest', 'weights', 'threshold', 'lr'), data=data)
 
 
 def stability_case(options, init=None, ticket=None):
@@ -1905,8 +1929,7 @@ def cases(small, cifar):
     result = [('answers %d' % k, lambda k=k: answers_case(k, computed[k])) for k in computed]
     for k, (model, data, options) in enumerate(ONE_STEP):
         line = '--data %s --model %s --train-size 20 --batch 20 --steps 1it %s' % (data, model, options)
-        result.append(('one step %d %s, %s' % (k, model, data), lambda line=line, data=data, k=k: run_case(
-            'step%d' % k, 'train', line, only=('train_loss', 'train_error', 'digest', 'weights', 'threshold', 'lr'), data=first_images(data))))
+        result.append(('one step %d %s, %s' % (k, model, data), lambda line=line, data=data, k=k: one_step_case(line, first_images(data), k)))
     result += [('data synth', lambda: data_case('synth', 0)), ('data synth-rgb', lambda: data_case('synth-rgb', 10)),
                ('batches', lambda: batches_case('--data %s --batch 32 --steps 5it --levels 2 --order-seed 3' % small, False)),
                ('batches crop-flip', lambda: batches_case('--data %s --batch 32 --steps 2it --levels 2 --augment crop-flip' % small, True))]
@@ -2011,9 +2034,7 @@ def cases(small, cifar):
 def main(arguments):
     global PROGRAM, FOLDER, VERSION
     if arguments[:1] == ['--answers']:
-        for section, lines in answers().items():
-            print('## %d' % section)
-            print('\n'.join(lines))
+        write_answers()
         return 0
     if not arguments:
         print(__doc__)
