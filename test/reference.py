@@ -2015,7 +2015,7 @@ def cases(small, cifar):
         measure('%s of made networks' % what, 'distance', '--what ' + what, ['odd', 'even one', 'third', 'zero', 'enormous', 'loud', 'also loud'], like)
     measure('resnet js', 'distance', '--what js', residual, '--model resnet8-2')
     measure('loud', 'lmc', '--points 31', ['loud', 'also loud'], like)
-    measure('loud beyond', 'lmc', '--points 23 --from -2.7 --to 1', ['loud', 'also loud'], like)
+    measure('loud beyond', 'lmc', '--points 23 --from -1.9 --to 1', ['loud', 'also loud'], like)
     measure('loud resnet recompute', 'lmc', '--points 4 --bn recompute --batch 33', ['loud', 'also loud'], '--model resnet8-2')
     measure('loud', 'probe', '--batch 33', ['loud'], like)
     measure('loud', 'curve', '--steps 5it --points 9 --batch 33 --optimizer sgd --lr 0.01', ['loud', 'also loud'], like)
