@@ -8,6 +8,10 @@
 #include <string.h>
 #include <time.h>
 
+#ifdef _WIN32
+int _setmode(int file, int mode); /* of the C library there: else stdout ends its lines in \r\n */
+#endif
+
 /* ==== options =============================================================================== */
 
 enum { TRAIN = 1, IMP = 2, BATCHES = 4, DATA = 8, BENCH = 16, VERIFY = 32, HELP = 64,
@@ -1291,6 +1295,9 @@ int main(int count, char **argument)
 {
   const char *topic = count > 2 ? argument[2] : NULL, *broken;
   int c, k, nearest, helped;
+#ifdef _WIN32
+  _setmode(_fileno(stdout), 0x8000); /* _O_BINARY: results end lines in \n everywhere */
+#endif
   command_name = count > 1 ? argument[1] : "";
   if (asks_help(command_name)) command_name = "help";
   c = find_command(command_name, &nearest);
