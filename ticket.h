@@ -145,7 +145,8 @@ typedef struct {
   uint32_t purpose, a, b;
 } Stream;
 enum { /* purpose           a        b         what is drawn */
-  RANDOM_INIT = 1,    /*    tensor   variant   initial values: 0 the ticket's, 1 reinit's, 2 + level reinit-fresh's */
+  RANDOM_INIT = 1,    /*    tensor   variant   initial values: tensor: its number among all; index: the element; variant: 0 the ticket's,
+                                               1 reinit's, 2 + level reinit-fresh's */
   RANDOM_ORDER = 2,   /*    level    epoch     data order: Fisher-Yates over 0..n-1, seed is --order-seed; for child c of a
                                                level (--children, stability) a is level + CHILD c */
   RANDOM_AUGMENT = 3, /*    level    epoch     crops and flips; for children likewise */
@@ -157,7 +158,7 @@ enum { CHILD = 65536 };
 void philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
 uint32_t random_bits(Stream s, uint64_t index);
 float random_uniform(Stream s, uint64_t index); /* bits >> 8 times 2^-24: in [0, 1) */
-/* sqrt(-2 ln u) cos(2 pi v), u = (bits(2 index) >> 8 + 1) 2^-24, v = uniform(2 index + 1) (Box and Muller) */
+/* sqrt(-2 ln u) cos(2 pi v), u = ((bits(2 index) >> 8) + 1) 2^-24, v = uniform(2 index + 1) (Box and Muller) */
 float random_normal(Stream s, uint64_t index);
 /* Unbiased in [0, bound): the high word of bits * bound, redrawn while the low word is below
  * 2^32 mod bound (Lemire 2019). Takes its draws from *index upwards. */
@@ -167,7 +168,8 @@ void random_order(uint32_t *order, size_t n, Stream s);
 
 /* ==== nn.c: networks ======================================================================== */
 
-/* A named part of the flat parameter vector: parameters first, in the order of OpenLTH's state_dict. */
+/* A named part of the flat vector: parameters first, layer by layer as in OpenLTH's state_dict; then all
+ * batch-norm statistics, which that has beside their layer. */
 typedef struct {
   char name[NAME_SIZE]; /* "fc_layers.0.weight" */
   int dims;
@@ -175,7 +177,7 @@ typedef struct {
   size_t size, offset;    /* values, and where the first one is in the flat vectors */
   size_t rank;            /* how many survivors come before it: where its gradients begin */
   size_t fan_in, fan_out; /* of the layer; biases carry their layer's */
-  int prunable;           /* the weights of dense layers, not the biases */
+  int prunable;           /* the weights of dense layers and convolutions; not biases, not norms */
   int norm;               /* gamma or beta of a batch norm */
   int output;             /* belongs to the output layer */
 } Tensor;
@@ -220,7 +222,7 @@ typedef struct {
 
 /* Which network: a name and the choices that models leave open. */
 typedef struct {
-  const char *name; /* lenet-300-100, conv4, vgg16, resnet20, resnet20-32 ... */
+  const char *name; /* lenet-300-100, conv4, vgg16, resnet20, resnet20-32 ...: N = 6 B + 2 from 8 to 326 */
   int pad_shortcut; /* ResNet: where the shape changes, the shortcut subsamples and pads with zeros; else it is a 1x1 convolution */
   int affine;       /* batch norm has gamma and beta */
 } Model;
@@ -291,7 +293,7 @@ int add_relu(Net *net, int in);  /* of the newest layer, which made `in` and is 
 /* Windows of window x window without overlap; rows and columns that fill no window are left out. */
 int add_max_pool(Net *net, int in, size_t window);     /* gradient to the first largest, rows then columns */
 int add_average_pool(Net *net, int in, size_t window); /* sum over rows and columns ascending, divided by window^2 */
-/* in + shortcut, written to `in`. Where shapes differ, the shortcut is subsampled to every s-th row and column, s = H of
+/* in + shortcut, written to `in` if the newest layer made it and has no ReLU, else to an activation of its own. Where shapes differ, the shortcut is subsampled to every s-th row and column, s = H of
  * the shortcut / H of in rounded up, and channel c is added to channel c + (C of in - C of the shortcut) / 2. */
 int add_sum(Net *net, int in, int shortcut);
 void net_close(Net *net);
@@ -306,7 +308,7 @@ void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant);
  * an optimiser's memory are void (optimizer_clear). */
 void net_set_mask(Net *net, const unsigned char *mask);
 size_t net_prunable(const Net *net, int surviving); /* prunable weights in all, or those that survive */
-uint64_t net_digest(const Net *net);                /* 64-bit FNV-1a of the parameters, little endian */
+uint64_t net_digest(const Net *net);                /* digest_floats of weight[size]: parameters and statistics */
 
 double net_operations(const Net *net);              /* multiplications and additions of one step on the batch loaded */
 
@@ -352,7 +354,7 @@ typedef void Hook(void *context, Net *net, long step, int after);
 typedef struct {
   int optimizer, nesterov;
   float lr, momentum, weight_decay;
-  int schedule; /* STEP: lr gamma^(milestones passed); COSINE: lr (1 + cos(pi step/steps)) / 2 */
+  int schedule; /* STEP: lr times gamma, once per milestone with step >= it; COSINE: lr (0.5 (1 + cosine_turns(step / (2 steps)))) */
   float gamma;
   int milestones;
   long milestone[MILESTONES]; /* steps */
@@ -422,8 +424,9 @@ typedef struct {
 const char *percent(char text[32], size_t n, size_t d);
 /* What is not masked on the way between two solutions; UNION keeps both as they are. */
 enum { UNION, FIRST, SECOND, INTERSECTION };
-/* The net goes along a + t (b - a) (a and b exactly at 0 and 1, and everywhere if they are equal) or, with a bend, along
- * (1-t)^2 a + 2 t (1-t) bend + t^2 b (Garipov 2018), and is evaluated at place[k].at = from + (to - from) k / (points - 1).
+/* The net goes along a + t (b - a) below t = 0.5 and b + (1 - t)(a - b) from there (a and b exactly at 0 and 1, and
+ * everywhere if they are equal) or, with a bend, along
+ * (1-t)^2 a + 2 t (1-t) bend + t^2 b (Garipov 2018), and is evaluated at place[k].at = from + (to - from) (k / (points - 1)), the last one at `to`.
  * Batch-norm statistics: likewise, or `recompute`d from the training set (in batches of net->batch). Leaves the net there. */
 void path(Net *net, const Dataset *data, const Solution *a, const float *bend, const Solution *b, int masking, int recompute,
           float from, float to, Place *place, int points);
@@ -498,7 +501,8 @@ extern const char *const branch_names[BRANCHES];
 /* How a pruned network is retrained (Renda, Frankle, Carbin 2020), k the rewind step, T all steps:
  * WEIGHTS   weights of step k, schedule and data order from k to T
  * LR        weights as trained, schedule from k to T
- * FINETUNE  weights as trained, T - k steps with the schedule's last learning rate */
+ * FINETUNE  weights as trained, T - k steps with the schedule's last learning rate
+ * This is of tickets; controls begin with the weights of step k or anew. */
 enum { WEIGHTS, LR, FINETUNE };
 
 /* A whole experiment, as its options name it. Strings and data belong to the caller. */
@@ -528,7 +532,7 @@ typedef struct {
 } Experiment;
 /* Runs it, or goes on where a killed run with the same configuration stopped; writes PREFIX.tsv, PREFIX.epochs.tsv (a row per
  * epoch of every training: loss and error of its batches before their updates, of the test set when 5 times its images have
- * passed and at the end; an epoch that a rewound training begins in its middle counts from there), PREFIX.rewind.safetensors, PREFIX.Lnn[.BRANCH][.childN].safetensors and prints the table of test errors on stdout. */
+ * passed and at the end; an epoch that a rewound training, or level 0 after step k, begins in its middle counts from there), PREFIX.rewind.safetensors, PREFIX.Lnn[.BRANCH][.childN].safetensors and prints the table of test errors on stdout. */
 void imp(const Experiment *e);
 
 /* Instability analysis (Frankle et al. 2020, algorithm 1): trains to the end, and from each step at[0..n) (ascending) again
@@ -539,7 +543,7 @@ void imp(const Experiment *e);
 void stability(const Experiment *e, const unsigned char *mask, const long *at, int n);
 
 /* Sets weights and mask of the net from a checkpoint. Fails, naming `path`, on a missing or unknown tensor, a
- * wrong shape, a mask that is not 0 or 1, a weight that is not finite or a digest that does not fit. */
+ * wrong shape, a mask that is not 0 or 1, a weight that is not finite, a masked weight that is not 0, a variance below 0 or a digest that does not fit. */
 void checkpoint_apply(Net *net, const Safetensors *s, const char *path);
 
 /* ==== report.c: one page to look at ========================================================= */

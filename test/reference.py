@@ -793,6 +793,7 @@ def backward(net, a, dlogits):
     """8: the gradient as a flat vector, 0 where masked."""
     gradient = np.zeros(net.parameters, F)
     da = {len(a) - 1: dlogits}
+    net.seen = [(layer, a[layer.out]) for layer in net.layers], []  # for 10.4
 
     def give(activation, d):
         if activation > 0:
@@ -800,6 +801,7 @@ def backward(net, a, dlogits):
 
     for layer in reversed(net.layers):
         x, y, dy = a[layer.source], a[layer.out], da.pop(layer.out)
+        net.seen[1].append((layer, dy))
         if layer.relu:
             dy = np.where(y > 0, dy, ZERO)
         if layer.kind == 'conv':
@@ -896,7 +898,7 @@ def train(net, memory, data, o, level, first, last, lr=None, before=None, after=
         update(net, memory, gradient, o, rate)
         loss, wrong, seen = loss + lanes_sum(losses), wrong + bad, seen + len(which)
         if step_end:
-            step_end(t, rate, lanes_sum(losses) / F(len(which)), bad, x, gradient)
+            step_end(t, rate, lanes_sum(losses) / F(len(which)), bad, x, gradient, losses, data.train.label[which])
         if epoch_end and ((t + 1) % E == 0 or t + 1 == o.steps):
             epoch_end(t + 1, epoch + 1, rate, loss / F(seen), wrong, seen)
 
@@ -916,12 +918,42 @@ def trace(o, data):
     net, rows = Net(o.model, data, o.shortcut, o.affine), []
     initial_values(net, o.init_scheme, o.seed, 0)
 
-    def step_end(t, rate, loss, wrong, x, gradient):
+    def step_end(t, rate, loss, wrong, x, gradient, *_):
         rows.append(dict(zip(TRACE, (str(t), '%.9g' % rate, '%.9g' % loss, six_digits(loss), str(wrong), digest(x.transpose(3, 0, 1, 2)),
                                      digest(gradient), digest(net.weight)))))
 
     train(net, Memory(net), data, o, 0, 0, o.steps, step_end=step_end)
     return rows
+
+
+def dump(o, data, step):
+    """10.4: what takes part in a step, names and arrays in PyTorch's shapes, in the order in which they come about."""
+    net, found = Net(o.model, data, o.shortcut, o.affine), {}
+    initial_values(net, o.init_scheme, o.seed, 0)
+    memory = Memory(net)
+
+    def parameters(prefix, values):
+        found.update(('%s.%s' % (prefix, t.name), values[t.place].reshape(t.shape)) for t in net.tensors if t.place.stop <= len(values))
+
+    def outputs(prefix, seen):
+        for layer, value in seen:
+            value = value.transpose(3, 0, 1, 2)
+            flat = layer.kind == 'flatten' or (layer.weight and layer.name.startswith('fc'))
+            found['%s.%s' % (prefix, layer.name or 'layer%d' % net.layers.index(layer))] = value.reshape(len(value), -1) if flat else value
+
+    def step_end(t, rate, loss, wrong, x, gradient, losses, label):
+        found['batch.images'] = x.transpose(3, 0, 1, 2)
+        found['batch.labels'] = label.astype(F)
+        outputs('output', net.seen[0])
+        found['batch.losses'], found['batch.loss'] = losses, np.asarray(loss)
+        outputs('gradient', net.seen[1])
+        parameters('dW', gradient)
+
+    train(net, memory, data, o, 0, 0, step)
+    parameters('before', net.weight.copy())
+    train(net, memory, data, o, 0, step, step + 1, step_end=step_end)
+    parameters('after', net.weight)
+    return found
 
 
 def six_digits(x):
@@ -1849,6 +1881,27 @@ def trace_case(options, data=None):
         same('standard output, configuration', parse(shown)[0], ['# %s = %s' % pair for pair in o.pairs()])
 
 
+def dump_case(options, step):
+    """The first tensor that differs is where to look."""
+    out = os.path.join(FOLDER, 'dumped')
+    program('trace', '--dump', '%dit' % step, '--out', out, *options.split())
+    data = open(out + '.dump.safetensors', 'rb').read()
+    begin = 8 + int.from_bytes(data[:8], 'little')
+    header = json.loads(data[8:begin])
+    header.pop('__metadata__')
+    o = Options('trace', words(options))
+    expected = dump(o, o.data, step)
+    same('names', sorted(header), sorted(expected))
+    for name, value in expected.items():
+        at = header[name]['data_offsets']
+        found = np.frombuffer(data[begin + at[0]:begin + at[1]], '<f4').reshape(header[name]['shape'])
+        same('step %d, shape of %s' % (step, name), found.shape, value.shape)
+        if found.tobytes() != value.astype('<f4').tobytes():
+            off = np.abs(found.astype(float) - value)
+            raise Differs('step %d, %s is the first: %d of %d values, at most by %.2g of %.2g' %
+                          (step, name, np.count_nonzero(off), off.size, off.max(), np.abs(found).max()))
+
+
 def one_step_case(options, data, k):
     """The digests and losses of answers 10, in the program."""
     if VERSION != '0.1.0':
@@ -1966,6 +2019,15 @@ def cases(small, cifar):
 
     short = lenet + sgd + '--steps 6it '
     traced('sgd', short + '--augment crop-flip --warmup 7it --lr 0.0123 --seed 2 --order-seed 5')
+    def dumped(name, options, step, spec=small):
+        if VERSION != '0.1.0':
+            result.append(('dump %s' % name, lambda: dump_case('--data %s %s' % (spec, options), step)))
+
+    dumped('lenet', lenet + '--steps 6it --schedule cosine', 3)
+    dumped('conv2', '--model conv2-3 --batch 33 --steps 2it --nesterov ' + sgd, 1)
+    dumped('vgg11', '--model vgg11-2 --batch 30 --steps 2it', 1, cifar)
+    dumped('resnet8', '--model resnet8-2 --batch 33 --steps 3it ' + sgd, 2)
+    dumped('resnet8 pad', '--model resnet8-2 --batch 17 --steps 2it --shortcut pad --augment crop-flip ' + sgd, 0)
     traced('adam', lenet + '--steps 6it --schedule cosine')
     traced('conv2', '--model conv2-3 --batch 33 --steps 3it --nesterov --weight-decay 0.01 ' + sgd)
     traced('vgg11', '--model vgg11-2 --batch 30 --steps 2it', cifar)
