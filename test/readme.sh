@@ -8,11 +8,11 @@
 # IDX and CIFAR files, and commands that read DIR are shortened by options put behind them (`short` below).
 . test/lib.sh
 here=$PWD
-cp -R ./*.c ticket.h Makefile README.md CHANGELOG.md results test "$room" && cd "$room" || exit 1
+cp -R ./*.c ticket.h Makefile README.md CHANGELOG.md CONTRACT.md results test "$room" && cd "$room" || exit 1
 unset TICKET MAKEFLAGS MAKELEVEL MFLAGS
 TESTED=$ticket DESTDIR=$room/installed
 export TESTED DESTDIR
-begins='\./|python3 |make( |$)|sh |cc |for |man |sbatch |export |[A-Z_]+=[^ ]+ [a-z./]'
+begins='\./|python3 |make( |$)|sh |sed |cc |for |man |sbatch |export |[A-Z_]+=[^ ]+ [a-z./]'
 
 # Not run: PATTERN and the reason, in two lines.
 left_out="make CC=*
@@ -33,6 +33,10 @@ LD_PRELOAD=* python3 test/torch_speed.py *
 needs PyTorch and a quiet machine
 python3 results/cifar-torch.py *
 needs PyTorch and minutes
+python3 test/reference.py *
+needs numpy: test/reference.sh
+python3 mine.py *
+needs numpy: test/reference.sh
 sbatch *
 needs Slurm: test/sweep.sh"
 
