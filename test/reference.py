@@ -1589,7 +1589,7 @@ def answers():
     many = lambda f, xs: ' '.join(h(f(c(x))) for x in xs.split())
     some = lambda xs: ' '.join(h(x) for x in np.asarray(xs).ravel())
     v = lambda first, n: TWO * uniform((7, 9, 0, 0), np.arange(first, first + n)) - ONE
-    out = {k: [] for k in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 17, 19, 20)}
+    out = {k: [] for k in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 17, 19, 20)}
     for f, name, xs in ((exp, 'exp', '-1 0.5 10 -100 88'), (log, 'log', '2 0.1 1e-40 3e38'), (cos_turns, 'cos_turns', '0.1 0.3 0.6 0.9'),
                         (acos, 'acos', '0.3 -0.9 0.7 -0.5'), (np.sqrt, 'sqrt', '2 0.1')):
         out[1].append('%s of %s: %s' % (name, xs, many(f, xs)))
@@ -1655,17 +1655,24 @@ def answers():
     out[12].append('share(7, 500000) = %d, share(1000, 2499) = %d' % (share_of(7, 500000), share_of(1000, 2499)))
     old = np.array([1, 0, 0, 1, 1, 0, 1, 0, 0, 1])
     out[12].append('mask %s permuted with (1, 4, 1, 0): %s' % (' '.join(map(str, old)), ' '.join(map(str, old[order((1, 4, 1, 0), 10)]))))
-    base = '--model lenet-12-8 --train-size 20 --batch 8 --steps 6it --levels 3 --rate 0.5 '
+    base, three = '--model lenet-12-8 --train-size 20 --batch 8 --steps 6it ', '--levels 3 --rate 0.5 '
     out[13].append('all: --data synth ' + base.strip())
-    for text in ('--optimizer sgd --lr 0.1 --rewind 2it --children 1 --branches reinit,reinit-fresh,shuffle,random',
-                 '--retrain lr --rewind 4it --scope layer --output-rate 0.1', '--repel 2 --one-shot 0.2', '--repel -1 --repel-set last'):
+    runs = [three + '--optimizer sgd --lr 0.1 --rewind 2it --children 1 --branches reinit,reinit-fresh,shuffle,random',
+            three + '--optimizer adam --rewind 2it --children 1', three + '--retrain lr --rewind 4it --scope layer --output-rate 0.1',
+            three + '--retrain finetune --schedule step --milestones 4it', three + '--init-scheme sparse-aware --branches reinit',
+            '--one-shot 0.2 --repel 2 --children 1', three + '--repel -1 --repel-set last']
+    for text in runs:
         o = Options('imp', words(base + text), first_images('synth'))
         o.points = 0
         run = Run(o, o.data)
         out[13].append(text)
-        for (level, branch, child), solution in ((k, s) for k, s in run.networks.items() if k != 'rewind'):
-            if level == o.levels - 1 or child:
-                out[13].append('  level %d %s%s: %s' % (level, branch, ', copy %d' % child if child else '', digest(solution[0])))
+        for key, solution in run.networks.items():
+            if key == 'rewind':
+                out[13].append('  rewind: %s' % digest(solution[0]))
+            elif text == runs[0] or text == runs[1] and key[2] or key[0] == o.levels - 1:
+                level, branch, child = key
+                kept = sum(int(solution[1][t.place].sum()) for t in run.net.tensors if t.prunable)
+                out[13].append('  level %d %s%s: %s, %d weights' % (level, branch, ', copy %d' % child if child else '', digest(solution[0]), kept))
     net = Net('lenet-12-8', first_images('synth'))
     ends = []
     for variant in (0, 1):
@@ -1675,11 +1682,26 @@ def answers():
     for k in (1, 2):
         place_on(net, ends[0], ends[1], F(k) / F(3))
         out[14].append('  place %d / 3: %s' % (k, digest(net.weight)))
+    few = first_images('synth')
+    both = Data('synth', few.classes, few.mean, few.deviation, few.train, few.train)
+    net.put(ends[0])
+    loss, wrong = evaluate(net, both, both.train)
+    out[11].append('lenet-12-8 of the 20 images of synth, variant 0 of 5: loss %s, wrong %d, %s percent' % (h(loss), wrong, percent(wrong, 20)))
+    tested = Net('resnet8-2', first_images('synth-rgb'))
+    initial_values(tested, 'kaiming-normal', 1, 0)
+    recompute(tested, first_images('synth-rgb'), 8)
+    loss, wrong = evaluate(tested, first_images('synth-rgb'), first_images('synth-rgb').train)
+    out[11].append('resnet8-2 of the 20 of synth-rgb, statistics recomputed in batches of 8: loss %s, wrong %d, %s' % (h(loss), wrong, digest(tested.weight)))
+    ends.append((-ends[0][0], ends[0][1]))
+    barrier, height = barriers(net, both, ends, 4)
+    out[14].append('these two and the negative of the first, 4 places a line, on the 20 images: instability %s, height %s' % (barrier[0], height[0]))
     p, q = (v(0, 20), np.ones(20)), (v(20, 20), np.ones(20))
     net.prunable = np.ones(20, bool)
     out[17] += ['p = v[0 ... 19], q = v[20 ... 39]:', '  ' + ', '.join('%s %s' % (what, h(weight_distance(net, p, q, what))) for what in 'cosine angle l2 l1'.split())]
     p, q = log_probabilities(z.reshape(3, 1)), log_probabilities(np.array([[0], [1], [3]], F))
     out[17].append('logits 1 2 0.5 and 0 1 3: kl %s' % some(divergence(p, q)))
+    middle = log(HALF * (exp(p) + exp(q)))
+    out[17].append('  js %s' % some(HALF * (divergence(p, middle) + divergence(q, middle))))
     net = Net('lenet-12-8', first_images('synth'))
     o = Options('curve', words('--train-size 20 --batch 8 --steps 4it --optimizer sgd --lr 0.1'), first_images('synth'))
     out[19].append('between the ends of 14, --data synth --train-size 20 --batch 8 --steps 4it --optimizer sgd --lr 0.1:')
