@@ -65,7 +65,7 @@ platform() # FOLDER "COMPILER AND FLAGS" [RUNNER]
     begun=$(now)
     out=$room/$1
     build "$out/ticket.exe" "$2" && find_runner "$out/ticket.exe" "$2" "$3" || exit
-    what="$2${runner:+, $runner}"
+    what="$2${runner:+, ${runner%% *}}"
     mkdir "$out/files"
     cd "$out/files" || exit
     if ! $runner "$out/ticket.exe" verify >"$out/verify" 2>"$out/err" || grep -q FAIL "$out/verify"; then
@@ -159,7 +159,7 @@ refuses() # "COMPILER AND FLAGS" [RUNNER]
     $runner ./ticket.exe train --train-size 100 --steps 1it --out out >out 2>err || status=$?
     if [ $status = 1 ] && [ ! -f out.tsv ] && [ "$(wc -l <err | tr -d ' ')" = 1 ] &&
       grep -q '^ticket: this build would not give the same bits.*build with' err; then
-      echo "refuses $1${runner:+, $runner}: $(sed 's/^ticket: [^:]*: //' err)"
+      echo "refuses $1${runner:+, ${runner%% *}}: $(sed 's/^ticket: [^:]*: //' err)"
     else
       echo "FAIL $1: expected exit status 1 and a line that says why, found $status: $(head -c 300 err | tr '\n' '|')"
     fi
