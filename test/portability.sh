@@ -141,7 +141,7 @@ next "clang -std=c99 -O0"
 next "clang -std=c99 -O3 $native -ffp-contract=off"
 next "clang -std=c99 -O3 $native"
 next 'x86_64-w64-mingw32-gcc -std=c99 -O2' wine64
-next 'clang --target=wasm32-wasi -std=c99 -O2 -D_WASI_EMULATED_PROCESS_CLOCKS -lwasi-emulated-process-clocks' "node --no-warnings $PWD/test/wasi.mjs"
+next 'clang --target=wasm32-wasi -std=c99 -O2 -D_WASI_EMULATED_PROCESS_CLOCKS -lwasi-emulated-process-clocks' "node --no-warnings --experimental-wasi-unstable-preview1 $PWD/test/wasi.mjs"
 next 'musl-gcc -std=c99 -O2 -static'
 next 'tcc -std=c99'
 next 'pcc -std=c99 -O1'
