@@ -337,7 +337,7 @@ int net_forward_from(Net *net, const Split *split, size_t first);
  * running statistics. */
 void net_evaluate(Net *net, const Split *split, float *loss, size_t *wrong);
 
-/* Adds lanes l and l+8, l+4, l+2, l+1; destroys them. */
+/* Adds lanes l and l+8, l+4, l+2, l+1. */
 float lanes_sum(float lane[LANES]);
 
 /* ---- optimiser, schedule, training ---------------------------------------------------------- */
