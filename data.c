@@ -222,6 +222,7 @@ static uint64_t process_number(void)
   static uint64_t number;
   struct {
     unsigned char random[16];
+    size_t drawn;
     time_t second;
     clock_t moment;
     void *heap, *stack;
@@ -232,7 +233,7 @@ static uint64_t process_number(void)
   file = fopen("/dev/urandom", "rb");
   if (file) {
     setvbuf(file, NULL, _IONBF, 0);
-    if (fread(mixed.random, 1, sizeof mixed.random, file) == 0) mixed.random[0] = 1;
+    mixed.drawn = fread(mixed.random, 1, sizeof mixed.random, file);
     fclose(file);
   }
   mixed.second = time(NULL);
@@ -684,6 +685,22 @@ void safetensors_write(const Safetensors *s, const char *path)
   free(bytes);
   free(header);
   free(offset);
+}
+
+void safetensors_add(Safetensors *s, const char *prefix, const char *name, int type, int dims, const size_t *shape,
+                     void *data)
+{
+  Entry *e = &s->entry[s->entries++];
+  int d;
+  sprintf(e->name, "%.40s%.*s", prefix, NAME_SIZE, name);
+  e->type = type;
+  e->dims = dims;
+  e->size = 1;
+  for (d = 0; d < dims; d++) {
+    e->shape[d] = shape[d];
+    e->size *= shape[d];
+  }
+  e->data = data;
 }
 
 void safetensors_free(Safetensors *s)

@@ -595,18 +595,15 @@ static void optimizer_copy(Optimizer *to, const Optimizer *from, const Net *net)
   to->correction2 = from->correction2;
 }
 
-/* Fails unless the net's loss on both sets is a number; errors in percent. */
-static void evaluate_copy(Net *net, const Dataset *data, const char *what, long at, char error[2][32])
+void evaluate(Net *net, const Dataset *data, const char *what, float loss[2], char error[2][32])
 {
   const Split *const set[2] = {&data->train, &data->test};
-  float loss;
   size_t wrong;
   int k;
   for (k = 0; k < 2; k++) {
-    net_evaluate(net, set[k], &loss, &wrong);
-    if (!is_finite(loss))
-      fail("training diverged: the loss of the %s from step %ld is not finite after its last step; try a lower --lr "
-           "or a --warmup", what, at);
+    net_evaluate(net, set[k], &loss[k], &wrong);
+    if (!is_finite(loss[k]))
+      fail("training diverged: the loss is not finite after the last step (%s); try a lower --lr or a --warmup", what);
     percent(error[k], wrong, set[k]->n);
   }
 }
@@ -620,6 +617,7 @@ void stability(const Experiment *e, const unsigned char *mask, const long *at, i
   Optimizer o, *memory = allocate((size_t)n, sizeof *memory, "snapshots");
   Work work = {"original", {time(NULL), 0, e->quiet}, 0, e->how.steps};
   char measured[2][32], height[2][32], error[2][32], digest[17];
+  float loss[2];
   Net net;
   int k, c;
   for (k = 0; k < n; k++) work.all += e->children * (e->how.steps - at[k]);
@@ -635,7 +633,7 @@ void stability(const Experiment *e, const unsigned char *mask, const long *at, i
     optimizer_create(&memory[k], &net);
     optimizer_copy(&memory[k], &o, &net);
   }
-  evaluate_copy(&net, data, "training", 0, error);
+  evaluate(&net, data, "the first training", loss, error);
   for (k = 0; k < e->pairs; k++) printf("# %s = %s\n", e->key[k], e->value[k]);
   printf("step\ttrain_instability\ttest_instability\ttrain_error\ttest_error\ttrain_height\ttest_height\tdigest\n");
   work.what = "copy";
@@ -644,7 +642,7 @@ void stability(const Experiment *e, const unsigned char *mask, const long *at, i
       solution_put(&start[k], &net);
       optimizer_copy(&o, &memory[k], &net);
       train(&net, &o, data, &e->how, (uint32_t)(CHILD * c), at[k], e->how.steps, 0, work_watch, &work);
-      evaluate_copy(&net, data, "copy", at[k], error);
+      evaluate(&net, data, "a copy", loss, error);
       solution_take(&end[c], &net);
     }
     digest_text(digest, net_digest(&net));

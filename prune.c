@@ -202,6 +202,7 @@ static const char results_header[] =
 static const char epochs_header[] =
   "level\tbranch\tcopy\tdensity\tepoch\tstep\tlr\ttrain_loss\ttrain_error\ttest_loss\ttest_error";
 static const char CHECKSUM[] = "# checksum = ";
+#define ANEW "; remove it, and the same command makes it anew"
 
 /* A line of a table, or a name. Caller frees. */
 static char *text(const char *format, ...)
@@ -287,20 +288,26 @@ static void free_table(Table *t)
 static char *next_line(char **at, const char *path)
 {
   char *line = *at, *end = strchr(line, '\n');
-  if (!end) fail("%s: was cut short; remove it, and the same command makes it anew", path);
+  if (!end) fail("%s: was cut short" ANEW, path);
   *end = 0;
   *at = end + 1;
   return line;
 }
 
-/* The whole number in a field, -1 if it is none below `limit`. */
+/* The whole number that the text is, -1 if it is none below `limit`. */
+static long whole_number(const char *digits, long limit)
+{
+  const size_t n = strlen(digits);
+  const long x = n > 0 && n < 10 && strspn(digits, "0123456789") == n ? strtol(digits, NULL, 10) : -1;
+  return x < limit ? x : -1;
+}
+
 static long number_in(const char *line, int field, long limit)
 {
   char *digits = field_of(line, field);
-  const size_t n = strlen(digits);
-  const long x = n > 0 && n < 10 && strspn(digits, "0123456789") == n ? strtol(digits, NULL, 10) : -1;
+  const long x = whole_number(digits, limit);
   free(digits);
-  return x < limit ? x : -1;
+  return x;
 }
 
 /* Adds a line of a table's file to the table; fails if it is none of this run's. */
@@ -329,14 +336,13 @@ static int read_table(const Experiment *e, Table *t)
   if (!content) return 0;
   at = content;
   if (strlen(content) != size || size == 0)
-    fail("%s: %s; remove it, and the same command makes it anew", t->path,
+    fail("%s: %s" ANEW, t->path,
          size == 0 ? "is empty" : "was changed or damaged: it holds a zero byte");
   line = next_line(&at, t->path);
   if (strncmp(line, CHECKSUM, sizeof CHECKSUM - 1) != 0)
     fail("%s: is not a table that ticket " TICKET_VERSION " wrote; choose another --out or remove it", t->path);
   if (strcmp(line + sizeof CHECKSUM - 1, digest_text(digits, fnv1a(FNV_START, at, strlen(at)))) != 0)
-    fail("%s: was changed or damaged: its checksum does not fit; remove it, and the same command makes it anew",
-         t->path);
+    fail("%s: was changed or damaged: its checksum does not fit" ANEW, t->path);
   for (k = 0; k < e->pairs; k++) {
     char *expected = text("# %.100s = %.800s", e->key[k], e->value[k]);
     line = next_line(&at, t->path);
@@ -386,24 +392,6 @@ static char *checkpoint_path(const Experiment *e, int level, int branch, int chi
               branch == TICKET ? "" : branch_names[branch], copy);
 }
 
-/* One more tensor of a file to be written: its name is the prefix and the name, its values stay the
- * caller's. */
-static void add_entry(Safetensors *s, const char *prefix, const char *name, int type, int dims,
-                      const size_t *shape, void *data)
-{
-  Entry *entry = &s->entry[s->entries++];
-  int d;
-  sprintf(entry->name, "%s%s", prefix, name);
-  entry->type = type;
-  entry->dims = dims;
-  entry->size = 1;
-  for (d = 0; d < dims; d++) {
-    entry->shape[d] = shape[d];
-    entry->size *= shape[d];
-  }
-  entry->data = data;
-}
-
 static void add_pair(Safetensors *s, const char *key, const char *value)
 {
   s->key[s->pairs] = (char *)key;
@@ -425,15 +413,15 @@ static void save(const Loop *loop, const char *path, long step, const Optimizer 
   s.entry = allocate((size_t)(2 * net->tensors + 3), sizeof *s.entry, "the checkpoint");
   for (k = 0; k < 2 * net->tensors; k++) {
     const Tensor *t = &net->tensor[k % net->tensors];
-    if (k < net->tensors) add_entry(&s, "", t->name, 'F', t->dims, t->shape, net->weight + t->offset);
-    else if (t->prunable) add_entry(&s, "mask.", t->name, 'U', t->dims, t->shape, net->mask + t->offset);
+    if (k < net->tensors) safetensors_add(&s, "", t->name, 'F', t->dims, t->shape, net->weight + t->offset);
+    else if (t->prunable) safetensors_add(&s, "mask.", t->name, 'U', t->dims, t->shape, net->mask + t->offset);
   }
   if (o) {
     correction[0] = o->correction1;
     correction[1] = o->correction2;
-    add_entry(&s, "", memory_names[0], 'F', 1, &net->survivors, o->velocity);
-    add_entry(&s, "", memory_names[1], 'F', 1, &net->survivors, o->square);
-    add_entry(&s, "", memory_names[2], 'F', 1, &two, correction);
+    safetensors_add(&s, "", memory_names[0], 'F', 1, &net->survivors, o->velocity);
+    safetensors_add(&s, "", memory_names[1], 'F', 1, &net->survivors, o->square);
+    safetensors_add(&s, "", memory_names[2], 'F', 1, &two, correction);
   }
   sprintf(level, "%d", loop->level);
   sprintf(child, "%d", loop->child);
@@ -473,7 +461,7 @@ static int read_checkpoint(const Loop *loop, const char *path, Safetensors *s)
 {
   const Experiment *e = loop->e;
   int k;
-  advise("; remove it, and the same command makes it anew");
+  advise(ANEW);
   if (!safetensors_read_result(s, path)) {
     advise("");
     return 0;
@@ -496,8 +484,7 @@ static int read_network(const Loop *loop, const char *path, int level, int branc
   const char *row = child == 0 ? find_row(&loop->results, training_of(loop->e, level, branch, 0), 0) : NULL;
   if (!read_checkpoint(loop, path, s)) return 0;
   if (!is_of(s, level, branch, child) || !says_number(s, "step", step))
-    fail("%s: is not of level %d, %s, copy %d at step %ld; remove it, and the same command makes it anew", path,
-         level, branch_names[branch], child, step);
+    fail("%s: is not of level %d, %s, copy %d at step %ld" ANEW, path, level, branch_names[branch], child, step);
   if (row && strcmp(path, loop->rewind) != 0 && !says(s, "digest", strrchr(row, '\t') + 1))
     fail("%s: its digest is not the one that %s gives; remove both, and the same command makes them anew", path,
          loop->results.path);
@@ -511,7 +498,7 @@ static void apply(Loop *loop, Safetensors *s, const char *path)
   const size_t n = sizeof(float);
   Optimizer *o = &loop->optimizer;
   int k, found = 0, fits = 1;
-  advise("; remove it, and the same command makes it anew");
+  advise(ANEW);
   checkpoint_apply(&loop->net, s, path);
   optimizer_clear(o, &loop->net);
   for (k = 0; k < 3; k++) {
@@ -617,12 +604,13 @@ static long resume(Loop *loop, long from, long to)
 {
   const char *value;
   Safetensors s;
-  long step = -1;
+  long step;
   if (!read_checkpoint(loop, loop->resume, &s)) return from;
   value = safetensors_value(&s, "step");
-  if (value && *value && strspn(value, "0123456789") == strlen(value) && strlen(value) < 10) step = strtol(value, NULL, 10);
-  if (step < 0 || step >= loop->e->how.steps)
-    fail("%s: its step '%s' is damaged; remove it to train this level from its start", loop->resume, value ? value : "");
+  step = whole_number(value ? value : "", loop->e->how.steps);
+  if (step < 0)
+    fail("%s: its step '%s' is damaged; remove it to train this level from its start", loop->resume,
+         value ? value : "");
   if (!is_of(&s, loop->level, loop->branch, loop->child) || step <= from || step >= to || !has_epochs(loop, from, step)) {
     safetensors_free(&s);
     return from;
@@ -663,17 +651,14 @@ static int make_rewind(Loop *loop)
   return 1;
 }
 
-/* Whether the run ends above this level: its ticket would have no weight, or the same as the last. */
-static int is_last(Loop *loop, const unsigned char *mask)
+/* Whether the run ends above this level: its ticket, to which the net's mask belongs, would have no weight,
+ * or all of the `before` of the last. */
+static int is_last(Loop *loop, size_t before)
 {
   const Pruning *p = &loop->e->pruning;
-  const Net *net = &loop->net;
   const int by_rate = p->rate > 0 || p->output_rate > 0 || p->conv_rate > 0;
   const int wanted = p->density >= 0 ? p->density < MILLION : by_rate; /* --rate 0 asks for the same again */
-  size_t before = net_prunable(net, 1), after = 0, j;
-  int k;
-  for (k = 0; k < net->tensors; k++)
-    for (j = 0; net->tensor[k].prunable && j < net->tensor[k].size; j++) after += mask[net->tensor[k].offset + j];
+  const size_t after = net_prunable(&loop->net, 1);
   if (after > 0 && (after < before || !wanted)) return 0;
   if (!loop->ended)
     notice("level %d: %s; the run ends with level %d", loop->level,
@@ -689,24 +674,22 @@ static int prepare(Loop *loop)
   const int level = loop->level, branch = loop->branch, anew = branch == REINIT || branch == REINIT_FRESH;
   Net *net = &loop->net;
   unsigned char *mask;
-  int last = 0;
+  size_t before;
   if (level == 0 && branch == TICKET) {
     load_rewind(loop);
     return 1;
   }
   load_network(loop, branch == TICKET ? level - 1 : level, TICKET, 0);
+  before = net_prunable(net, 1);
   mask = copy_of(net->mask, net->size, net->size, 1, "the mask");
-  if (branch == TICKET) {
-    prune_magnitude(net, mask, &e->pruning);
-    last = is_last(loop, mask);
-  }
+  if (branch == TICKET) prune_magnitude(net, mask, &e->pruning);
   if (!anew && (branch != TICKET || e->retrain == WEIGHTS)) load_rewind(loop);
   if (branch == SHUFFLE || branch == RANDOM) prune_shuffle(net, mask, e->seed, (uint32_t)level, branch == RANDOM);
   net_set_mask(net, mask);
   if (anew) net_init(net, e->scheme, e->seed, branch == REINIT ? 1 : 2 + (uint32_t)level);
   optimizer_clear(&loop->optimizer, net);
   free(mask);
-  return !last;
+  return branch != TICKET || !is_last(loop, before);
 }
 
 /* Loads the previous optima of the branch into loop->repel, which is made for the net as it is prepared. */
@@ -729,19 +712,12 @@ static void repel_prepared(Loop *loop)
   }
 }
 
-/* Fails unless the net's loss on both sets is a number; errors in percent. */
-static void evaluate(Loop *loop, float loss[2], char error[2][32])
+/* How the net does, which is that of this training at its end. */
+static void evaluate_this(Loop *loop, float loss[2], char error[2][32])
 {
-  const Split *const set[2] = {&loop->e->data->train, &loop->e->data->test};
-  size_t wrong;
-  int k;
-  for (k = 0; k < 2; k++) {
-    net_evaluate(&loop->net, set[k], &loss[k], &wrong);
-    if (!is_finite(loss[k]))
-      fail("training diverged: the loss is not finite after the last step of level %d; try a lower --lr or a --warmup",
-           loop->level);
-    percent(error[k], wrong, set[k]->n);
-  }
+  char what[64];
+  sprintf(what, "level %d, %s, copy %d", loop->level, branch_names[loop->branch], loop->child);
+  evaluate(&loop->net, loop->e->data, what, loss, error);
 }
 
 /* What became of a network or a row. */
@@ -780,7 +756,7 @@ static int make_network(Loop *loop)
   if (loop->child > 0) {
     float loss[2];
     char error[2][32];
-    evaluate(loop, loss, error);
+    evaluate_this(loop, loss, error);
   }
   save(loop, path, how.steps, NULL);
   loop->done += work(e, loop->level, loop->branch);
@@ -864,7 +840,7 @@ static int make_row(Loop *loop, int loaded)
   size_t survivors;
   if (find_row(&loop->results, this_training(loop), 0)) return PRESENT;
   if (!loaded) load_network(loop, loop->level, loop->branch, 0);
-  evaluate(loop, loss, error);
+  evaluate_this(loop, loss, error);
   survivors = net_prunable(net, 1);
   percent(density, survivors, net_prunable(net, 0));
   digest_text(digest, net_digest(net));

@@ -515,22 +515,14 @@ typedef struct {
   Progress last;
 } Trace;
 
-enum { DUMPED = 4096, DUMP_NAME = 2 * NAME_SIZE };
+enum { DUMPED = 4096 };
 
-/* One more tensor of the dump: a copy of `size` values; its name is prefix and name. */
+/* One more tensor of the dump: a copy of the values. */
 static void dump_tensor(Trace *t, const char *prefix, const char *name, int dims, const size_t *shape, const float *values)
 {
   Entry *e = &t->file.entry[t->file.entries];
-  int d;
-  if (t->file.entries++ == DUMPED) fail("--dump: the network has too many layers");
-  sprintf(e->name, "%.40s.%.60s", prefix, name);
-  e->type = 'F';
-  e->dims = dims;
-  e->size = 1;
-  for (d = 0; d < dims; d++) {
-    e->shape[d] = shape[d];
-    e->size *= shape[d];
-  }
+  if (t->file.entries == DUMPED) fail("--dump: the network has too many layers");
+  safetensors_add(&t->file, prefix, name, 'F', dims, shape, NULL);
   e->data = copy_of(values, e->size, e->size, sizeof(float), "the dump");
 }
 
@@ -550,7 +542,7 @@ static void trace_layer(void *context, const Net *net, int layer, int backward)
   const Layer *l = &net->layer[layer];
   char name[NAME_SIZE];
   sprintf(name, *l->name ? "%.40s" : "layer%.0s%d", l->name, layer);
-  dump_activation(t, backward ? "gradient" : "output", name, l->out, backward);
+  dump_activation(t, backward ? "gradient." : "output.", name, l->out, backward);
 }
 
 /* The parameters, or (values) what stands for them, +0 where masked. */
@@ -574,7 +566,7 @@ static void trace_hook(void *context, Net *net, long step, int after)
   size_t b, j, n = net->images * net->activation[0].channels * net->activation[0].height * net->activation[0].width;
   net->observe = dumps && !after ? trace_layer : NULL;
   net->observer = t;
-  if (dumps && !after) dump_parameters(t, "before", net->weight);
+  if (dumps && !after) dump_parameters(t, "before.", net->weight);
   if (!after) return;
   net_read(net, 0, 0, t->room);
   t->images = digest_floats(t->room, n);
@@ -588,11 +580,11 @@ static void trace_hook(void *context, Net *net, long step, int after)
     const size_t shape[4] = {images, n / images / pixels, net->height, net->width};
     float *label = allocate(images, sizeof *label, "labels");
     for (b = 0; b < images; b++) label[b] = (float)net->label[b];
-    dump_tensor(t, "batch", "images", 4, shape, t->room);
-    dump_tensor(t, "batch", "labels", 1, &images, label);
-    dump_tensor(t, "batch", "losses", 1, &images, net->loss);
-    dump_tensor(t, "batch", "loss", 0, NULL, &t->loss);
-    dump_parameters(t, "dW", gradient);
+    dump_tensor(t, "batch.", "images", 4, shape, t->room);
+    dump_tensor(t, "batch.", "labels", 1, &images, label);
+    dump_tensor(t, "batch.", "losses", 1, &images, net->loss);
+    dump_tensor(t, "batch.", "loss", 0, NULL, &t->loss);
+    dump_parameters(t, "dW.", gradient);
     free(label);
   }
   free(gradient);
@@ -620,7 +612,7 @@ static void trace_step(void *context, const Progress *p)
          hexadecimal(hex, t->loss), (unsigned long)(p->wrong - t->wrong), digest_text(digest[0], t->images),
          digest_text(digest[1], t->gradient), digest_text(digest[2], net_digest(net)));
   t->wrong = p->wrong;
-  if (step == t->dump) dump_parameters(t, "after", net->weight);
+  if (step == t->dump) dump_parameters(t, "after.", net->weight);
 }
 
 /* train, step by step, for an implementation that differs and wants to know where. */

@@ -96,6 +96,9 @@ void safetensors_read(Safetensors *s, const char *path);
 int safetensors_read_result(Safetensors *s, const char *path); /* 0 if it is not there (file_exists) */
 /* Adds the checksum as the first pair, "checksum". */
 void safetensors_write(const Safetensors *s, const char *path);
+/* One more tensor, PREFIX and NAME its name, in s->entry, which has room for it; its values stay the caller's. */
+void safetensors_add(Safetensors *s, const char *prefix, const char *name, int type, int dims, const size_t *shape,
+                     void *data);
 void safetensors_free(Safetensors *s); /* frees what safetensors_read allocated */
 /* The tensor or metadata value of that name, or NULL. */
 const Entry *safetensors_find(const Safetensors *s, const char *name);
@@ -422,6 +425,9 @@ typedef struct {
 } Place;
 /* n / d in percent with 4 digits, exact and rounded half up; returns text. */
 const char *percent(char text[32], size_t n, size_t d);
+/* Mean loss and error in percent on training and test set. Fails, naming `what` was trained, if a loss is not
+ * finite. */
+void evaluate(Net *net, const Dataset *data, const char *what, float loss[2], char error[2][32]);
 /* What is not masked on the way between two solutions; UNION keeps both as they are. */
 enum { UNION, FIRST, SECOND, INTERSECTION };
 /* The net goes along a + t (b - a) below t = 0.5 and b + (1 - t)(a - b) from there (a and b exactly at 0 and 1, and
