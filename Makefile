@@ -11,7 +11,7 @@ CFLAGS := $(shell for f in $(FLAGS); do $(CC) -std=c99 -Werror $$f -o .probe.o -
 ifdef OPENMP
 CFLAGS += -fopenmp
 endif
-SOURCES = ticket.c nn.c prune.c lmc.c report.c data.c
+SOURCES = ticket.c arithmetic.c nn.c prune.c lmc.c report.c data.c
 
 ticket: $(SOURCES) ticket.h
 	$(CC) -std=c99 $(CFLAGS) -o $@ $(SOURCES) -lm

@@ -1,10 +1,10 @@
-/* data.c - bytes in and out: errors, files written whole or not at all, IDX images, safetensors, and the
- * built-in synthetic data sets.
+/* data.c - bytes in and out: errors, files written whole or not at all, IDX images, safetensors,
+ * and the built-in synthetic data sets.
  *
- * Not here: what the bytes mean to a network (nn.c normalises pixels; ticket.c writes tables by output_print).
- * Every input file is hostile until checked: sizes, magic numbers, labels, products that overflow, bytes left
- * over. Multi-byte numbers are put together byte by byte, so the machine's byte order never matters.
- * SPDX-License-Identifier: MIT */
+ * Not here: what the bytes mean to a network (nn.c normalises pixels; ticket.c writes tables by
+ * output_print). Every input file is hostile until checked: sizes, magic numbers, labels,
+ * products that overflow, bytes left over. Multi-byte numbers are put together byte by byte, so
+ * the machine's byte order never matters. SPDX-License-Identifier: MIT */
 #include "ticket.h"
 
 #include <errno.h>
@@ -14,11 +14,13 @@
 
 /* ==== errors and memory ===================================================================== */
 
-static Output *unfinished;   /* the file being written, so that a failure leaves no half of it behind */
-static int line_is_open;     /* stderr shows a line of progress without its end */
+/* the file being written, so that a failure leaves no half of it behind */
+static Output *unfinished;
+static int line_is_open; /* stderr shows a line of progress without its end */
 static const char *advice = "";
 
-/* Names out of hostile files end up in messages: control characters would make more than one line of them. */
+/* Names out of hostile files end up in messages: control characters would make more than one
+ * line of them. */
 void fail_with(int status, const char *format, ...)
 {
   char line[2048];
@@ -54,10 +56,15 @@ void show_training(Clock *clock, const Progress *p, double share, const char *wh
   const time_t now = time(NULL);
   const double passed = difftime(now, clock->begun), rest = passed * (1 - share) / (share + 1e-9);
   const long seconds = rest < 1e8 ? (long)rest : 100000000L;
-  if (clock->quiet || difftime(now, clock->shown) < (passed < 200 ? 1 : passed < 6000 ? passed / 200 : 30)) return;
+  if (clock->quiet || difftime(now, clock->shown) < (passed < 200    ? 1
+                                                     : passed < 6000 ? passed / 200
+                                                                     : 30))
+    return;
   clock->shown = now;
-  show_progress("%s  epoch %ld/%ld  loss %.4f  error %.2f%%  %ld:%02ld:%02ld left   ", what, p->epoch + 1, p->epochs,
-                (double)p->loss / (double)p->seen, 100.0 * (double)p->wrong / (double)p->seen, seconds / 3600, seconds / 60 % 60, seconds % 60);
+  show_progress("%s  epoch %ld/%ld  loss %.4f  error %.2f%%  %ld:%02ld:%02ld left   ", what,
+                p->epoch + 1, p->epochs, (double)p->loss / (double)p->seen,
+                100.0 * (double)p->wrong / (double)p->seen, seconds / 3600, seconds / 60 % 60,
+                seconds % 60);
 }
 
 void notice(const char *format, ...)
@@ -98,27 +105,13 @@ char *join(const char *a, const char *between, const char *b)
   return strcat(joined, b);
 }
 
-/* ==== digests =============================================================================== */
-
-uint64_t fnv1a(uint64_t hash, const void *bytes, size_t n)
-{
-  const unsigned char *b = bytes;
-  size_t j;
-  for (j = 0; j < n; j++) hash = (hash ^ b[j]) * 0x100000001b3u;
-  return hash;
-}
-
-const char *digest_text(char digits[17], uint64_t digest)
-{
-  sprintf(digits, "%08lx%08lx", (unsigned long)(digest >> 32), (unsigned long)(digest & 0xffffffffu));
-  return digits;
-}
-
 /* ==== files ================================================================================= */
 
-#define ASIDE ".old.tmp" /* after the name of a file that is being replaced where rename cannot do it */
+#define ASIDE                                                                                      \
+  ".old.tmp" /* after the name of a file that is being replaced where rename cannot do it */
 
-static const size_t READ_LIMIT = 0x7fffffff; /* 2 GB: more than any data set or checkpoint here has */
+/* 2 GB: more than any data set or checkpoint here has */
+static const size_t READ_LIMIT = 0x7fffffff;
 
 /* Whether the newest fopen failed because nothing is there. C99 does not name that reason, all
  * systems do: what cannot be opened for another reason must not be taken for absent. */
@@ -162,7 +155,8 @@ int file_exists(const char *path)
   return file != NULL;
 }
 
-/* In growing pieces, because neither a pipe's length nor that of a file above 2 GB can be asked for in C99. */
+/* In growing pieces, because neither a pipe's length nor that of a file above 2 GB can be asked
+ * for in C99. */
 static unsigned char *read_all(FILE *file, const char *path, size_t *size)
 {
   unsigned char *bytes = NULL, *grown;
@@ -198,7 +192,8 @@ unsigned char *read_result(const char *path, size_t *size)
   return file ? read_all(file, path, size) : NULL;
 }
 
-static int is_readable_file(const char *path) /* and not a folder: some systems open those, but read nothing */
+/* and not a folder: some systems open those, but read nothing */
+static int is_readable_file(const char *path)
 {
   FILE *file = fopen(path, "rb");
   int readable = file && (fgetc(file) != EOF || !ferror(file));
@@ -280,8 +275,8 @@ void output_print(Output *out, const char *format, ...)
 }
 
 /* Renames `from` to `to`, replacing what is there: 1, or 0 if it cannot be done. C99 lets rename
- * refuse to replace, and Windows does; then the old file steps aside. Whenever this is stopped, `to`
- * is the old or the new file, or the old one lies aside, where file_exists finds it. */
+ * refuse to replace, and Windows does; then the old file steps aside. Whenever this is stopped,
+ * `to` is the old or the new file, or the old one lies aside, where file_exists finds it. */
 static int replace(const char *from, const char *to, const char *aside)
 {
   int tries, why = 0;
@@ -308,8 +303,8 @@ void output_close(Output *out)
     const char *why = reason();
     if (is_readable_file(aside) && !is_readable_file(out->path)) {
       unfinished = NULL; /* keep both */
-      fail("%s: cannot be replaced: %s; the old file is now %s, the new one %s", out->path, why, aside,
-           out->temporary);
+      fail("%s: cannot be replaced: %s; the old file is now %s, the new one %s", out->path, why,
+           aside, out->temporary);
     }
     fail("%s: cannot be replaced: %s", out->path, why);
   }
@@ -320,18 +315,21 @@ void output_close(Output *out)
 }
 
 /* ==== safetensors =========================================================================== */
-/* 8 bytes n, little endian | n bytes JSON, spaces at its end | the tensors' bytes, little endian, no gaps
+/* 8 bytes n, little endian | n bytes JSON, spaces at its end | the tensors' bytes, little
+ * endian, no gaps
  *   {"__metadata__":{"key":"value",...},"name":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},...}
- * A file that ticket wrote begins with its checksum, 16 hexadecimal digits: the FNV-1a of all its
- * other bytes. */
+ * A file that ticket wrote begins with its checksum, 16 hexadecimal digits: the FNV-1a of all
+ * its other bytes. */
 
 #define CHECKSUM_BEGINS "{\"__metadata__\":{\"checksum\":\""
 enum { CHECKSUM_AT = 8 + sizeof CHECKSUM_BEGINS - 1, CHECKSUM_DIGITS = 16 };
 
-/* ResNet-110 with its masks has below 1,000 tensors; every two are compared. 100 MB is the format's own limit. */
+/* ResNet-110 with its masks has below 1,000 tensors; every two are compared. 100 MB is the
+ * format's own limit. */
 enum { MAX_ENTRIES = 4096, MAX_HEADER = 100000000 };
 
-/* A place in the header; end may be read too, it is a tensor's byte or the zero that read_file appends. */
+/* A place in the header; end may be read too, it is a tensor's byte or the zero that read_file
+ * appends. */
 typedef struct {
   const char *path;
   const unsigned char *start, *at, *end;
@@ -341,12 +339,14 @@ static size_t bytes_of_value(const Entry *e) { return e->type == 'F' ? 4 : 1; }
 
 static void json_fail(const Json *j, const char *what)
 {
-  fail("%s: not a safetensors file: %s at byte %zu of its header", j->path, what, (size_t)(j->at - j->start));
+  fail("%s: not a safetensors file: %s at byte %zu of its header", j->path, what,
+       (size_t)(j->at - j->start));
 }
 
 static int json_peek(Json *j) /* the next byte that is no white space, 0 at the end */
 {
-  while (j->at < j->end && (*j->at == ' ' || *j->at == '\t' || *j->at == '\n' || *j->at == '\r')) j->at++;
+  while (j->at < j->end && (*j->at == ' ' || *j->at == '\t' || *j->at == '\n' || *j->at == '\r'))
+    j->at++;
   return j->at < j->end ? *j->at : 0;
 }
 
@@ -392,7 +392,8 @@ static char *json_string(Json *j)
   json_expect(j, '"');
   for (close = j->at; close < j->end && *close != '"'; close++) close += *close == '\\';
   if (close >= j->end) json_fail(j, "unfinished string");
-  string = out = allocate((size_t)(close - j->at) + 1, 1, "a string"); /* no escape is shorter than its meaning */
+  /* no escape is shorter than its meaning */
+  string = out = allocate((size_t)(close - j->at) + 1, 1, "a string");
   while (j->at < close) { /* nothing below can step over the closing quote without failing at it */
     unsigned long u, low;
     int c = *j->at++, tail;
@@ -410,14 +411,17 @@ static char *json_string(Json *j)
     }
     if (c != 'u') json_fail(j, "unknown escape");
     u = json_hex4(j);
-    if (u >= 0xd800 && u < 0xdc00 && j->at[0] == '\\' && j->at[1] == 'u') { /* a pair of 10 bits each */
+    /* a pair of 10 bits each */
+    if (u >= 0xd800 && u < 0xdc00 && j->at[0] == '\\' && j->at[1] == 'u') {
       j->at += 2;
       low = json_hex4(j);
       if (low < 0xdc00 || low > 0xdfff) json_fail(j, "half a surrogate pair");
       u = 0x10000 + ((u - 0xd800) << 10) + (low - 0xdc00);
     }
-    if (u == 0 || (u >= 0xd800 && u < 0xe000)) json_fail(j, "zero or half a surrogate pair in a string");
-    tail = u < 0x80 ? 0 : u < 0x800 ? 1 : u < 0x10000 ? 2 : 3; /* UTF-8: the top bits, then 6 in each byte */
+    if (u == 0 || (u >= 0xd800 && u < 0xe000))
+      json_fail(j, "zero or half a surrogate pair in a string");
+    /* UTF-8: the top bits, then 6 in each byte */
+    tail = u < 0x80 ? 0 : u < 0x800 ? 1 : u < 0x10000 ? 2 : 3;
     *out++ = (unsigned char)(lead[tail] | u >> 6 * tail);
     while (tail-- > 0) *out++ = (unsigned char)(0x80 | (u >> 6 * tail & 63));
   }
@@ -437,7 +441,8 @@ static int json_sizes(Json *j, size_t *value, int most)
       if (n > (SIZE_MAX - 9) / 10) json_fail(j, "number too large");
       n = 10 * n + (size_t)(*j->at - '0');
     }
-    if (j->at == first || (*first == '0' && j->at > first + 1)) json_fail(j, "expected a whole number");
+    if (j->at == first || (*first == '0' && j->at > first + 1))
+      json_fail(j, "expected a whole number");
     if (count == most) json_fail(j, "more numbers than ticket reads (4 dimensions, 2 offsets)");
     value[count] = n;
   }
@@ -453,7 +458,8 @@ static void json_tensor(Json *j, Entry *e, size_t offset[2])
   for (count = 0; json_next(j, '}', count); count++) {
     char *key = json_string(j), *type;
     for (property = 0; property < 3 && strcmp(key, properties[property]) != 0; property++) {}
-    if (property == 3 || seen[property]++) json_fail(j, "property of a tensor that is unknown or given twice");
+    if (property == 3 || seen[property]++)
+      json_fail(j, "property of a tensor that is unknown or given twice");
     free(key);
     json_expect(j, ':');
     if (property == 1) e->dims = json_sizes(j, e->shape, 4);
@@ -461,11 +467,13 @@ static void json_tensor(Json *j, Entry *e, size_t offset[2])
     if (property > 0) continue;
     type = json_string(j);
     if (strcmp(type, "F32") != 0 && strcmp(type, "U8") != 0)
-      fail("%s: tensor %s is of type %s; ticket reads F32 and U8, so convert it", j->path, e->name, type);
+      fail("%s: tensor %s is of type %s; ticket reads F32 and U8, so convert it", j->path, e->name,
+           type);
     e->type = type[0];
     free(type);
   }
-  if (!seen[0] || !seen[1] || !seen[2]) fail("%s: tensor %s lacks dtype, shape or data_offsets", j->path, e->name);
+  if (!seen[0] || !seen[1] || !seen[2])
+    fail("%s: tensor %s lacks dtype, shape or data_offsets", j->path, e->name);
   for (e->size = 1, d = 0; d < e->dims; d++) {
     if (e->shape[d] > 0 && e->size > READ_LIMIT / e->shape[d])
       fail("%s: tensor %s has a shape whose product is too large", j->path, e->name);
@@ -485,7 +493,8 @@ static void json_metadata(Json *j, Safetensors *s)
   }
 }
 
-/* Every tensor in range, no two overlapping, together as long as the data: then there is no gap either. */
+/* Every tensor in range, no two overlapping, together as long as the data: then there is no gap
+ * either. */
 static void check_offsets(const Safetensors *s, size_t (*offset)[2], size_t data, const char *path)
 {
   size_t total = 0;
@@ -493,17 +502,21 @@ static void check_offsets(const Safetensors *s, size_t (*offset)[2], size_t data
   for (i = 0; i < s->entries; i++) {
     const Entry *e = &s->entry[i];
     size_t begin = offset[i][0], end = offset[i][1], width = bytes_of_value(e);
-    if (begin > end || end > data) fail("%s: truncated, or tensor %s is not where the header says", path, e->name);
+    if (begin > end || end > data)
+      fail("%s: truncated, or tensor %s is not where the header says", path, e->name);
     if ((end - begin) % width || (end - begin) / width != e->size)
-      fail("%s: tensor %s has a shape of %zu values but %zu bytes", path, e->name, e->size, end - begin);
+      fail("%s: tensor %s has a shape of %zu values but %zu bytes", path, e->name, e->size,
+           end - begin);
     for (k = 0; k < i; k++) {
-      if (strcmp(s->entry[k].name, e->name) == 0) fail("%s: two tensors are called %s", path, e->name);
+      if (strcmp(s->entry[k].name, e->name) == 0)
+        fail("%s: two tensors are called %s", path, e->name);
       if (begin < offset[k][1] && offset[k][0] < end)
         fail("%s: tensors %s and %s overlap", path, s->entry[k].name, e->name);
     }
     total += end - begin;
   }
-  if (total != data) fail("%s: %zu bytes of tensors in %zu bytes of data: some are left over", path, total, data);
+  if (total != data)
+    fail("%s: %zu bytes of tensors in %zu bytes of data: some are left over", path, total, data);
 }
 
 /* The FNV-1a of all bytes but the checksum's own digits. */
@@ -514,12 +527,15 @@ static uint64_t checksum_of(const unsigned char *bytes, size_t size)
 }
 
 /* Fails if the file has a checksum that does not fit; notes whether it has one. */
-static void verify_checksum(Safetensors *s, const unsigned char *bytes, size_t size, const char *path)
+static void verify_checksum(Safetensors *s, const unsigned char *bytes, size_t size,
+                            const char *path)
 {
   const size_t length = sizeof CHECKSUM_BEGINS - 1;
   char digits[CHECKSUM_DIGITS + 1];
-  if (size < CHECKSUM_AT + CHECKSUM_DIGITS || memcmp(bytes + 8, CHECKSUM_BEGINS, length) != 0) return;
-  if (memcmp(bytes + CHECKSUM_AT, digest_text(digits, checksum_of(bytes, size)), CHECKSUM_DIGITS) != 0)
+  if (size < CHECKSUM_AT + CHECKSUM_DIGITS || memcmp(bytes + 8, CHECKSUM_BEGINS, length) != 0)
+    return;
+  if (memcmp(bytes + CHECKSUM_AT, digest_text(digits, checksum_of(bytes, size)), CHECKSUM_DIGITS) !=
+      0)
     fail("%s: was changed or damaged: its checksum does not fit", path);
   s->checked = 1;
 }
@@ -534,8 +550,10 @@ static void read_bytes(Safetensors *s, unsigned char *bytes, size_t size, const 
   Json j;
   if (size < 8) fail("%s: not a safetensors file: %zu bytes are too few for a header", path, size);
   for (i = 7; i >= 0; i--) header = header << 8 | bytes[i];
-  if (header > MAX_HEADER) fail("%s: not a safetensors file: its header would be over 100 MB", path);
-  if (header > size - 8) fail("%s: truncated: %zu bytes, its header has %lu", path, size, (unsigned long)header);
+  if (header > MAX_HEADER)
+    fail("%s: not a safetensors file: its header would be over 100 MB", path);
+  if (header > size - 8)
+    fail("%s: truncated: %zu bytes, its header has %lu", path, size, (unsigned long)header);
   j.path = path;
   j.start = j.at = bytes + 8;
   j.end = j.start + header;
@@ -552,7 +570,8 @@ static void read_bytes(Safetensors *s, unsigned char *bytes, size_t size, const 
       json_metadata(&j, s);
     } else {
       if (s->entries == MAX_ENTRIES) json_fail(&j, "too many tensors");
-      if (strlen(name) >= sizeof s->entry->name) fail("%s: the tensor name %.100s... is too long", path, name);
+      if (strlen(name) >= sizeof s->entry->name)
+        fail("%s: the tensor name %.100s... is too long", path, name);
       strcpy(s->entry[s->entries].name, name);
       json_tensor(&j, &s->entry[s->entries], offset[s->entries]);
       s->entries++;
@@ -568,10 +587,13 @@ static void read_bytes(Safetensors *s, unsigned char *bytes, size_t size, const 
     const unsigned char *from = j.end + offset[i][0];
     e->data = allocate(e->size, bytes_of_value(e), e->name);
     if (e->type == 'U') memcpy(e->data, from, e->size);
-    else for (k = 0; k < e->size; k++, from += 4) { /* memcpy, so that not even a signalling NaN changes */
-      uint32_t u = from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
-      memcpy((float *)e->data + k, &u, sizeof u);
-    }
+    /* memcpy, so that not even a signalling NaN changes */
+    else
+      for (k = 0; k < e->size; k++, from += 4) {
+        uint32_t u =
+            from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
+        memcpy((float *)e->data + k, &u, sizeof u);
+      }
   }
   free(offset);
   free(bytes);
@@ -592,7 +614,8 @@ int safetensors_read_result(Safetensors *s, const char *path)
   return bytes != NULL;
 }
 
-/* Writes `string` at `to` in quotes; where it ends. At most 6 bytes per character and the quotes. */
+/* Writes `string` at `to` in quotes; where it ends. At most 6 bytes per character and the
+ * quotes. */
 static char *put_quoted(char *to, const char *string)
 {
   *to++ = '"';
@@ -626,8 +649,8 @@ static void put_values(unsigned char *to, const Entry *e)
   }
 }
 
-/* Writes the header at `to`, which may begin with the checksum's place; where it ends. offset[i]: of
- * entry i in the data. */
+/* Writes the header at `to`, which may begin with the checksum's place; where it ends.
+ * offset[i]: of entry i in the data. */
 static char *put_header(char *to, const Safetensors *s, const size_t *offset)
 {
   const char *const start = to;
@@ -647,18 +670,20 @@ static char *put_header(char *to, const Safetensors *s, const size_t *offset)
     to = put_quoted(to, e->name);
     to += sprintf(to, ":{\"dtype\":\"%s\",\"shape\":[", e->type == 'F' ? "F32" : "U8");
     for (d = 0; d < e->dims; d++) to += sprintf(to, d ? ",%zu" : "%zu", e->shape[d]);
-    to += sprintf(to, "],\"data_offsets\":[%zu,%zu]}", offset[i], offset[i] + bytes_of_value(e) * e->size);
+    to += sprintf(to, "],\"data_offsets\":[%zu,%zu]}", offset[i],
+                  offset[i] + bytes_of_value(e) * e->size);
   }
   *to++ = '}';
   while ((to - start) % 8) *to++ = ' ';
   return to;
 }
 
-/* The header keeps the order of the entries. In the data F32 comes before U8, so that floats start at
- * multiples of 4 for readers that map the file. */
+/* The header keeps the order of the entries. In the data F32 comes before U8, so that floats
+ * start at multiples of 4 for readers that map the file. */
 void safetensors_write(const Safetensors *s, const char *path)
 {
-  size_t *offset = allocate((size_t)s->entries, sizeof *offset, "offsets"), room = 128, data = 0, length;
+  size_t *offset = allocate((size_t)s->entries, sizeof *offset, "offsets"), room = 128, data = 0,
+         length;
   unsigned char *header, *bytes;
   char digits[CHECKSUM_DIGITS + 1];
   Output out;
@@ -678,7 +703,8 @@ void safetensors_write(const Safetensors *s, const char *path)
   for (i = 0; i < 8; i++) bytes[i] = (unsigned char)((uint64_t)length >> 8 * i & 255);
   memcpy(bytes + 8, header, length);
   for (i = 0; i < s->entries; i++) put_values(bytes + 8 + length + offset[i], &s->entry[i]);
-  memcpy(bytes + CHECKSUM_AT, digest_text(digits, checksum_of(bytes, 8 + length + data)), CHECKSUM_DIGITS);
+  memcpy(bytes + CHECKSUM_AT, digest_text(digits, checksum_of(bytes, 8 + length + data)),
+         CHECKSUM_DIGITS);
   output_open(&out, path);
   output_bytes(&out, bytes, 8 + length + data);
   output_close(&out);
@@ -687,8 +713,8 @@ void safetensors_write(const Safetensors *s, const char *path)
   free(offset);
 }
 
-void safetensors_add(Safetensors *s, const char *prefix, const char *name, int type, int dims, const size_t *shape,
-                     void *data)
+void safetensors_add(Safetensors *s, const char *prefix, const char *name, int type, int dims,
+                     const size_t *shape, void *data)
 {
   Entry *e = &s->entry[s->entries++];
   int d;
@@ -734,25 +760,31 @@ const char *safetensors_value(const Safetensors *s, const char *key)
 }
 
 /* ==== IDX =================================================================================== */
-/* 0 0 8 (unsigned byte) d | d counts, 4 bytes each, big endian | the values, last dimension fastest.
- * Images: d = 3, n rows columns; labels: d = 1, n. */
+/* 0 0 8 (unsigned byte) d | d counts, 4 bytes each, big endian | the values, last dimension
+ * fastest. Images: d = 3, n rows columns; labels: d = 1, n. */
 
 enum { MAX_SIDE = 1024 }; /* rows * columns < 2^20 fits any size_t */
 
-static size_t image_size(const Dataset *data) { return (size_t)(data->channels * data->height * data->width); }
+static size_t image_size(const Dataset *data)
+{
+  return (size_t)(data->channels * data->height * data->width);
+}
 
 /* The bytes of a file of a data set, at least one. Caller frees. */
 static unsigned char *read_set(const char *path, size_t *size)
 {
   unsigned char *bytes = read_file(path, size);
   if (*size == 0) fail("%s: is empty; download it again", path);
-  if (*size > 1 && bytes[0] == 0x1f && bytes[1] == 0x8b) fail("%s: is gzip-compressed; run gunzip (on a name that ends in .gz)", path);
+  if (*size > 1 && bytes[0] == 0x1f && bytes[1] == 0x8b)
+    fail("%s: is gzip-compressed; run gunzip (on a name that ends in .gz)", path);
   return bytes;
 }
 
-static void check_label(const Dataset *data, const char *path, const char *what, size_t i, int label)
+static void check_label(const Dataset *data, const char *path, const char *what, size_t i,
+                        int label)
 {
-  if (label >= data->classes) fail("%s: label %s%zu is %d; labels are below %d", path, what, i, label, data->classes);
+  if (label >= data->classes)
+    fail("%s: label %s%zu is %d; labels are below %d", path, what, i, label, data->classes);
 }
 
 static uint32_t load_big32(const unsigned char *b)
@@ -767,23 +799,29 @@ static unsigned char *read_idx(const char *path, size_t dims, size_t *count)
   size_t size, header = 4 + 4 * dims, each = 1, d;
   unsigned char *bytes;
   char *packed = join(path, "", ".gz");
-  if (!is_readable_file(path) && is_readable_file(packed)) fail("%s: not there; run gunzip on %s", path, packed);
+  if (!is_readable_file(path) && is_readable_file(packed))
+    fail("%s: not there; run gunzip on %s", path, packed);
   free(packed);
   bytes = read_set(path, &size);
   if (size < header) fail("%s: truncated: %zu bytes, an IDX header has %zu", path, size, header);
   if (load_big32(bytes) != 0x800 + dims)
-    fail("%s: not an IDX file of %s: its first bytes are %02x %02x %02x %02x, not 00 00 08 %02x", path, what, (unsigned)bytes[0],
-         (unsigned)bytes[1], (unsigned)bytes[2], (unsigned)bytes[3], (unsigned)dims);
+    fail("%s: not an IDX file of %s: its first bytes are %02x %02x %02x %02x, not 00 00 08 %02x",
+         path, what, (unsigned)bytes[0], (unsigned)bytes[1], (unsigned)bytes[2], (unsigned)bytes[3],
+         (unsigned)dims);
   for (d = 0; d < dims; d++) count[d] = load_big32(bytes + 4 + 4 * d);
   if (count[0] == 0) fail("%s: holds no %s", path, what);
   for (d = 1; d < dims; d++) {
     if (count[d] == 0 || count[d] > MAX_SIDE)
-      fail("%s: images of %zu x %zu pixels; a side has 1 to %d", path, count[1], count[2], MAX_SIDE);
+      fail("%s: images of %zu x %zu pixels; a side has 1 to %d", path, count[1], count[2],
+           MAX_SIDE);
     each *= count[d];
   }
   size -= header;
-  if (size / each < count[0]) fail("%s: truncated: %zu bytes after the header, expected %zu times %zu", path, size, count[0], each);
-  if (size > count[0] * each) fail("%s: %zu bytes too long; download it again", path, size - count[0] * each);
+  if (size / each < count[0])
+    fail("%s: truncated: %zu bytes after the header, expected %zu times %zu", path, size, count[0],
+         each);
+  if (size > count[0] * each)
+    fail("%s: %zu bytes too long; download it again", path, size - count[0] * each);
   memmove(bytes, bytes + header, size);
   return bytes;
 }
@@ -807,14 +845,16 @@ static void load_idx(Dataset *data, const char *folder)
       data->height = (int)count[1];
       data->width = (int)count[2];
     } else if ((size_t)data->height != count[1] || (size_t)data->width != count[2])
-      fail("%s: images of %zu x %zu pixels, but the training images have %d x %d", images, count[1], count[2], data->height, data->width);
+      fail("%s: images of %zu x %zu pixels, but the training images have %d x %d", images, count[1],
+           count[2], data->height, data->width);
     free(images);
     free(labels);
   }
 }
 
 /* The images of a split as an IDX file, or (dims 1) their labels. */
-static void write_idx(const Dataset *data, const Split *split, const char *folder, const char *name, uint32_t dims)
+static void write_idx(const Dataset *data, const Split *split, const char *folder, const char *name,
+                      uint32_t dims)
 {
   const size_t word[4] = {0x800 + dims, split->n, (size_t)data->height, (size_t)data->width};
   Output out;
@@ -825,14 +865,15 @@ static void write_idx(const Dataset *data, const Split *split, const char *folde
     const unsigned char byte = (unsigned char)(word[i / 4] >> (24 - 8 * (i % 4)) & 255);
     output_bytes(&out, &byte, 1);
   }
-  output_bytes(&out, dims == 3 ? split->pixel : split->label, split->n * (dims == 3 ? image_size(data) : 1));
+  output_bytes(&out, dims == 3 ? split->pixel : split->label,
+               split->n * (dims == 3 ? image_size(data) : 1));
   output_close(&out);
   free(path);
 }
 
 /* ==== CIFAR ================================================================================= */
-/* The binary versions, no header: for each image its label (CIFAR-100: the coarse one, then the fine one), then the red
- * plane, the green and the blue. */
+/* The binary versions, no header: for each image its label (CIFAR-100: the coarse one, then the
+ * fine one), then the red plane, the green and the blue. */
 
 /* Makes room for n more images, and their labels. */
 static void extend(Split *split, size_t n, size_t image)
@@ -847,18 +888,26 @@ static void extend(Split *split, size_t n, size_t image)
 
 static void load_cifar(Dataset *data, const char *folder)
 {
-  static const char *const files10[] = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
-                                        "data_batch_5.bin", "test_batch.bin", NULL};
+  static const char *const files10[] = {"data_batch_1.bin",
+                                        "data_batch_2.bin",
+                                        "data_batch_3.bin",
+                                        "data_batch_4.bin",
+                                        "data_batch_5.bin",
+                                        "test_batch.bin",
+                                        NULL};
   static const char *const files100[] = {"train.bin", "test.bin", NULL};
   const char *const *file = data->classes == 10 ? files10 : files100;
-  const size_t labels = file == files100 ? 2 : 1, which = data->classes == 100 ? 1 : 0, image = image_size(data), record = labels + image;
+  const size_t labels = file == files100 ? 2 : 1, which = data->classes == 100 ? 1 : 0,
+               image = image_size(data), record = labels + image;
   for (; *file; file++) {
     Split *split = file[1] ? &data->train : &data->test;
     char *path = join(folder, "/", *file);
     size_t size, i;
     unsigned char *bytes = read_set(path, &size), *from = bytes;
     if (size % record != 0)
-      fail("%s: %zu bytes are not a whole number of CIFAR images of %zu bytes: truncated, too long or another format", path, size, record);
+      fail("%s: %zu bytes are not a whole number of CIFAR images of %zu bytes: truncated, too long "
+           "or another format",
+           path, size, record);
     extend(split, size / record, image);
     for (i = 0; i < size / record; i++, from += record, split->n++) {
       check_label(data, path, "of image ", i, from[which]);
@@ -870,7 +919,8 @@ static void load_cifar(Dataset *data, const char *folder)
   }
 }
 
-static void write_cifar(const Dataset *data, const Split *split, size_t from, size_t to, const char *folder, const char *name)
+static void write_cifar(const Dataset *data, const Split *split, size_t from, size_t to,
+                        const char *folder, const char *name)
 {
   Output out;
   char *path = join(folder, "/", name);
@@ -896,14 +946,16 @@ void dataset_write(const Dataset *data, const char *folder)
     return;
   }
   for (i = 0; i < 5; i++, name[11]++)
-    write_cifar(data, &data->train, data->train.n * i / 5, data->train.n * (i + 1) / 5, folder, name);
+    write_cifar(data, &data->train, data->train.n * i / 5, data->train.n * (i + 1) / 5, folder,
+                name);
   write_cifar(data, &data->test, 0, data->test.n, folder, "test_batch.bin");
 }
 
 /* ==== synthetic images ====================================================================== */
-/* Ten figures of smooth strokes, bent and moved at random, among random strokes and noise. Made from the
- * random numbers RANDOM_DATA of seed 0 by contract operations only, so they are the same everywhere and for
- * every --seed. Each digit pair is a point (x, y) of a 9 x 9 grid, y downwards; a space ends a stroke. */
+/* Ten figures of smooth strokes, bent and moved at random, among random strokes and noise. Made
+ * from the random numbers RANDOM_DATA of seed 0 by contract operations only, so they are the
+ * same everywhere and for every --seed. Each digit pair is a point (x, y) of a 9 x 9 grid, y
+ * downwards; a space ends a stroke. */
 
 enum { SYNTH_TRAIN = 6000, SYNTH_TEST = 2000, MAX_POINTS = 64, MAX_PLANE = 32 * 32 };
 
@@ -937,7 +989,8 @@ typedef struct {
   float x, y;
 } Point;
 
-/* Corner cutting (Chaikin): each line a b becomes the points a/4 steps in from its ends; the stroke's ends stay. */
+/* Corner cutting (Chaikin): each line a b becomes the points a/4 steps in from its ends; the
+ * stroke's ends stay. */
 static int cut_corners(Point *p, int n)
 {
   static const float quarter = 0.25f;
@@ -945,7 +998,8 @@ static int cut_corners(Point *p, int n)
   int i, made = 1;
   memcpy(old, p, (size_t)n * sizeof *p);
   for (i = 0; i + 1 < n; i++) {
-    float dx = quarter * (float)(old[i + 1].x - old[i].x), dy = quarter * (float)(old[i + 1].y - old[i].y);
+    float dx = quarter * (float)(old[i + 1].x - old[i].x),
+          dy = quarter * (float)(old[i + 1].y - old[i].y);
     p[made].x = old[i].x + dx;
     p[made++].y = old[i].y + dy;
     p[made].x = old[i + 1].x - dx;
@@ -956,14 +1010,21 @@ static int cut_corners(Point *p, int n)
 }
 
 /* The pixel at x of a row or column of `side`, or the nearest. */
-static int pixel_at(float x, int side) { return x < 0 ? 0 : x > (float)(side - 1) ? side - 1 : (int)x; }
+static int pixel_at(float x, int side)
+{
+  return x < 0 ? 0 : x > (float)(side - 1) ? side - 1 : (int)x;
+}
 
-/* Ink of the line a b on a plane of side x side: 1 within `half` of it, falling to 0 one pixel further out. */
+/* Ink of the line a b on a plane of side x side: 1 within `half` of it, falling to 0 one pixel
+ * further out. */
 static void draw_line(float *ink, int side, Point a, Point b, float half)
 {
-  float reach = half + 1.0f, dx = b.x - a.x, dy = b.y - a.y, length2 = (float)(dx * dx) + (float)(dy * dy);
-  int left = pixel_at((a.x < b.x ? a.x : b.x) - reach, side), right = pixel_at((a.x < b.x ? b.x : a.x) + reach, side);
-  int top = pixel_at((a.y < b.y ? a.y : b.y) - reach, side), bottom = pixel_at((a.y < b.y ? b.y : a.y) + reach, side), x, y;
+  float reach = half + 1.0f, dx = b.x - a.x, dy = b.y - a.y,
+        length2 = (float)(dx * dx) + (float)(dy * dy);
+  int left = pixel_at((a.x < b.x ? a.x : b.x) - reach, side),
+      right = pixel_at((a.x < b.x ? b.x : a.x) + reach, side);
+  int top = pixel_at((a.y < b.y ? a.y : b.y) - reach, side),
+      bottom = pixel_at((a.y < b.y ? b.y : a.y) + reach, side), x, y;
   for (y = top; y <= bottom; y++)
     for (x = left; x <= right; x++) {
       float px = (float)x - a.x, py = (float)y - a.y, t = 0, value;
@@ -977,19 +1038,24 @@ static void draw_line(float *ink, int side, Point a, Point b, float half)
     }
 }
 
-/* Image `index` of a set: its pixels and its label. In the order of the draws: the label, 8 numbers, how many
- * lines are in the way, the wobble of each point, those lines, colours; then noise, 4 pixels to a draw. */
-static void synth_image(const Dataset *data, unsigned char *pixel, unsigned char *label, uint32_t index, uint32_t set)
+/* Image `index` of a set: its pixels and its label. In the order of the draws: the label, 8
+ * numbers, how many lines are in the way, the wobble of each point, those lines, colours; then
+ * noise, 4 pixels to a draw. */
+static void synth_image(const Dataset *data, unsigned char *pixel, unsigned char *label,
+                        uint32_t index, uint32_t set)
 {
-  static const float turn = 0.1f, small = 0.6f, lean = 0.3f, shift = 0.15f, thin = 0.5f, thick = 1.2f, faint = 0.7f;
+  static const float turn = 0.1f, small = 0.6f, lean = 0.3f, shift = 0.15f, thin = 0.5f,
+                     thick = 1.2f, faint = 0.7f;
   static const float wobble = 0.06f, three_quarters = 0.75f;
   float ink[MAX_PLANE];
   uint32_t word = 0;
   Point p[MAX_POINTS];
   Draws d = {{0, RANDOM_DATA, index, set}, 0};
   const char *figure;
-  int side = data->width, plane = side * side, i, c, n = 0, lines, colour[3] = {0, 0, 0}, change[3] = {255, 255, 255};
-  float u, cosine, sine, scale_x, scale_y, shear, shift_x, shift_y, half, strength, middle = (float)(side - 1) / 2;
+  int side = data->width, plane = side * side, i, c, n = 0, lines, colour[3] = {0, 0, 0},
+      change[3] = {255, 255, 255};
+  float u, cosine, sine, scale_x, scale_y, shear, shift_x, shift_y, half, strength,
+      middle = (float)(side - 1) / 2;
   *label = (unsigned char)random_below(d.stream, &d.next, 10);
   u = draw(&d, -turn, turn);
   cosine = cosine_turns(u < 0 ? u + 1.0f : u);
@@ -1006,7 +1072,8 @@ static void synth_image(const Dataset *data, unsigned char *pixel, unsigned char
 
   for (i = 0; i < plane; i++) ink[i] = 0;
   for (figure = FIGURE[*label];; figure++) {
-    if (*figure && *figure != ' ') { /* p = shift + rotation (scale (shear (grid point + wobble))) */
+    /* p = shift + rotation (scale (shear (grid point + wobble))) */
+    if (*figure && *figure != ' ') {
       float x = (float)(figure[0] - '4') / 4 + draw(&d, -wobble, wobble);
       float y = (float)(figure[1] - '4') / 4 + draw(&d, -wobble, wobble);
       x = x + (float)(shear * y);
@@ -1030,15 +1097,16 @@ static void synth_image(const Dataset *data, unsigned char *pixel, unsigned char
     p[1].y = p[0].y + draw(&d, -reach, reach);
     draw_line(ink, side, p[0], p[1], half);
   }
-  if (data->channels == 3)
-    for (c = 0; c < 3; c++) { /* paper, and ink 96 to 159 away from it, modulo 256, in every channel */
+  if (data->channels == 3) /* paper, and ink 96 to 159 away from it, modulo 256, in every channel */
+    for (c = 0; c < 3; c++) {
       colour[c] = (int)(random_bits(d.stream, d.next++) >> 24);
       change[c] = (colour[c] + 96 + (int)(random_bits(d.stream, d.next++) >> 26)) % 256 - colour[c];
     }
   for (c = 0; c < data->channels; c++)
     for (i = 0; i < plane; i++) {
       uint32_t k = (uint32_t)(c * plane + i), noise;
-      if (k % 4 == 0) word = random_bits(d.stream, d.next + k / 4); /* a byte of it for each pixel */
+      /* a byte of it for each pixel */
+      if (k % 4 == 0) word = random_bits(d.stream, d.next + k / 4);
       noise = word >> 8 * (k % 4) & 255;
       float part = strength * ink[i];
       int value = colour[c] + (int)(float)(part * (float)change[c]) + (int)(noise * 30 / 256);
@@ -1054,8 +1122,10 @@ static void load_synth(Dataset *data, const char *folder)
   (void)folder;
   extend(&data->train, SYNTH_TRAIN, image);
   extend(&data->test, SYNTH_TEST, image);
-  for (i = 0; i < SYNTH_TRAIN; i++) synth_image(data, data->train.pixel + i * image, data->train.label + i, (uint32_t)i, set);
-  for (i = 0; i < SYNTH_TEST; i++) synth_image(data, data->test.pixel + i * image, data->test.label + i, (uint32_t)i, set + 1);
+  for (i = 0; i < SYNTH_TRAIN; i++)
+    synth_image(data, data->train.pixel + i * image, data->train.label + i, (uint32_t)i, set);
+  for (i = 0; i < SYNTH_TEST; i++)
+    synth_image(data, data->test.pixel + i * image, data->test.label + i, (uint32_t)i, set + 1);
   data->train.n = SYNTH_TRAIN;
   data->test.n = SYNTH_TEST;
 }
@@ -1073,13 +1143,29 @@ static const struct {
   void (*load)(Dataset *data, const char *folder);
 } KIND[] = {
     {"synth", 0, 1, 28, 28, 10, {0.2023f, 0, 0}, {0.2975f, 0, 0}, load_synth},
-    {"synth-rgb", 0, 3, 32, 32, 10, {0.5560f, 0.5533f, 0.5487f}, {0.2754f, 0.2758f, 0.2755f}, load_synth},
+    {"synth-rgb",
+     0,
+     3,
+     32,
+     32,
+     10,
+     {0.5560f, 0.5533f, 0.5487f},
+     {0.2754f, 0.2758f, 0.2755f},
+     load_synth},
     {"mnist", 1, 1, 28, 28, 10, {0.1307f, 0, 0}, {0.3081f, 0, 0}, load_idx},
     {"fashion", 1, 1, 28, 28, 10, {0.2860f, 0, 0}, {0.3530f, 0, 0}, load_idx},
     {"kmnist", 1, 1, 28, 28, 10, {0.1918f, 0, 0}, {0.3483f, 0, 0}, load_idx},
     {"cifar10", 1, 3, 32, 32, 10, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, load_cifar},
     {"cifar100", 1, 3, 32, 32, 100, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, load_cifar},
-    {"cifar100-coarse", 1, 3, 32, 32, 20, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, load_cifar},
+    {"cifar100-coarse",
+     1,
+     3,
+     32,
+     32,
+     20,
+     {0.485f, 0.456f, 0.406f},
+     {0.229f, 0.224f, 0.225f},
+     load_cifar},
 };
 enum { KINDS = sizeof KIND / sizeof KIND[0] };
 
@@ -1096,7 +1182,8 @@ void dataset_load(Dataset *data, const char *spec, size_t train_size)
   if (k == KINDS) fail_usage("%s: no such data set; there are %s", spec, known);
   if (KIND[k].in_folder && (!colon || !colon[1]))
     fail_usage("%s: say where it is: %s:DIR, DIR the folder of its files", spec, KIND[k].name);
-  if (!KIND[k].in_folder && colon) fail_usage("%s: %s is built in and takes no folder", spec, KIND[k].name);
+  if (!KIND[k].in_folder && colon)
+    fail_usage("%s: %s is built in and takes no folder", spec, KIND[k].name);
   memset(data, 0, sizeof *data);
   data->name = KIND[k].name;
   data->channels = KIND[k].channels;

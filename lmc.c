@@ -1,9 +1,11 @@
-/* lmc.c - why tickets win: what is measured between and around networks. Straight lines and curves between solutions, error
- * barriers and instability (Frankle et al. 2020), repellent loss and distances (Maene, Li, Moens 2021), divergence of
- * predictions (Evci et al. 2020), gradient noise, curved paths (Garipov et al. 2018).
+/* lmc.c - why tickets win: what is measured between and around networks. Straight lines and
+ * curves between solutions, error barriers and instability (Frankle et al. 2020), repellent loss
+ * and distances (Maene, Li, Moens 2021), divergence of predictions (Evci et al. 2020), gradient
+ * noise, curved paths (Garipov et al. 2018).
  *
- * Not here: which networks are measured (prune.c, ticket.c), training (nn.c). All of it is sums in a fixed order (ticket.h), so
- * that a measurement is the same bits everywhere too. SPDX-License-Identifier: MIT */
+ * Not here: which networks are measured (prune.c, ticket.c), training (nn.c). All of it is sums
+ * in a fixed order (ticket.h), so that a measurement is the same bits everywhere too.
+ * SPDX-License-Identifier: MIT */
 #include "ticket.h"
 
 #include <stdlib.h>
@@ -29,8 +31,8 @@ static float no_value(void)
   return x;
 }
 
-/* cos = <a, b> / sqrt(<a, a> <b, b>), so that it is exactly 1 where a = b; no value if a norm is 0 or
- * too large for a number */
+/* cos = <a, b> / sqrt(<a, a> <b, b>), so that it is exactly 1 where a = b; no value if a norm is
+ * 0 or too large for a number */
 static float cosine(float ab, float aa, float bb)
 {
   const float norms = square_root(aa * bb);
@@ -76,10 +78,12 @@ static void set_common_mask(Net *net, const Solution *a, const Solution *b, int 
   free(mask);
 }
 
-/* The net's weights := the point at t, +0 where masked. On a line the nearer end is where the step starts. */
+/* The net's weights := the point at t, +0 where masked. On a line the nearer end is where the
+ * step starts. */
 static void go_to(Net *net, const float *a, const float *bend, const float *b, float t)
 {
-  const float rest = 1.0f - t, near_a = rest * rest, middle = 2.0f * (float)(t * rest), near_b = t * t;
+  const float rest = 1.0f - t, near_a = rest * rest, middle = 2.0f * (float)(t * rest),
+              near_b = t * t;
   float *w = net->weight;
   size_t j;
   for (j = 0; j < net->size; j++)
@@ -91,8 +95,8 @@ static void go_to(Net *net, const float *a, const float *bend, const float *b, f
     else w[j] = b[j] + (float)(rest * (float)(a[j] - b[j]));
 }
 
-void path(Net *net, const Dataset *data, const Solution *a, const float *bend, const Solution *b, int masking, int recompute,
-          float from, float to, Place *place, int points)
+void path(Net *net, const Dataset *data, const Solution *a, const float *bend, const Solution *b,
+          int masking, int recompute, float from, float to, Place *place, int points)
 {
   int k;
   set_common_mask(net, a, b, masking);
@@ -129,13 +133,15 @@ static int is_measured(const Place *place, int points, int set)
   return 1;
 }
 
-/* Twice the highest number of wrong images within [0,1] minus the sum of those of the ends, a and b. */
+/* Twice the highest number of wrong images within [0,1] minus the sum of those of the ends, a
+ * and b. */
 static size_t twice_barrier(const Place *place, int points, size_t a, size_t b, int set)
 {
   size_t most = a > b ? a : b;
   int k;
   for (k = 0; k < points; k++)
-    if (place[k].at >= 0 && place[k].at <= 1 && place[k].wrong[set] > most) most = place[k].wrong[set];
+    if (place[k].at >= 0 && place[k].at <= 1 && place[k].wrong[set] > most)
+      most = place[k].wrong[set];
   return 2 * most - a - b;
 }
 
@@ -162,8 +168,8 @@ static const char *height_text(char text[32], float n, size_t all)
   return text;
 }
 
-void print_path(Net *net, const Dataset *data, const Solution *s, char *const *name, const float *bend, int masking,
-                int recompute, float from, float to, int points)
+void print_path(Net *net, const Dataset *data, const Solution *s, char *const *name,
+                const float *bend, int masking, int recompute, float from, float to, int points)
 {
   static const char *const set_name[] = {"train", "test"};
   Place end[2], *place = allocate((size_t)points, sizeof *place, "places on a path");
@@ -182,7 +188,8 @@ void print_path(Net *net, const Dataset *data, const Solution *s, char *const *n
     const Place *p = &place[k];
     printf("%s", number(text, p->at));
     for (set = 0; set < 2; set++) {
-      const char *wrong = is_finite(p->loss[set]) ? percent(error, p->wrong[set], images[set]) : "-";
+      const char *wrong =
+          is_finite(p->loss[set]) ? percent(error, p->wrong[set], images[set]) : "-";
       printf("\t%s\t%s", number(text, p->loss[set]), wrong);
     }
     printf("\n");
@@ -192,7 +199,8 @@ void print_path(Net *net, const Dataset *data, const Solution *s, char *const *n
     const int measured = is_measured(place, points, set);
     float highest = end[end[1].loss[set] > end[0].loss[set]].loss[set];
     for (k = 0; k < points; k++)
-      if (place[k].at >= 0 && place[k].at <= 1 && place[k].loss[set] > highest) highest = place[k].loss[set];
+      if (place[k].at >= 0 && place[k].at <= 1 && place[k].loss[set] > highest)
+        highest = place[k].loss[set];
     printf("# %s_barrier = %s\n", set_name[set],
            measured ? percent(error, twice_barrier(place, points, a, b, set), 2 * n) : "-");
     printf("# %s_height = %s\n", set_name[set],
@@ -202,8 +210,8 @@ void print_path(Net *net, const Dataset *data, const Solution *s, char *const *n
   free(place);
 }
 
-void barriers(Net *net, const Dataset *data, const Solution *s, int n, int points, char barrier[2][32],
-              char height[2][32])
+void barriers(Net *net, const Dataset *data, const Solution *s, int n, int points,
+              char barrier[2][32], char height[2][32])
 {
   Place *place = allocate((size_t)points, sizeof *place, "places on a line");
   const Place *last = &place[points - 1];
@@ -246,7 +254,8 @@ void repel_create(Repel *r, const Net *net, float lambda, int most)
   r->square = allocate((size_t)most, sizeof(float), "previous optima");
   for (k = 0; k < net->tensors; k++) {
     const Tensor *t = &net->tensor[k];
-    for (j = t->rank; t->prunable && j < net->survivors && net->survivor[j] < t->offset + t->size; j++) {
+    for (j = t->rank; t->prunable && j < net->survivors && net->survivor[j] < t->offset + t->size;
+         j++) {
       r->place[r->weights] = (uint32_t)j;
       r->index[r->weights++] = net->survivor[j];
     }
@@ -289,15 +298,19 @@ void repel_hook(void *repel, Net *net, long step, int after)
     const float c = norms > 0 ? dot(r->theta, b, r->weights) / norms : 0, scaled = scale * c;
     const float toward = norms > 0 ? scaled / norms : 0;
     if (aa > 0) own = own + (float)((float)(scaled * c) / aa);
-    for (i = 0; i < r->weights; i++) net->gradient[r->place[i]] = net->gradient[r->place[i]] + (float)(toward * b[i]);
+    for (i = 0; i < r->weights; i++)
+      net->gradient[r->place[i]] = net->gradient[r->place[i]] + (float)(toward * b[i]);
   }
-  for (i = 0; i < r->weights; i++) net->gradient[r->place[i]] = net->gradient[r->place[i]] - (float)(own * r->theta[i]);
+  for (i = 0; i < r->weights; i++)
+    net->gradient[r->place[i]] = net->gradient[r->place[i]] - (float)(own * r->theta[i]);
 }
 
 /* ==== distances ============================================================================= */
 
-/* Distance of the weights that are prunable and survive in both. u, v: room for net->size numbers. */
-static float weight_distance(const Net *net, const Solution *a, const Solution *b, int what, float *u, float *v)
+/* Distance of the weights that are prunable and survive in both. u, v: room for net->size
+ * numbers. */
+static float weight_distance(const Net *net, const Solution *a, const Solution *b, int what,
+                             float *u, float *v)
 {
   static const float two_over_pi = 0.636619772f;
   size_t n = 0, j;
@@ -323,8 +336,8 @@ static float weight_distance(const Net *net, const Solution *a, const Solution *
   return what == ANGLE && is_finite(c) ? two_over_pi * arc_cosine(c) : c;
 }
 
-/* What a network says of the images of a split: the largest logit's class (the first of equals), and
- * p[image][class] = ln of the predicted probability. is_finite: all logits are. */
+/* What a network says of the images of a split: the largest logit's class (the first of equals),
+ * and p[image][class] = ln of the predicted probability. is_finite: all logits are. */
 typedef struct {
   unsigned char *largest;
   float *p;
@@ -364,9 +377,10 @@ static float divergence(const float *p, const float *q, size_t classes)
   return sum;
 }
 
-/* Sum over images of 1 for another class, KL or JS = (KL(p, m) + KL(q, m)) / 2, m = (p + q) / 2. No value if
- * a prediction is not finite. */
-static float prediction_distance(const Predictions *a, const Predictions *b, size_t images, size_t classes, int what)
+/* Sum over images of 1 for another class, KL or JS = (KL(p, m) + KL(q, m)) / 2, m = (p + q) / 2.
+ * No value if a prediction is not finite. */
+static float prediction_distance(const Predictions *a, const Predictions *b, size_t images,
+                                 size_t classes, int what)
 {
   const float *p = a->p, *q = b->p;
   float lane[LANES] = {0}, middle[256];
@@ -423,12 +437,14 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
 
 /* ==== probe ================================================================================= */
 
-/* Angle between the gradients of the batches and of the whole set, g = sum over batches of (images in it / n) g_batch. */
+/* Angle between the gradients of the batches and of the whole set, g = sum over batches of
+ * (images in it / n) g_batch. */
 static void probe_gradient(Net *net, const Dataset *data, const char *name, uint64_t order_seed)
 {
   const size_t n = data->train.n, size = net->survivors;
   uint32_t *order = allocate(n, sizeof *order, "the data order");
-  float *whole = allocate(size, sizeof(float), "a gradient"), aa = 0, angles = 0, norms = 0, lane[LANES];
+  float *whole = allocate(size, sizeof(float), "a gradient"), aa = 0, angles = 0, norms = 0,
+        lane[LANES];
   size_t first, j, batches = 0, wrong = 0;
   Solution start;
   char text[64];
@@ -442,7 +458,8 @@ static void probe_gradient(Net *net, const Dataset *data, const char *name, uint
       net_load(net, &data->train, order + first, 0, images);
       net_forward(net, 1);
       net_loss(net, memset(lane, 0, sizeof lane), &wrong);
-      if (!is_finite(lanes_sum(lane))) fail("%s: its loss is not finite: its training diverged", name);
+      if (!is_finite(lanes_sum(lane)))
+        fail("%s: its loss is not finite: its training diverged", name);
       net_backward(net);
       if (pass == 0)
         for (j = 0; j < size; j++) whole[j] = whole[j] + (float)(share * net->gradient[j]);
@@ -471,20 +488,24 @@ static void probe_dead(Net *net, const Dataset *data)
   unsigned char **alive = allocate((size_t)net->layers, sizeof *alive, "dead units");
   size_t first, b, c, i;
   int k;
-  for (k = 0; k < net->layers; k++) alive[k] = allocate(net->activation[net->layer[k].out].channels, 1, "dead units");
+  for (k = 0; k < net->layers; k++)
+    alive[k] = allocate(net->activation[net->layer[k].out].channels, 1, "dead units");
   for (first = 0; net_forward_from(net, &data->train, first); first += net->slots)
     for (k = 0; k < net->layers; k++) {
       const Activation *a = &net->activation[net->layer[k].out];
       const size_t L = a->tile;
       for (b = 0; b < net->images && net->layer[k].relu; b++)
         for (c = 0; c < a->channels; c++)
-          for (i = b % L; i < a->plane && !alive[k][c]; i += L) alive[k][c] = a->value[(b / L * a->channels + c) * a->plane + i] != 0;
+          for (i = b % L; i < a->plane && !alive[k][c]; i += L)
+            alive[k][c] = a->value[(b / L * a->channels + c) * a->plane + i] != 0;
     }
   for (k = 0; k < net->layers; k++) {
     const Layer *layer = &net->layer[k];
     unsigned long dead = 0;
     for (c = 0; c < net->activation[layer->out].channels; c++) dead += !alive[k][c];
-    if (layer->relu) printf("dead\t%s%.0d\t%lu\n", *layer->name ? layer->name : "sum ", *layer->name ? 0 : k, dead);
+    if (layer->relu)
+      printf("dead\t%s%.0d\t%lu\n", *layer->name ? layer->name : "sum ", *layer->name ? 0 : k,
+             dead);
     free(alive[k]);
   }
   free(alive);
@@ -518,17 +539,21 @@ void probe(Net *net, const Dataset *data, const char *name, uint64_t order_seed)
     }
     printf("weights\t%s\t%lu\n", t->name, (unsigned long)survivors);
     printf("density\t%s\t%s\n", t->name, percent(density, survivors, t->size));
-    printf("units\t%s\t%lu\nunits with inputs\t%s\t%lu\n", t->name, (unsigned long)units, t->name, (unsigned long)connected);
+    printf("units\t%s\t%lu\nunits with inputs\t%s\t%lu\n", t->name, (unsigned long)units, t->name,
+           (unsigned long)connected);
   }
   probe_dead(net, data);
   width = (float)(2.0f * most) / BINS;
   for (k = 0; k < net->tensors; k++)
-    for (j = net->tensor[k].offset; net->tensor[k].prunable && j < net->tensor[k].offset + net->tensor[k].size; j++)
+    for (j = net->tensor[k].offset;
+         net->tensor[k].prunable && j < net->tensor[k].offset + net->tensor[k].size; j++)
       if (net->mask[j]) {
         float place = width > 0 ? (float)(net->weight[j] + most) / width : 0;
         bin[place < BINS ? (int)place : BINS - 1]++;
       }
-  for (k = 0; k < BINS; k++) printf("histogram\t%.6f\t%lu\n", (double)(float)((float)(width * (float)((float)k + 0.5f)) - most), bin[k]);
+  for (k = 0; k < BINS; k++)
+    printf("histogram\t%.6f\t%lu\n",
+           (double)(float)((float)(width * (float)((float)k + 0.5f)) - most), bin[k]);
 }
 
 /* ==== progress of what trains here =========================================================== */
@@ -553,11 +578,13 @@ typedef struct {
   Stream draws;
 } Curve;
 
-/* Before a batch the weights, which are the bend's, give way to the point at t; after it dJ/dbend = 2 t (1-t) dW. */
+/* Before a batch the weights, which are the bend's, give way to the point at t; after it
+ * dJ/dbend = 2 t (1-t) dW. */
 static void curve_hook(void *context, Net *net, long step, int after)
 {
   Curve *c = context;
-  const float t = random_uniform(c->draws, (uint64_t)step), slope = 2.0f * (float)(t * (float)(1.0f - t));
+  const float t = random_uniform(c->draws, (uint64_t)step),
+              slope = 2.0f * (float)(t * (float)(1.0f - t));
   size_t j;
   if (!after) {
     memcpy(c->bend, net->weight, net->size * sizeof(float));
@@ -568,7 +595,8 @@ static void curve_hook(void *context, Net *net, long step, int after)
   memcpy(net->weight, c->bend, net->size * sizeof(float));
 }
 
-void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, Training how, uint64_t seed, int quiet, float *bend)
+void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, Training how,
+           uint64_t seed, int quiet, float *bend)
 {
   Curve c = {a->weight, b->weight, bend, {seed, RANDOM_CURVE, 0, 0}};
   Work work = {"curve", {time(NULL), 0, quiet}, 0, how.steps};
@@ -603,7 +631,9 @@ void evaluate(Net *net, const Dataset *data, const char *what, float loss[2], ch
   for (k = 0; k < 2; k++) {
     net_evaluate(net, set[k], &loss[k], &wrong);
     if (!is_finite(loss[k]))
-      fail("training diverged: the loss is not finite after the last step (%s); try a lower --lr or a --warmup", what);
+      fail("training diverged: the loss is not finite after the last step (%s); try a lower --lr "
+           "or a --warmup",
+           what);
     percent(error[k], wrong, set[k]->n);
   }
 }
@@ -627,7 +657,8 @@ void stability(const Experiment *e, const unsigned char *mask, const long *at, i
   if (!e->init) net_init(&net, e->scheme, e->seed, 0);
   optimizer_create(&o, &net);
   for (k = 0; k <= n; k++) { /* from fork to fork, and to the end */
-    train(&net, &o, data, &e->how, 0, k > 0 ? at[k - 1] : 0, k < n ? at[k] : e->how.steps, 0, work_watch, &work);
+    train(&net, &o, data, &e->how, 0, k > 0 ? at[k - 1] : 0, k < n ? at[k] : e->how.steps, 0,
+          work_watch, &work);
     solution_take(k < n ? &start[k] : &end[0], &net);
     if (k == n) break;
     optimizer_create(&memory[k], &net);
@@ -635,21 +666,23 @@ void stability(const Experiment *e, const unsigned char *mask, const long *at, i
   }
   evaluate(&net, data, "the first training", loss, error);
   for (k = 0; k < e->pairs; k++) printf("# %s = %s\n", e->key[k], e->value[k]);
-  printf("step\ttrain_instability\ttest_instability\ttrain_error\ttest_error\ttrain_height\ttest_height\tdigest\n");
+  printf("step\ttrain_instability\ttest_instability\ttrain_error\ttest_error\ttrain_height\ttest_"
+         "height\tdigest\n");
   work.what = "copy";
   for (k = 0; k < n; k++) {
     for (c = 1; c < copies; c++) {
       solution_put(&start[k], &net);
       optimizer_copy(&o, &memory[k], &net);
-      train(&net, &o, data, &e->how, (uint32_t)(CHILD * c), at[k], e->how.steps, 0, work_watch, &work);
+      train(&net, &o, data, &e->how, (uint32_t)(CHILD * c), at[k], e->how.steps, 0, work_watch,
+            &work);
       evaluate(&net, data, "a copy", loss, error);
       solution_take(&end[c], &net);
     }
     digest_text(digest, net_digest(&net));
     barriers(&net, data, end, copies, e->points, measured, height);
     if (work.clock.shown) show_progress("\n");
-    printf("%ld\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at[k], measured[0], measured[1], error[0], error[1], height[0],
-           height[1], digest);
+    printf("%ld\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", at[k], measured[0], measured[1], error[0], error[1],
+           height[0], height[1], digest);
     fflush(stdout);
     for (c = 1; c < copies; c++) solution_free(&end[c]);
     solution_free(&start[k]);

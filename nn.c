@@ -1,9 +1,9 @@
-/* nn.c - everything that computes: arithmetic, random numbers, layers and their backward passes,
- * models, optimisers, learning-rate schedules, the training and evaluation loops.
+/* nn.c - networks: kernels and their self-check, layers and their backward passes, models, initial
+ * values, optimisers, learning-rate schedules, the training and evaluation loops.
  *
- * Not here: files (data.c), what is pruned and when (prune.c).
- * The one rule: every sum has the order that README's arithmetic contract gives it, so a loop below may be
- * blocked or vectorised but never reassociated. SPDX-License-Identifier: MIT */
+ * Not here: files (data.c), what is pruned and when (prune.c). The one rule: every sum has the
+ * order that CONTRACT.md gives it, so a loop below may be blocked or vectorised but never
+ * reassociated. SPDX-License-Identifier: MIT */
 #include "ticket.h"
 
 #include <float.h>
@@ -11,242 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ==== arithmetic ============================================================================ */
-
-static uint32_t bits_of(float x)
-{
-  uint32_t u;
-  memcpy(&u, &x, sizeof u);
-  return u;
-}
-
-static float float_of(uint32_t u)
-{
-  float x;
-  memcpy(&x, &u, sizeof x);
-  return x;
-}
-
-uint64_t digest_floats(const float *x, size_t n)
-{
-  uint64_t hash = FNV_START;
-  size_t j;
-  int k;
-  for (j = 0; j < n; j++) {
-    unsigned char little[4];
-    for (k = 0; k < 4; k++) little[k] = (unsigned char)(bits_of(x[j]) >> 8 * k & 255);
-    hash = fnv1a(hash, little, 4);
-  }
-  return hash;
-}
-
-int is_finite(float x) { return (bits_of(x) & 0x7f800000u) != 0x7f800000u; }
-
-float square_root(float x)
-{
-#if FLT_EVAL_METHOD == 0
-  return sqrtf(x);
-#else
-  volatile float rounded = sqrtf(x); /* through memory: a cast alone leaves x87's extra digits */
-  return rounded;
-#endif
-}
-
-/* ln 2 in two parts; the high one has 9 trailing zero bits, so k * LN2_HIGH is exact for |k| < 512. */
-static const float LN2_HIGH = 0.693145751953125f, LN2_LOW = 1.42860677e-6f, LOG2_E = 1.44269504f;
-
-/* 2^k x for the k that exponential needs, in two exact steps so that 2^k itself may be subnormal. */
-static float scale(float x, int k)
-{
-  int half = k / 2;
-  float y = x * float_of((uint32_t)(half + 127) << 23);
-  return y * float_of((uint32_t)(k - half + 127) << 23);
-}
-
-/* e^x = 2^k e^r with k = round(x / ln 2), r = x - k ln 2, and the Taylor series of e^r, |r| <= 0.35. */
-float exponential(float x)
-{
-  static const float inverse[] = {1.0f, 1.0f, 0.5f, 0.333333333f, 0.25f, 0.2f, 0.166666667f, 0.142857143f}; /* 1/n */
-  float t, r, p = 1.0f;
-  int k, n;
-  if (!is_finite(x)) return bits_of(x) == 0xff800000u ? 0.0f : x;
-  if (x < -104.0f) return 0.0f;
-  if (x > 88.8f) return float_of(0x7f800000u);
-  t = x * LOG2_E;
-  k = (int)(float)(t + (t < 0 ? -0.5f : 0.5f));
-  r = x - (float)((float)k * LN2_HIGH);
-  r = r - (float)((float)k * LN2_LOW);
-  for (n = 7; n > 0; n--) { /* p = 1 + r/n p: Horner's rule for sum of r^n / n! */
-    float q = r * inverse[n];
-    p = 1.0f + (float)(q * p);
-  }
-  return scale(p, k);
-}
-
-/* ln x = k ln 2 + ln m with m in [sqrt 1/2, sqrt 2), and ln m = 2 atanh s = 2 s (1 + s^2/3 + s^4/5 + ...)
- * with s = (m - 1) / (m + 1), |s| <= 0.172. */
-float logarithm(float x)
-{
-  static const float third = 0.333333333f, fifth = 0.2f, seventh = 0.142857143f, ninth = 0.111111111f;
-  uint32_t u;
-  int k = 0;
-  float f, s, z, p, high;
-  if (x < FLT_MIN) {
-    if (!(x > 0)) return float_of(0xff800000u);
-    x = x * 33554432.0f; /* 2^25 lifts a subnormal */
-    k = -25;
-  }
-  u = bits_of(x);
-  if (u >= 0x7f800000u) return x;
-  k += (int)(u >> 23) - 127;
-  u = (u & 0x007fffffu) | 0x3f800000u;
-  if (u > 0x3fb504f3u) { /* m > sqrt 2 */
-    u -= 0x00800000u;
-    k++;
-  }
-  f = float_of(u) - 1.0f;
-  s = f / (float)(2.0f + f);
-  z = s * s;
-  p = seventh + (float)(z * ninth);
-  p = fifth + (float)(z * p);
-  p = third + (float)(z * p);
-  /* ln m = f - s (f - 2 z p): the correction is small, so f's own digits are kept */
-  p = 2.0f * (float)(z * p);
-  p = s * (float)(f - p);
-  high = (float)k * LN2_HIGH;
-  p = (float)((float)k * LN2_LOW) - p;
-  p = p + f;
-  return high + p;
-}
-
-/* cos(2 pi u): u = q/4 + r with |r| <= 1/8, then the Taylor series of cosine or sine at 2 pi r. */
-float cosine_turns(float u)
-{
-  static const float two_pi = 6.28318531f, pi_half_sixth = 0.166666667f;
-  static const float c4 = 0.0416666667f, c6 = 0.00138888889f, c8 = 2.48015873e-5f, c10 = 2.75573192e-7f;
-  static const float s5 = 0.00833333333f, s7 = 0.000198412698f, s9 = 2.75573192e-6f;
-  float r, z, p;
-  int q = (int)(float)(4.0f * u + 0.5f);
-  r = u - (float)(0.25f * (float)q);
-  r = r * two_pi;
-  z = r * r;
-  if (q % 2 == 0) { /* 1 - z/2 + z^2/4! - z^3/6! + z^4/8! - z^5/10! */
-    p = c8 - (float)(z * c10);
-    p = c6 - (float)(z * p);
-    p = c4 - (float)(z * p);
-    p = 0.5f - (float)(z * p);
-    p = 1.0f - (float)(z * p);
-    return q % 4 == 2 ? -p : p;
-  } /* r - r z (1/3! - z/5! + z^2/7! - z^3/9!) */
-  p = s7 - (float)(z * s9);
-  p = s5 - (float)(z * p);
-  p = pi_half_sixth - (float)(z * p);
-  p = z * p;
-  p = r - (float)(r * p);
-  return q % 4 == 1 ? -p : p;
-}
-
-/* asin x = x (1 + z r_1 (1 + z r_2 (...))), z = x^2, r_n = (2n-1)^2 / (2n (2n+1)), for |x| <= 1/2. */
-static float arc_sine(float x)
-{
-  float z = x * x, p = 1.0f;
-  int n;
-  for (n = 12; n > 0; n--) {
-    float ratio = (float)((2 * n - 1) * (2 * n - 1)) / (float)(2 * n * (2 * n + 1));
-    float q = z * ratio;
-    p = 1.0f + (float)(q * p);
-  }
-  return x * p;
-}
-
-/* acos x = pi/2 - asin x near 0, else by acos x = 2 asin sqrt((1 - x)/2) and acos(-x) = pi - acos x. */
-float arc_cosine(float x)
-{
-  static const float pi = 3.14159265f, half_pi = 1.57079633f;
-  float y, half;
-  if (x > 1.0f) x = 1.0f; /* a cosine computed from sums may overshoot by a rounding */
-  if (x < -1.0f) x = -1.0f;
-  if (x <= 0.5f && x >= -0.5f) return half_pi - arc_sine(x);
-  half = 1.0f - (x < 0 ? -x : x);
-  half = 0.5f * half;
-  y = 2.0f * arc_sine(square_root(half));
-  return x < 0 ? pi - y : y;
-}
-
-/* ---- random numbers ------------------------------------------------------------------------ */
-
-void philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2])
-{
-  uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3], k0 = key[0], k1 = key[1];
-  int round;
-  for (round = 0; round < 10; round++) {
-    uint64_t p = (uint64_t)0xD2511F53u * c0, q = (uint64_t)0xCD9E8D57u * c2;
-    c0 = (uint32_t)(q >> 32) ^ c1 ^ k0;
-    c2 = (uint32_t)(p >> 32) ^ c3 ^ k1;
-    c1 = (uint32_t)(q & 0xffffffffu);
-    c3 = (uint32_t)(p & 0xffffffffu);
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
-  }
-  out[0] = c0;
-  out[1] = c1;
-  out[2] = c2;
-  out[3] = c3;
-}
-
-uint32_t random_bits(Stream s, uint64_t index)
-{
-  uint32_t counter[4], key[2], out[4];
-  counter[0] = (uint32_t)(index / 4 & 0xffffffffu);
-  counter[1] = s.purpose;
-  counter[2] = s.a;
-  counter[3] = s.b;
-  key[0] = (uint32_t)(s.seed & 0xffffffffu);
-  key[1] = (uint32_t)(s.seed >> 32);
-  philox(out, counter, key);
-  return out[index % 4];
-}
-
-static const float TWO_TO_MINUS_24 = 5.9604644775390625e-8f;
-
-float random_uniform(Stream s, uint64_t index) { return (float)(random_bits(s, index) >> 8) * TWO_TO_MINUS_24; }
-
-float random_normal(Stream s, uint64_t index)
-{
-  float u = (float)((random_bits(s, 2 * index) >> 8) + 1) * TWO_TO_MINUS_24; /* in (0, 1] */
-  float r = square_root(-2.0f * logarithm(u));
-  return r * cosine_turns(random_uniform(s, 2 * index + 1));
-}
-
-uint32_t random_below(Stream s, uint64_t *index, uint32_t bound)
-{
-  uint32_t least = (0u - bound) % bound; /* 2^32 mod bound */
-  for (;;) {
-    uint64_t product = (uint64_t)random_bits(s, (*index)++) * bound;
-    if ((uint32_t)(product & 0xffffffffu) >= least) return (uint32_t)(product >> 32);
-  }
-}
-
-void random_order(uint32_t *order, size_t n, Stream s)
-{
-  uint64_t index = 0;
-  size_t i;
-  for (i = 0; i < n; i++) order[i] = (uint32_t)i;
-  for (i = n; i > 1; i--) {
-    size_t j = random_below(s, &index, (uint32_t)i);
-    uint32_t held = order[i - 1];
-    order[i - 1] = order[j];
-    order[j] = held;
-  }
-}
-
 /* ==== kernels ===============================================================================
  *
- * Activations lie as [tile][channel][row][column][image of the tile], so that 16 or more neighbouring numbers are the same
- * pixel of different images and independent of each other: the innermost loops run over them. To the right of every row and
- * below every plane there is a border of zeros, which thereby also lies to the left of the next row and above the next plane.
- * A dense layer is a 1x1 convolution whose plane is one row of L / 16 "pixels" of 16 images, without a border. Each pass of a
- * layer is one of two sums, in which a tap is one weight and an offset (ticket.h, Taps):
+ * Activations lie as [tile][channel][row][column][image of the tile], so that 16 or more
+ * neighbouring numbers are the same pixel of different images and independent of each other: the
+ * innermost loops run over them. To the right of every row and below every plane there is a
+ * border of zeros, which thereby also lies to the left of the next row and above the next plane.
+ * A dense layer is a 1x1 convolution whose plane is one row of L / 16 "pixels" of 16 images,
+ * without a border. Each pass of a layer is one of two sums, in which a tap is one weight and an
+ * offset (ticket.h, Taps):
  *
  *     pass                                sum over taps, ascending       taken together
  *     output  y[o][p]                     w[o][i][k]   x[i][p + k]       ROWS rows o that share a list of taps, or 8 taps of one row
@@ -255,11 +28,14 @@ void random_order(uint32_t *order, size_t n, Stream s)
  *
  * A term that is 0 because it lies outside the image changes no bit of a sum that began at +0. */
 
-enum { ROWS = 2, COLUMNS = 32 }; /* of a block: so that its sums fit into the registers that most machines have */
+/* of a block: so that its sums fit into the registers that most machines have */
+enum { ROWS = 2, COLUMNS = 32 };
 
-/* sum[r][l] = (more ? sum[r][l] : +0) + sum over k ascending of w[k][r] x[offset[k] + l] for r < ROWS, l < COLUMNS: rows that have
- * the same taps, so that every x that is loaded serves them all. */
-static void block(int more, float *restrict sum, const float *restrict x, const uint32_t *restrict offset, const float *restrict w, size_t taps)
+/* sum[r][l] = (more ? sum[r][l] : +0) + sum over k ascending of w[k][r] x[offset[k] + l] for r <
+ * ROWS, l < COLUMNS: rows that have the same taps, so that every x that is loaded serves them
+ * all. */
+static void block(int more, float *restrict sum, const float *restrict x,
+                  const uint32_t *restrict offset, const float *restrict w, size_t taps)
 {
   float s[ROWS][COLUMNS];
   size_t r, k;
@@ -277,16 +53,18 @@ static void block(int more, float *restrict sum, const float *restrict x, const 
 }
 
 /* sum + w[0] x[offset[0] + l] + w[1] x[offset[1] + l] + ... */
-static inline float with_taps(const size_t taps, float sum, const float *restrict x, const uint32_t *restrict offset, const float *restrict w, size_t l)
+static inline float with_taps(const size_t taps, float sum, const float *restrict x,
+                              const uint32_t *restrict offset, const float *restrict w, size_t l)
 {
   size_t k;
   for (k = 0; k < taps; k++) sum = sum + (float)(w[k] * x[offset[k] + l]);
   return sum;
 }
 
-/* y[l] = (more ? y[l] : +0) + sum over k ascending of w[k] x[offset[k] + l] for l < n; `taps` is a constant where it is called. */
-static inline void add_taps(const size_t taps, int more, float *restrict y, const float *restrict x, const uint32_t *restrict offset,
-                            const float *restrict w, size_t n)
+/* y[l] = (more ? y[l] : +0) + sum over k ascending of w[k] x[offset[k] + l] for l < n; `taps` is
+ * a constant where it is called. */
+static inline void add_taps(const size_t taps, int more, float *restrict y, const float *restrict x,
+                            const uint32_t *restrict offset, const float *restrict w, size_t n)
 {
   size_t l;
   if (more)
@@ -295,8 +73,10 @@ static inline void add_taps(const size_t taps, int more, float *restrict y, cons
     for (l = 0; l < n; l++) y[l] = with_taps(taps, 0, x, offset, w, l);
 }
 
-/* y[l] = sum over k ascending of w[k] x[offset[k] + l] for l < n: a row with its own taps, 8 at a time. */
-static void row_of_taps(float *y, const float *x, const uint32_t *offset, const float *w, size_t taps, size_t n)
+/* y[l] = sum over k ascending of w[k] x[offset[k] + l] for l < n: a row with its own taps, 8 at
+ * a time. */
+static void row_of_taps(float *y, const float *x, const uint32_t *offset, const float *w,
+                        size_t taps, size_t n)
 {
   size_t k;
   for (k = 0; k == 0 || k < taps; k += 8) switch (taps - k) {
@@ -312,30 +92,39 @@ static void row_of_taps(float *y, const float *x, const uint32_t *offset, const 
     }
 }
 
-/* sum[w][l] += sum over rows and pixels ascending of dy[16 p + l] x[offset[w] + 16 p + l]: the gradients of four weights of one
- * output by lanes, sum[4][16]; each dy that is loaded serves all. From one row to the next dy is d_step and x x_step further on. */
-static void lanes_dot(float *restrict sum, const float *restrict dy, size_t d_step, const float *restrict x, size_t x_step,
-                      const uint32_t *restrict offset, size_t rows, size_t pixels)
+/* sum[w][l] += sum over rows and pixels ascending of dy[16 p + l] x[offset[w] + 16 p + l]: the
+ * gradients of four weights of one output by lanes, sum[4][16]; each dy that is loaded serves
+ * all. From one row to the next dy is d_step and x x_step further on. */
+static void lanes_dot(float *restrict sum, const float *restrict dy, size_t d_step,
+                      const float *restrict x, size_t x_step, const uint32_t *restrict offset,
+                      size_t rows, size_t pixels)
 {
   size_t r, left;
   int l;
   for (r = 0; r < rows; r++) {
-    const float *restrict d = dy + r * d_step, *restrict x0 = x + r * x_step + offset[0], *restrict x1 = x + r * x_step + offset[1];
-    const float *restrict x2 = x + r * x_step + offset[2], *restrict x3 = x + r * x_step + offset[3];
+    const float *restrict d = dy + r * d_step, *restrict x0 = x + r * x_step + offset[0],
+                          *restrict x1 = x + r * x_step + offset[1];
+    const float *restrict x2 = x + r * x_step + offset[2], *restrict x3 =
+                                                               x + r * x_step + offset[3];
     for (left = pixels; left >= 4; left -= 4, d += 64, x0 += 64, x1 += 64, x2 += 64, x3 += 64)
       for (l = 0; l < LANES; l++) {
         const float d0 = d[l], d1 = d[l + 16], d2 = d[l + 32], d3 = d[l + 48];
         float s0 = sum[l], s1 = sum[l + 16], s2 = sum[l + 32], s3 = sum[l + 48];
-        s0 = s0 + (float)(d0 * x0[l]), s1 = s1 + (float)(d0 * x1[l]), s2 = s2 + (float)(d0 * x2[l]), s3 = s3 + (float)(d0 * x3[l]);
-        s0 = s0 + (float)(d1 * x0[l + 16]), s1 = s1 + (float)(d1 * x1[l + 16]), s2 = s2 + (float)(d1 * x2[l + 16]), s3 = s3 + (float)(d1 * x3[l + 16]);
-        s0 = s0 + (float)(d2 * x0[l + 32]), s1 = s1 + (float)(d2 * x1[l + 32]), s2 = s2 + (float)(d2 * x2[l + 32]), s3 = s3 + (float)(d2 * x3[l + 32]);
-        s0 = s0 + (float)(d3 * x0[l + 48]), s1 = s1 + (float)(d3 * x1[l + 48]), s2 = s2 + (float)(d3 * x2[l + 48]), s3 = s3 + (float)(d3 * x3[l + 48]);
+        s0 = s0 + (float)(d0 * x0[l]), s1 = s1 + (float)(d0 * x1[l]), s2 = s2 + (float)(d0 * x2[l]),
+        s3 = s3 + (float)(d0 * x3[l]);
+        s0 = s0 + (float)(d1 * x0[l + 16]), s1 = s1 + (float)(d1 * x1[l + 16]),
+        s2 = s2 + (float)(d1 * x2[l + 16]), s3 = s3 + (float)(d1 * x3[l + 16]);
+        s0 = s0 + (float)(d2 * x0[l + 32]), s1 = s1 + (float)(d2 * x1[l + 32]),
+        s2 = s2 + (float)(d2 * x2[l + 32]), s3 = s3 + (float)(d2 * x3[l + 32]);
+        s0 = s0 + (float)(d3 * x0[l + 48]), s1 = s1 + (float)(d3 * x1[l + 48]),
+        s2 = s2 + (float)(d3 * x2[l + 48]), s3 = s3 + (float)(d3 * x3[l + 48]);
         sum[l] = s0, sum[l + 16] = s1, sum[l + 32] = s2, sum[l + 48] = s3;
       }
     for (; left > 0; left--, d += LANES, x0 += LANES, x1 += LANES, x2 += LANES, x3 += LANES)
       for (l = 0; l < LANES; l++) {
         sum[l] = sum[l] + (float)(d[l] * x0[l]), sum[l + 16] = sum[l + 16] + (float)(d[l] * x1[l]);
-        sum[l + 32] = sum[l + 32] + (float)(d[l] * x2[l]), sum[l + 48] = sum[l + 48] + (float)(d[l] * x3[l]);
+        sum[l + 32] = sum[l + 32] + (float)(d[l] * x2[l]),
+                sum[l + 48] = sum[l + 48] + (float)(d[l] * x3[l]);
       }
   }
 }
@@ -354,19 +143,6 @@ static void lanes_add(float *restrict sum, const float *restrict x, size_t pixel
     for (l = 0; l < LANES; l++) sum[l] = sum[l] + x[l];
 }
 
-/* The sum of 16 lanes: l and l+8, then l+4, l+2, l+1. Loops of fixed length become vectors: a third of the time of a loop that
- * halves its length. */
-float lanes_sum(float lane[LANES])
-{
-  float a[8], b[4], even, odd;
-  int l;
-  for (l = 0; l < 8; l++) a[l] = lane[l] + lane[l + 8];
-  for (l = 0; l < 4; l++) b[l] = a[l] + a[l + 4];
-  even = b[0] + b[2];
-  odd = b[1] + b[3];
-  return even + odd;
-}
-
 /* The same for n columns: out[i] = sum of v[l step + i]. */
 static void lanes_sums(float *restrict out, const float *restrict v, size_t step, size_t n)
 {
@@ -374,8 +150,10 @@ static void lanes_sums(float *restrict out, const float *restrict v, size_t step
   const size_t a = step, b = 2 * step, c = 3 * step;
   size_t i;
   for (i = 0; i < n; i++) {
-    float p0 = v[i] + s[i], p1 = v[a + i] + s[a + i], p2 = v[b + i] + s[b + i], p3 = v[c + i] + s[c + i];
-    float q0 = u[i] + r[i], q1 = u[a + i] + r[a + i], q2 = u[b + i] + r[b + i], q3 = u[c + i] + r[c + i];
+    float p0 = v[i] + s[i], p1 = v[a + i] + s[a + i], p2 = v[b + i] + s[b + i],
+          p3 = v[c + i] + s[c + i];
+    float q0 = u[i] + r[i], q1 = u[a + i] + r[a + i], q2 = u[b + i] + r[b + i],
+          q3 = u[c + i] + r[c + i];
     p0 = p0 + q0, p1 = p1 + q1, p2 = p2 + q2, p3 = p3 + q3;
     p0 = p0 + p2, p1 = p1 + p3;
     out[i] = p0 + p1;
@@ -543,7 +321,10 @@ const char *self_check(void)
 /* ==== layers: each forward beside its backward ============================================== */
 
 static size_t activation_size(const Activation *a) { return a->channels * a->height * a->width; }
-static size_t tiles_in_use(const Net *net, int a) { return (net->images + net->activation[a].tile - 1) / net->activation[a].tile; }
+static size_t tiles_in_use(const Net *net, int a)
+{
+  return (net->images + net->activation[a].tile - 1) / net->activation[a].tile;
+}
 
 /* One thread's part of n equal things: first[0] to first[1]. */
 static void part_of(const Net *net, size_t n, int part, size_t first[2])
@@ -573,12 +354,14 @@ static void rectify_gradient(float *restrict dy, const float *restrict y, size_t
 
 enum { STRIP = 1 << 17 }; /* numbers of a strip: 512 KiB, half of a usual second-level cache */
 
-/* What a pass reads of all channels at a time: so many rows as make `high` rows of what is computed from it, from `before` rows above
- * and columns to the left. x for the output and dW, dy for dx. */
+/* What a pass reads of all channels at a time: so many rows as make `high` rows of what is
+ * computed from it, from `before` rows above and columns to the left. x for the output and dW,
+ * dy for dx. */
 typedef struct {
   const Activation *from;
-  size_t channels, before, high, step, span; /* output row u needs rows u step ... u step + span - 1 */
-  size_t row, plane;                         /* numbers from one row, one channel, to the next */
+  /* output row u needs rows u step ... u step + span - 1 */
+  size_t channels, before, high, step, span;
+  size_t row, plane; /* numbers from one row, one channel, to the next */
 } Strip;
 
 static Strip strip_of(const Net *net, const Layer *layer, int backward)
@@ -589,17 +372,23 @@ static Strip strip_of(const Net *net, const Layer *layer, int backward)
   s.channels = backward ? layer->outputs : layer->inputs;
   s.step = backward ? 1 : layer->stride;
   s.before = backward ? (layer->kernel - 1 - layer->padding) / layer->stride : layer->padding;
-  s.span = backward ? s.before + (layer->stride - 1 + layer->padding) / layer->stride + 1 : layer->kernel;
-  s.row = s.step == 1 ? a->row : (layer->width + 2 * layer->padding + s.step - 1) / s.step * s.step * LANES;
+  s.span = backward ? s.before + (layer->stride - 1 + layer->padding) / layer->stride + 1
+                    : layer->kernel;
+  s.row = s.step == 1 ? a->row
+                      : (layer->width + 2 * layer->padding + s.step - 1) / s.step * s.step * LANES;
   s.high = backward ? (layer->height + layer->stride - 1) / layer->stride : layer->rows;
-  while (s.high > 2 && layer->kernel > 1 && ((s.high - 1) * s.step + s.span) * s.row * s.channels > STRIP) s.high = (s.high + 1) / 2;
+  while (s.high > 2 && layer->kernel > 1 &&
+         ((s.high - 1) * s.step + s.span) * s.row * s.channels > STRIP)
+    s.high = (s.high + 1) / 2;
   s.plane = s.step == 1 ? a->plane : ((s.high - 1) * s.step + s.span) * s.row;
   return s;
 }
 
-/* Channel 0 of the strip for output rows u ... u + high - 1 of tile t, of which only channels from ... to - 1 are used. With a stride
- * it is a copy in which a row comes as its every step-th pixel, then those that follow them, and so on; else the activation itself. */
-static const float *strip(const Strip *s, float *room, const float *x, size_t t, size_t from, size_t to, size_t u, size_t high)
+/* Channel 0 of the strip for output rows u ... u + high - 1 of tile t, of which only channels
+ * from ... to - 1 are used. With a stride it is a copy in which a row comes as its every step-th
+ * pixel, then those that follow them, and so on; else the activation itself. */
+static const float *strip(const Strip *s, float *room, const float *x, size_t t, size_t from,
+                          size_t to, size_t u, size_t high)
 {
   const Activation *a = s->from;
   const size_t each = s->row / LANES / s->step, rows = (high - 1) * s->step + s->span;
@@ -611,12 +400,14 @@ static const float *strip(const Strip *s, float *room, const float *x, size_t t,
       for (j = 0; j < each; j++)
         for (q = 0; q < s->step; q++)
           memcpy(room + (c - from) * s->plane + r * s->row + (q * each + j) * LANES,
-                 first + c * a->plane + (u * s->step + r) * a->row + (j * s->step + q) * LANES, LANES * sizeof(float));
+                 first + c * a->plane + (u * s->step + r) * a->row + (j * s->step + q) * LANES,
+                 LANES * sizeof(float));
   return room - from * s->plane;
 }
 
 enum { CONV, NORM, MAX_POOL, AVERAGE_POOL, SUM, FLATTEN };
-enum { PIXELS = 128, SUMS = 1 << 17 }; /* pixels and partial sums that a weight gradient works on at a time */
+/* pixels and partial sums that a weight gradient works on at a time */
+enum { PIXELS = 128, SUMS = 1 << 17 };
 
 /* So many rows of pixels does the dense weight gradient take at once. */
 static size_t rows_at_once(const Layer *layer)
@@ -625,8 +416,10 @@ static size_t rows_at_once(const Layer *layer)
   return rows < layer->rows ? rows : layer->rows;
 }
 
-/* The weights in the order of the taps: [block of rows][tap][ROWS] where rows share a list, else [tap]. */
-static void pack(Net *net, const Layer *layer, const Taps *taps, size_t lists, size_t rows, int part)
+/* The weights in the order of the taps: [block of rows][tap][ROWS] where rows share a list, else
+ * [tap]. */
+static void pack(Net *net, const Layer *layer, const Taps *taps, size_t lists, size_t rows,
+                 int part)
 {
   const float *w = net->weight + net->tensor[layer->weight].offset;
   const size_t blocks = (rows + ROWS - 1) / ROWS;
@@ -642,12 +435,15 @@ static void pack(Net *net, const Layer *layer, const Taps *taps, size_t lists, s
     for (r = mine[0]; r < mine[1]; r++) {
       float *to = net->packed + ROWS * (first * blocks + r * n);
       for (k = 0; k < n; k++)
-        for (j = 0; j < ROWS; j++) to[ROWS * k + j] = ROWS * r + j < rows ? w[taps->index[first + k] + (ROWS * r + j) * taps->step] : 0;
+        for (j = 0; j < ROWS; j++)
+          to[ROWS * k + j] =
+              ROWS * r + j < rows ? w[taps->index[first + k] + (ROWS * r + j) * taps->step] : 0;
     }
   }
 }
 
-/* Where the rows of sums go: the rows of a plane are `row` apart, planes `plane` and pixels `step`. */
+/* Where the rows of sums go: the rows of a plane are `row` apart, planes `plane` and pixels
+ * `step`. */
 typedef struct {
   float *y;
   size_t plane, row, step;
@@ -655,7 +451,8 @@ typedef struct {
   const float *bias; /* or NULL */
 } Target;
 
-/* n sums of row r to y, where they belong in it, or from where they are already; there the bias is added and the ReLU applied. */
+/* n sums of row r to y, where they belong in it, or from where they are already; there the bias
+ * is added and the ReLU applied. */
 static void put(const Target *to, size_t r, float *y, const float *sum, size_t n)
 {
   const size_t run = to->step == LANES ? n : LANES;
@@ -672,19 +469,24 @@ static void put(const Target *to, size_t r, float *y, const float *sum, size_t n
   for (i = 0; to->relu && i < n; i++) y[i] = rectified(y[i]);
 }
 
-enum { TOGETHER = 64, TERMS = 128 }; /* rows and terms of blocks taken together: their x, weights and sums stay in a first-level cache */
+/* rows and terms of blocks taken together: their x, weights and sums stay in a first-level cache */
+enum { TOGETHER = 64, TERMS = 128 };
 
-/* y[r][u][p] = sum over the taps of row r of w x[u][offset + p], for rows mine[0] <= r < mine[1] of `rows`, u < high, and n
- * numbers p: a strip of one tile of images. `list` is the first row's list, or the one that all share. */
-static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows, const size_t mine[2], const float *x, size_t x_step,
-                     const Target *to, size_t high, size_t n, float *room)
+/* y[r][u][p] = sum over the taps of row r of w x[u][offset + p], for rows mine[0] <= r < mine[1]
+ * of `rows`, u < high, and n numbers p: a strip of one tile of images. `list` is the first row's
+ * list, or the one that all share. */
+static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows,
+                     const size_t mine[2], const float *x, size_t x_step, const Target *to,
+                     size_t high, size_t n, float *room)
 {
   const size_t together = taps->step ? TOGETHER : 1;
   size_t r, u, c, j, k;
   for (r = mine[0]; r < mine[1]; r += together) {
-    const size_t its = taps->step ? list : list + r, first = taps->start[its], all = taps->start[its + 1] - first;
+    const size_t its = taps->step ? list : list + r, first = taps->start[its],
+                 all = taps->start[its + 1] - first;
     const size_t some = mine[1] - r < together ? mine[1] - r : together;
-    const float *w = net->packed + (taps->step ? ROWS * first * ((rows + ROWS - 1) / ROWS) + r * all : first);
+    const float *w =
+        net->packed + (taps->step ? ROWS * first * ((rows + ROWS - 1) / ROWS) + r * all : first);
     for (u = 0; u < high; u++) {
       float *y = to->y + r * to->plane + u * to->row;
       if (together == 1) {
@@ -696,16 +498,20 @@ static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows,
       for (c = 0; c < n; c += COLUMNS) {
         for (k = 0; k == 0 || k < all; k += TERMS)
           for (j = 0; j < some; j += ROWS)
-            block(k > 0, room + j * COLUMNS, x + u * x_step + c, taps->offset + first + k, w + j * all + ROWS * k, all - k < TERMS ? all - k : TERMS);
+            block(k > 0, room + j * COLUMNS, x + u * x_step + c, taps->offset + first + k,
+                  w + j * all + ROWS * k, all - k < TERMS ? all - k : TERMS);
         for (j = 0; j < some; j++)
-          put(to, r + j, y + j * to->plane + c / LANES * to->step, room + j * COLUMNS, n - c < COLUMNS ? n - c : COLUMNS);
+          put(to, r + j, y + j * to->plane + c / LANES * to->step, room + j * COLUMNS,
+              n - c < COLUMNS ? n - c : COLUMNS);
       }
     }
   }
 }
 
-/* Of tiles x rows, in blocks of ROWS rows, the rows of tile t that are this thread's part; 0 if there are none. */
-static int rows_of_tile(const Net *net, size_t tiles, size_t t, size_t rows, int part, size_t mine[2])
+/* Of tiles x rows, in blocks of ROWS rows, the rows of tile t that are this thread's part; 0 if
+ * there are none. */
+static int rows_of_tile(const Net *net, size_t tiles, size_t t, size_t rows, int part,
+                        size_t mine[2])
 {
   const size_t blocks = (rows + ROWS - 1) / ROWS, begin = t * blocks, end = begin + blocks;
   part_of(net, tiles * blocks, part, mine);
@@ -720,13 +526,15 @@ static void pack_forward(Net *net, const Layer *layer, int part)
   pack(net, layer, &layer->forward, layer->forward.step ? 1 : layer->outputs, layer->outputs, part);
 }
 
-/* y[o][r][c] = sum over (i, kr, kc) of w[o][i][kr][kc] x[i][r stride + kr - padding][c stride + kc - padding], plus b[o] */
+/* y[o][r][c] = sum over (i, kr, kc) of w[o][i][kr][kc] x[i][r stride + kr - padding][c stride +
+ * kc - padding], plus b[o] */
 static void conv_forward(Net *net, const Layer *layer, int part)
 {
   const Strip s = strip_of(net, layer, 0);
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const size_t tiles = tiles_in_use(net, layer->out);
-  float *room = net->room + (size_t)part * net->room_size, *sums = room + s.channels * (s.step > 1 ? s.plane : 0);
+  float *room = net->room + (size_t)part * net->room_size,
+        *sums = room + s.channels * (s.step > 1 ? s.plane : 0);
   size_t t, u, mine[2];
   Target to = {NULL, 0, 0, LANES, 0, 0, NULL};
   to.plane = out->plane, to.row = out->row, to.relu = layer->relu;
@@ -737,12 +545,14 @@ static void conv_forward(Net *net, const Layer *layer, int part)
       const size_t high = layer->rows - u < s.high ? layer->rows - u : s.high;
       const float *x = strip(&s, room, in->value, t, 0, layer->inputs, u, high);
       to.y = plane_of(net, layer->out, 0, t, 0) + u * out->row;
-      convolve(net, &layer->forward, 0, layer->outputs, mine, x, s.step * s.row, &to, high, layer->columns * LANES, sums);
+      convolve(net, &layer->forward, 0, layer->outputs, mine, x, s.step * s.row, &to, high,
+               layer->columns * LANES, sums);
     }
   }
 }
 
-/* db[o] = sum over images and pixels of dy[o], by lanes; dy first goes backwards through the ReLU. */
+/* db[o] = sum over images and pixels of dy[o], by lanes; dy first goes backwards through the
+ * ReLU. */
 static void conv_bias_gradient(Net *net, const Layer *layer, int part)
 {
   const size_t tiles = tiles_in_use(net, layer->out), n = net->activation[layer->out].plane;
@@ -762,11 +572,14 @@ static void conv_bias_gradient(Net *net, const Layer *layer, int part)
 static void pack_backward(Net *net, const Layer *layer, int part)
 {
   const size_t phases = layer->stride * layer->stride;
-  if (layer->in > 0) pack(net, layer, &layer->backward, layer->backward.step ? phases : phases * layer->inputs, layer->inputs, part);
+  if (layer->in > 0)
+    pack(net, layer, &layer->backward, layer->backward.step ? phases : phases * layer->inputs,
+         layer->inputs, part);
 }
 
-/* dx[i][h][w] = sum over (o, r, c) of w[o][i][h + padding - r stride][w + padding - c stride] dy[o][r][c]. With a stride, the
- * pixels of dx of one phase (h mod stride, w mod stride) use the same taps: each phase is a convolution of stride 1. */
+/* dx[i][h][w] = sum over (o, r, c) of w[o][i][h + padding - r stride][w + padding - c stride]
+ * dy[o][r][c]. With a stride, the pixels of dx of one phase (h mod stride, w mod stride) use the
+ * same taps: each phase is a convolution of stride 1. */
 static void conv_input_gradient(Net *net, const Layer *layer, int part)
 {
   const Strip from = strip_of(net, layer, 1);
@@ -778,13 +591,16 @@ static void conv_input_gradient(Net *net, const Layer *layer, int part)
   for (t = 0; layer->in > 0 && t < tiles; t++) {
     if (!rows_of_tile(net, tiles, t, layer->inputs, part, mine)) continue;
     for (u = 0; u * s < layer->height; u += from.high) {
-      const float *dy = strip(&from, NULL, net->activation[layer->out].gradient, t, 0, layer->outputs, u, from.high);
+      const float *dy = strip(&from, NULL, net->activation[layer->out].gradient, t, 0,
+                              layer->outputs, u, from.high);
       for (p = 0; p < s * s; p++) {
-        const size_t h = p / s + u * s, w = p % s, left = (layer->height - h + s - 1) / s, high = left < from.high ? left : from.high;
+        const size_t h = p / s + u * s, w = p % s, left = (layer->height - h + s - 1) / s,
+                     high = left < from.high ? left : from.high;
         if (h >= layer->height || w >= layer->width) continue;
         to.y = plane_of(net, layer->in, 1, t, 0) + h * in->row + w * LANES;
-        convolve(net, &layer->backward, layer->backward.step ? p : p * layer->inputs, layer->inputs, mine, dy, from.row, &to, high,
-                 (layer->width - w + s - 1) / s * LANES, net->room + (size_t)part * net->room_size);
+        convolve(net, &layer->backward, layer->backward.step ? p : p * layer->inputs, layer->inputs,
+                 mine, dy, from.row, &to, high, (layer->width - w + s - 1) / s * LANES,
+                 net->room + (size_t)part * net->room_size);
       }
     }
   }
@@ -797,31 +613,40 @@ static size_t sums_size(const Layer *layer)
   return all > SUMS ? all : SUMS;
 }
 
-/* dW[o][i][kr][kc] = sum over images and pixels of dy[o][r][c] x[i][r stride + kr - padding][c stride + kc - padding], by
- * lanes; for this thread's outputs. So many input channels at a time that most weights come in fours and their sums fit. */
+/* dW[o][i][kr][kc] = sum over images and pixels of dy[o][r][c] x[i][r stride + kr - padding][c
+ * stride + kc - padding], by lanes; for this thread's outputs. So many input channels at a time
+ * that most weights come in fours and their sums fit. */
 static void conv_weight_gradient(Net *net, const Layer *layer, int part)
 {
   const Strip s = strip_of(net, layer, 0);
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const Taps *taps = &layer->forward;
   const Tensor *w = &net->tensor[layer->weight];
-  const size_t area = layer->kernel * layer->kernel, K = layer->inputs * area, tiles = tiles_in_use(net, layer->out);
+  const size_t area = layer->kernel * layer->kernel, K = layer->inputs * area,
+               tiles = tiles_in_use(net, layer->out);
   const int masked = layer->survivors < layer->outputs * K;
-  float *to = taps->step && masked ? net->packed : net->gradient + w->rank; /* dense but masked: `compact` picks the survivors */
+  /* dense but masked: `compact` picks the survivors */
+  float *to = taps->step && masked ? net->packed : net->gradient + w->rank;
   float *sums = net->room + (size_t)part * net->room_size, *room = sums + sums_size(layer);
   size_t first, last, channels, some, t, o, u, j, q, mine[2];
   part_of(net, layer->outputs, part, mine);
   if (mine[0] == mine[1]) return;
-  for (channels = 4; channels < layer->inputs && channels * layer->survivors < 16 * layer->inputs * layer->outputs; channels *= 2)
+  for (channels = 4; channels < layer->inputs &&
+                     channels * layer->survivors < 16 * layer->inputs * layer->outputs;
+       channels *= 2)
     continue; /* about 16 taps of each output at least */
   for (o = mine[0]; o < mine[1]; o++) net->range[2 * o] = taps->start[taps->step ? 0 : o];
   for (first = 0; first < layer->inputs; first = last) {
     float *sum;
-    for (some = channels;; some = (some + 1) / 2) { /* fewer where more of them survive than on average */
+    /* fewer where more of them survive than on average */
+    for (some = channels;; some = (some + 1) / 2) {
       last = first + some < layer->inputs ? first + some : layer->inputs;
-      for (sum = sums, o = mine[0]; o < mine[1]; o++) { /* taps range[2 o] to range[2 o + 1] of output o belong to these channels */
+      /* taps range[2 o] to range[2 o + 1] of output o belong to these channels */
+      for (sum = sums, o = mine[0]; o < mine[1]; o++) {
         const size_t end = taps->start[taps->step ? 1 : o + 1];
-        for (j = net->range[2 * o]; j < end && taps->index[j] - (taps->step ? 0 : o * K) < last * area; j++) continue;
+        for (j = net->range[2 * o];
+             j < end && taps->index[j] - (taps->step ? 0 : o * K) < last * area; j++)
+          continue;
         net->range[2 * o + 1] = (uint32_t)j;
         sum += (j - net->range[2 * o] + 3) / 4 * 4 * LANES;
       }
@@ -835,15 +660,19 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
         for (sum = sums, o = mine[0]; o < mine[1]; o++) {
           const float *dy = plane_of(net, layer->out, 1, t, o) + u * out->row;
           for (j = net->range[2 * o]; j < net->range[2 * o + 1]; j += 4, sum += 4 * LANES) {
-            uint32_t offset[4]; /* the last weights of an output may be fewer than 4: then some are computed for nothing */
-            for (q = 0; q < 4; q++) offset[q] = taps->offset[j + q < net->range[2 * o + 1] ? j + q : j];
+            /* the last weights of an output may be fewer than 4: then some are computed for
+             * nothing */
+            uint32_t offset[4];
+            for (q = 0; q < 4; q++)
+              offset[q] = taps->offset[j + q < net->range[2 * o + 1] ? j + q : j];
             lanes_dot(sum, dy, out->row, x, s.step * s.row, offset, high, layer->columns);
           }
         }
       }
     for (sum = sums, o = mine[0]; o < mine[1]; o++) {
       const size_t begin = net->range[2 * o], end = net->range[2 * o + 1];
-      for (j = begin; j < end; j++) to[(taps->step ? o * K : 0) + j] = lanes_sum(sum + (j - begin) * LANES);
+      for (j = begin; j < end; j++)
+        to[(taps->step ? o * K : 0) + j] = lanes_sum(sum + (j - begin) * LANES);
       sum += (end - begin + 3) / 4 * 4 * LANES;
       net->range[2 * o] = (uint32_t)end;
     }
@@ -860,17 +689,21 @@ static void compact(Net *net, const Layer *layer, int part)
     net->gradient[w->rank + j] = net->packed[net->survivor[w->rank + j] - w->offset];
 }
 
-/* The same where few weights are masked and there are COLUMNS input channels or more, image by image, as blocks: the pixels of
- * an image with COLUMNS channels side by side are rows x[pixel][channel], and dW[o][channel] of ROWS o is a sum over pixels
- * of dy[o][pixel] times such a row. For every lane, for some channels and some rows of pixels at a time. */
+/* The same where few weights are masked and there are COLUMNS input channels or more, image by
+ * image, as blocks: the pixels of an image with COLUMNS channels side by side are rows
+ * x[pixel][channel], and dW[o][channel] of ROWS o is a sum over pixels of dy[o][pixel] times
+ * such a row. For every lane, for some channels and some rows of pixels at a time. */
 static void dense_weight_gradient(Net *net, const Layer *layer, int part)
 {
   const Tensor *w = &net->tensor[layer->weight];
-  const size_t k = layer->kernel, K = layer->inputs * k * k, O = layer->outputs, s = layer->stride, tiles = tiles_in_use(net, layer->out);
-  const size_t high = rows_at_once(layer), width = layer->width + 2 * layer->padding, pixels = high * layer->columns;
+  const size_t k = layer->kernel, K = layer->inputs * k * k, O = layer->outputs, s = layer->stride,
+               tiles = tiles_in_use(net, layer->out);
+  const size_t high = rows_at_once(layer), width = layer->width + 2 * layer->padding,
+               pixels = high * layer->columns;
   const size_t image = ((high - 1) * s + k) * width * COLUMNS;
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const int single = tiles == 1 && high == layer->rows; /* x and dy fit whole: then ROWS o at a time, whose sums stay in the cache */
+  /* x and dy fit whole: then ROWS o at a time, whose sums stay in the cache */
+  const int single = tiles == 1 && high == layer->rows;
   float *to = layer->survivors < O * K ? net->packed : net->gradient + w->rank;
   float *x = net->room + (size_t)part * net->room_size, *dy = x + LANES * image, *sums;
   uint32_t *pixel = net->pixel + (size_t)part * pixels;
@@ -878,10 +711,12 @@ static void dense_weight_gradient(Net *net, const Layer *layer, int part)
   part_of(net, (O + ROWS - 1) / ROWS, part, mine);
   all = mine[1] - mine[0];
   blocks = single ? 1 : all;
-  dy_lane = all * pixels * ROWS + LANES; /* lanes whose distance is a power of 2 would share few places of a cache */
+  /* lanes whose distance is a power of 2 would share few places of a cache */
+  dy_lane = all * pixels * ROWS + LANES;
   sums = dy + LANES * dy_lane;
   lane_size = blocks * k * k * ROWS * COLUMNS; /* sums[lane][block of o][kr kc][ROWS][COLUMNS] */
-  for (p = 0; p < pixels; p++) pixel[p] = (uint32_t)((p / layer->columns * s * width + p % layer->columns * s) * COLUMNS);
+  for (p = 0; p < pixels; p++)
+    pixel[p] = (uint32_t)((p / layer->columns * s * width + p % layer->columns * s) * COLUMNS);
   for (first = 0; first < layer->inputs; first += COLUMNS)
     for (g = mine[0]; g < mine[1]; g += blocks) {
       const size_t channels = layer->inputs - first < COLUMNS ? layer->inputs - first : COLUMNS;
@@ -889,29 +724,39 @@ static void dense_weight_gradient(Net *net, const Layer *layer, int part)
       for (t = 0; t < tiles; t++)
         for (u = 0; u < layer->rows; u += high) {
           const size_t rows = layer->rows - u < high ? layer->rows - u : high;
-          for (r = 0; r < (rows - 1) * s + k && (g == mine[0] || !single); r++) /* x[lane][row][column][channel] */
+          /* x[lane][row][column][channel] */
+          for (r = 0; r < (rows - 1) * s + k && (g == mine[0] || !single); r++)
             for (c = 0; c < width; c++) {
-              const float *from = plane_of(net, layer->in, 0, t, first) + (u * s + r) * in->row + c * LANES - layer->padding * (in->row + LANES);
+              const float *from = plane_of(net, layer->in, 0, t, first) + (u * s + r) * in->row +
+                                  c * LANES - layer->padding * (in->row + LANES);
               for (j = 0; j < channels; j++)
-                for (l = 0; l < LANES; l++) x[l * image + (r * width + c) * COLUMNS + j] = from[j * in->plane + l];
+                for (l = 0; l < LANES; l++)
+                  x[l * image + (r * width + c) * COLUMNS + j] = from[j * in->plane + l];
             }
-          for (o = mine[0]; o < mine[1] && ((first == 0 && g == mine[0]) || !single); o++) /* dy[lane][block of o][pixel][ROWS] */
+          /* dy[lane][block of o][pixel][ROWS] */
+          for (o = mine[0]; o < mine[1] && ((first == 0 && g == mine[0]) || !single); o++)
             for (p = r = 0; r < rows; r++)
               for (c = 0; c < layer->columns; c++, p++)
                 for (j = 0; j < ROWS; j++) {
-                  const float *from = plane_of(net, layer->out, 1, t, ROWS * o + j < O ? ROWS * o + j : 0) + (u + r) * out->row + c * LANES;
-                  for (l = 0; l < LANES; l++) dy[l * dy_lane + ((o - mine[0]) * pixels + p) * ROWS + j] = ROWS * o + j < O ? from[l] : 0;
+                  const float *from =
+                      plane_of(net, layer->out, 1, t, ROWS * o + j < O ? ROWS * o + j : 0) +
+                      (u + r) * out->row + c * LANES;
+                  for (l = 0; l < LANES; l++)
+                    dy[l * dy_lane + ((o - mine[0]) * pixels + p) * ROWS + j] =
+                        ROWS * o + j < O ? from[l] : 0;
                 }
           for (l = 0; l < LANES; l++)
             for (q = 0; q < k * k; q++)
               for (o = 0; o < blocks; o++)
-                block(1, sums + l * lane_size + (o * k * k + q) * ROWS * COLUMNS, x + l * image + (q / k * width + q % k) * COLUMNS, pixel,
+                block(1, sums + l * lane_size + (o * k * k + q) * ROWS * COLUMNS,
+                      x + l * image + (q / k * width + q % k) * COLUMNS, pixel,
                       dy + l * dy_lane + (g - mine[0] + o) * pixels * ROWS, rows * layer->columns);
         }
       for (o = ROWS * g; o < ROWS * (g + blocks) && o < O; o++)
         for (q = 0; q < k * k; q++) {
           float sum[COLUMNS];
-          lanes_sums(sum, sums + (((o / ROWS - g) * k * k + q) * ROWS + o % ROWS) * COLUMNS, lane_size, COLUMNS);
+          lanes_sums(sum, sums + (((o / ROWS - g) * k * k + q) * ROWS + o % ROWS) * COLUMNS,
+                     lane_size, COLUMNS);
           for (j = 0; j < channels; j++) to[o * K + (first + j) * k * k + q] = sum[j];
         }
     }
@@ -923,7 +768,7 @@ static void weight_gradient(Net *net, const Layer *layer, int part)
   else conv_weight_gradient(net, layer, part);
 }
 
-/* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d; each thread takes some channels ----- */
+/* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d; each thread takes some channels ---- */
 
 /* The lanes of tile t that hold no image get back what they were before. */
 static void keep_empty(const Net *net, size_t t, float sum[LANES], const float before[LANES])
@@ -933,8 +778,10 @@ static void keep_empty(const Net *net, size_t t, float sum[LANES], const float b
     if (t * LANES + l >= net->images) sum[l] = before[l];
 }
 
-/* sum[l] += sum of x - mean, or of its square if `squares`, over the channel's pixels; empty slots of the last tile are left out. */
-static void channel_sum(const Net *net, const Layer *layer, size_t c, int squares, float mean, float sum[LANES])
+/* sum[l] += sum of x - mean, or of its square if `squares`, over the channel's pixels; empty
+ * slots of the last tile are left out. */
+static void channel_sum(const Net *net, const Layer *layer, size_t c, int squares, float mean,
+                        float sum[LANES])
 {
   const Activation *a = &net->activation[layer->in];
   const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
@@ -956,21 +803,25 @@ static void channel_sum(const Net *net, const Layer *layer, size_t c, int square
   }
 }
 
-/* What the backward pass computes again of a number rather than read it: normal = (x - mean) inverse, and d, which is dy where
- * gamma normal + beta passes the ReLU, that is, is more than `least`: 0, or -infinity without one. */
+/* What the backward pass computes again of a number rather than read it: normal = (x - mean)
+ * inverse, and d, which is dy where gamma normal + beta passes the ReLU, that is, is more than
+ * `least`: 0, or -infinity without one. */
 typedef struct {
   float mean, inverse, gamma, beta, least;
 } Norm;
 
-/* sum[l] += sum of d, product[l] += sum of d normal, over the channel's pixels but for the empty slots of the last tile. */
-static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm norm, float sum[LANES], float product[LANES])
+/* sum[l] += sum of d, product[l] += sum of d normal, over the channel's pixels but for the empty
+ * slots of the last tile. */
+static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm norm,
+                             float sum[LANES], float product[LANES])
 {
   const Activation *a = &net->activation[layer->in];
   const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
   size_t t, r, i;
   int l;
   for (t = 0; t < tiles; t++) {
-    const float *restrict x = plane_of(net, layer->in, 0, t, c), *restrict dy = plane_of(net, layer->out, 1, t, c);
+    const float *restrict x = plane_of(net, layer->in, 0, t, c), *restrict dy = plane_of(
+                                                                     net, layer->out, 1, t, c);
     float some[2][LANES];
     memcpy(some[0], sum, sizeof some[0]);
     memcpy(some[1], product, sizeof some[1]);
@@ -991,7 +842,8 @@ static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm 
   }
 }
 
-/* In training mean and variance of the batch, and the running ones go towards them; else the running ones:
+/* In training mean and variance of the batch, and the running ones go towards them; else the
+ * running ones:
  *     normal = (x - mean) inverse    inverse = 1 / sqrt(variance + eps)    y = gamma normal + beta */
 static void norm_forward(Net *net, const Layer *layer, int part)
 {
@@ -1021,7 +873,9 @@ static void norm_forward(Net *net, const Layer *layer, int part)
     inverse = 1.0f / square_root(inverse);
     layer->moments[c] = mean;
     layer->moments[a->channels + c] = inverse;
-    if (layer->weight >= 0) gamma = net->weight[net->tensor[layer->weight].offset + c], beta = net->weight[net->tensor[layer->bias].offset + c];
+    if (layer->weight >= 0)
+      gamma = net->weight[net->tensor[layer->weight].offset + c],
+      beta = net->weight[net->tensor[layer->bias].offset + c];
     for (t = 0; t < tiles; t++) {
       const float *restrict x = plane_of(net, layer->in, 0, t, c);
       float *restrict y = plane_of(net, layer->out, 0, t, c);
@@ -1037,13 +891,15 @@ static void norm_forward(Net *net, const Layer *layer, int part)
   }
 }
 
-/* dbeta = sum of dy, dgamma = sum of dy normal, over the N pixels of the batch; since mean and variance depend on x too,
+/* dbeta = sum of dy, dgamma = sum of dy normal, over the N pixels of the batch; since mean and
+ * variance depend on x too,
  *     dx = gamma inverse ((dy - dbeta / N) - normal (dgamma / N)) */
 static void norm_backward(Net *net, const Layer *layer, int part)
 {
   enum { CHUNK = 32 * LANES };
   const Activation *a = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width, n = a->width * LANES;
+  const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width,
+               n = a->width * LANES;
   const float infinity = float_of(0x7f800000u);
   const int adds = layer->adds;
   size_t t, c, r, i, first, mine[2];
@@ -1052,7 +908,8 @@ static void norm_backward(Net *net, const Layer *layer, int part)
   for (c = mine[0]; c < mine[1]; c++) {
     float sum[LANES] = {0}, product[LANES] = {0}, dbeta, dgamma, slope;
     Norm norm;
-    norm.mean = layer->moments[c], norm.inverse = layer->moments[a->channels + c], norm.least = layer->relu ? 0 : -infinity;
+    norm.mean = layer->moments[c], norm.inverse = layer->moments[a->channels + c],
+    norm.least = layer->relu ? 0 : -infinity;
     norm.gamma = layer->weight < 0 ? 1 : net->weight[net->tensor[layer->weight].offset + c];
     norm.beta = layer->weight < 0 ? 0 : net->weight[net->tensor[layer->bias].offset + c];
     slope = norm.gamma * norm.inverse;
@@ -1069,7 +926,8 @@ static void norm_backward(Net *net, const Layer *layer, int part)
       const float *x = plane_of(net, layer->in, 0, t, c), *dy = plane_of(net, layer->out, 1, t, c);
       float *dx = plane_of(net, layer->in, 1, t, c); /* may be dy */
       for (r = 0; r < a->height; r++, x += a->row, dy += a->row, dx += a->row) {
-        for (first = 0; first < n; first += CHUNK) { /* through d: a compiler need not find out whether dx is dy */
+        /* through d: a compiler need not find out whether dx is dy */
+        for (first = 0; first < n; first += CHUNK) {
           const size_t m = n - first < CHUNK ? n - first : CHUNK;
           float d[CHUNK];
           for (i = 0; i < m; i++) {
@@ -1085,7 +943,8 @@ static void norm_backward(Net *net, const Layer *layer, int part)
           }
           for (i = 0; i < m; i++) dx[first + i] = adds ? dx[first + i] + d[i] : d[i];
         }
-        for (i = 0; (t + 1) * LANES > net->images && i < n; i += LANES) /* empty slots have no gradient */
+        /* empty slots have no gradient */
+        for (i = 0; (t + 1) * LANES > net->images && i < n; i += LANES)
           for (l = 0; l < LANES; l++)
             if (t * LANES + (size_t)l >= net->images) dx[i + (size_t)l] = 0;
       }
@@ -1098,7 +957,8 @@ static void norm_backward(Net *net, const Layer *layer, int part)
 /* Pixel q of the window of output pixel (r, k), in a plane whose rows are `row` apart. */
 static size_t in_window(const Layer *layer, size_t row, size_t r, size_t k, size_t q)
 {
-  return (r * layer->kernel + q / layer->kernel) * row + (k * layer->kernel + q % layer->kernel) * LANES;
+  return (r * layer->kernel + q / layer->kernel) * row +
+         (k * layer->kernel + q % layer->kernel) * LANES;
 }
 
 /* MAX_POOL: y = max of x. AVERAGE_POOL: y = sum of x / window^2, rows then columns ascending. */
@@ -1116,7 +976,8 @@ static void pool_forward(Net *net, const Layer *layer, int part)
         for (k = 0; k < layer->columns; k++) {
           float *y = plane_of(net, layer->out, 0, t, c) + r * out->row + k * LANES, v[LANES] = {0};
           for (q = 0; q < window; q++) {
-            const float *restrict from = plane_of(net, layer->in, 0, t, c) + in_window(layer, in->row, r, k, q);
+            const float *restrict from =
+                plane_of(net, layer->in, 0, t, c) + in_window(layer, in->row, r, k, q);
             if (average)
               for (l = 0; l < LANES; l++) v[l] = v[l] + from[l];
             else
@@ -1140,11 +1001,14 @@ static void pool_backward(Net *net, const Layer *layer, int part)
     for (c = mine[0]; c < mine[1]; c++) {
       const float *x = plane_of(net, layer->in, 0, t, c);
       float *dx = plane_of(net, layer->in, 1, t, c);
-      if (!adds && (layer->rows * layer->kernel < in->height || layer->columns * layer->kernel < in->width)) memset(dx, 0, in->plane * sizeof *dx);
+      if (!adds &&
+          (layer->rows * layer->kernel < in->height || layer->columns * layer->kernel < in->width))
+        memset(dx, 0, in->plane * sizeof *dx);
       for (r = 0; r < layer->rows; r++)
         for (k = 0; k < layer->columns; k++) {
           const size_t p = r * out->row + k * LANES;
-          const float *restrict best = plane_of(net, layer->out, 0, t, c) + p, *restrict dy = plane_of(net, layer->out, 1, t, c) + p;
+          const float *restrict best = plane_of(net, layer->out, 0, t, c) + p,
+                                *restrict dy = plane_of(net, layer->out, 1, t, c) + p;
           float d[LANES];
           for (l = 0; l < LANES; l++) d[l] = average ? dy[l] / (float)window : dy[l];
           for (q = 0; q < window; q++) {
@@ -1162,7 +1026,8 @@ static void pool_backward(Net *net, const Layer *layer, int part)
 
 /* ---- sums and flattening --------------------------------------------------------------------- */
 
-/* Where SUM takes the shortcut from: channel c + shift of the output is channel c of the shortcut at every s-th row and column. */
+/* Where SUM takes the shortcut from: channel c + shift of the output is channel c of the
+ * shortcut at every s-th row and column. */
 static void shortcut_of(const Net *net, const Layer *layer, size_t *stride, size_t *shift)
 {
   const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
@@ -1180,7 +1045,8 @@ static void add(float *restrict y, const float *restrict x, size_t n, int relu)
   }
 }
 
-/* y[c + shift][r][k] = in[c + shift][r][k] + shortcut[c][r stride][k stride]; other channels y = in */
+/* y[c + shift][r][k] = in[c + shift][r][k] + shortcut[c][r stride][k stride]; other channels y =
+ * in */
 static void sum_forward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
@@ -1194,7 +1060,8 @@ static void sum_forward(Net *net, const Layer *layer, int part)
       const float *x = plane_of(net, layer->in, 0, t, c), *from = NULL;
       float *y = plane_of(net, layer->out, 0, t, c); /* may be x */
       if (x != y) memcpy(y, x, n * sizeof *y);
-      if (c >= shift && c - shift < s->channels) from = plane_of(net, layer->shortcut, 0, t, c - shift);
+      if (c >= shift && c - shift < s->channels)
+        from = plane_of(net, layer->shortcut, 0, t, c - shift);
       if (from && stride == 1) {
         add(y, from, n, layer->relu);
         continue;
@@ -1222,7 +1089,9 @@ static void sum_backward(Net *net, const Layer *layer, int part)
     for (c = mine[0]; c < mine[1]; c++) {
       float *dy = plane_of(net, layer->out, 1, t, c), *dx = plane_of(net, layer->in, 1, t, c), *to;
       const float *y = layer->relu ? plane_of(net, layer->out, 0, t, c) : NULL;
-      to = layer->shortcut == 0 || c < shift || c - shift >= s->channels ? NULL : plane_of(net, layer->shortcut, 1, t, c - shift);
+      to = layer->shortcut == 0 || c < shift || c - shift >= s->channels
+               ? NULL
+               : plane_of(net, layer->shortcut, 1, t, c - shift);
       for (i = 0; i < n; i++) {
         const float d = !y || y[i] > 0 ? dy[i] : 0;
         dy[i] = d;
@@ -1240,17 +1109,20 @@ static void sum_backward(Net *net, const Layer *layer, int part)
     }
 }
 
-/* [T][C][H][W][LANES] to [T][C H W][L] or back: images of several tiles side by side for the dense layers. */
+/* [T][C][H][W][LANES] to [T][C H W][L] or back: images of several tiles side by side for the
+ * dense layers. */
 static void flatten(const Net *net, const Layer *layer, int part, int back)
 {
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t I = out->channels, L = out->tile, slots = tiles_in_use(net, layer->out) * L, area = in->height * in->width;
+  const size_t I = out->channels, L = out->tile, slots = tiles_in_use(net, layer->out) * L,
+               area = in->height * in->width;
   size_t b, i, mine[2];
   part_of(net, I, part, mine);
   for (b = 0; b < slots; b += LANES)
     for (i = mine[0]; i < mine[1]; i++) {
       float *flat = (back ? out->gradient : out->value) + (b / L * I + i) * L + b % L;
-      float *image = plane_of(net, layer->in, back, b / LANES, i / area) + i % area / in->width * in->row + i % in->width * LANES;
+      float *image = plane_of(net, layer->in, back, b / LANES, i / area) +
+                     i % area / in->width * in->row + i % in->width * LANES;
       int l;
       if (!back && b >= net->images) memset(flat, 0, LANES * sizeof *flat);
       else if (!back) memcpy(flat, image, LANES * sizeof *flat);
@@ -1259,24 +1131,29 @@ static void flatten(const Net *net, const Layer *layer, int part, int back)
     }
 }
 
-static void flatten_forward(Net *net, const Layer *layer, int part) { flatten(net, layer, part, 0); }
+static void flatten_forward(Net *net, const Layer *layer, int part)
+{
+  flatten(net, layer, part, 0);
+}
 static void flatten_backward(Net *net, const Layer *layer, int part)
 {
   if (layer->in > 0) flatten(net, layer, part, 1);
 }
 
-/* ---- all kinds: their passes in order; within a pass threads share the work and write nothing that another reads or writes */
+/* ---- all kinds: their passes in order; within a pass threads share the work and write nothing
+ * that another reads or writes */
 
 typedef void Pass(Net *net, const Layer *layer, int part);
 static const struct {
   Pass *forward[3], *backward[6];
 } layer_kinds[] = {
-  /* CONV */ {{pack_forward, conv_forward}, {conv_bias_gradient, pack_backward, conv_input_gradient, weight_gradient, compact}},
-  /* NORM */ {{norm_forward}, {norm_backward}},
-  /* MAX_POOL */ {{pool_forward}, {pool_backward}},
-  /* AVERAGE_POOL */ {{pool_forward}, {pool_backward}},
-  /* SUM */ {{sum_forward}, {sum_backward}},
-  /* FLATTEN */ {{flatten_forward}, {flatten_backward}},
+    /* CONV */ {{pack_forward, conv_forward},
+                {conv_bias_gradient, pack_backward, conv_input_gradient, weight_gradient, compact}},
+    /* NORM */ {{norm_forward}, {norm_backward}},
+    /* MAX_POOL */ {{pool_forward}, {pool_backward}},
+    /* AVERAGE_POOL */ {{pool_forward}, {pool_backward}},
+    /* SUM */ {{sum_forward}, {sum_backward}},
+    /* FLATTEN */ {{flatten_forward}, {flatten_backward}},
 };
 
 static void in_parts(Net *net, const Layer *layer, Pass *const *pass)
@@ -1328,7 +1205,8 @@ void net_read(const Net *net, int activation, int gradient, float *to)
 void net_loss(Net *net, float lane[LANES], size_t *wrong)
 {
   const Activation *logits = &net->activation[net->activations - 1];
-  const size_t C = net->classes, L = logits->tile, slots = tiles_in_use(net, net->activations - 1) * L;
+  const size_t C = net->classes, L = logits->tile,
+               slots = tiles_in_use(net, net->activations - 1) * L;
   size_t b, c;
   for (b = 0; b < slots; b++) {
     const float *z = logits->value + b / L * C * L + b % L;
@@ -1363,7 +1241,8 @@ void net_loss(Net *net, float lane[LANES], size_t *wrong)
 enum { MOST_LAYERS = 1024, WIDEST = 65536 };
 
 /* Appends a tensor of the layer called `name`; returns its number. */
-static int add_tensor(Net *net, const char *name, const char *suffix, int dims, size_t outputs, size_t inputs, size_t kernel)
+static int add_tensor(Net *net, const char *name, const char *suffix, int dims, size_t outputs,
+                      size_t inputs, size_t kernel)
 {
   Tensor *t = &net->tensor[net->tensors];
   sprintf(t->name, "%.40s.%s", name, suffix);
@@ -1383,7 +1262,8 @@ static int add_tensor(Net *net, const char *name, const char *suffix, int dims, 
 static int add_activation(Net *net, size_t channels, size_t height, size_t width, int flat)
 {
   Activation *a = &net->activation[net->activations];
-  if (height < 1 || width < 1 || height > WIDEST || width > WIDEST) fail_usage("--model: these images are too small for this model");
+  if (height < 1 || width < 1 || height > WIDEST || width > WIDEST)
+    fail_usage("--model: these images are too small for this model");
   a->channels = channels;
   a->height = height;
   a->width = width;
@@ -1392,7 +1272,8 @@ static int add_activation(Net *net, size_t channels, size_t height, size_t width
   return net->activations++;
 }
 
-/* The newest layer, of activation `in`; an earlier layer that reads `in` will find its gradient begun by this one. */
+/* The newest layer, of activation `in`; an earlier layer that reads `in` will find its gradient
+ * begun by this one. */
 static Layer *add_layer(Net *net, int kind, int in, const char *name)
 {
   Layer *layer = &net->layer[net->layers++];
@@ -1414,7 +1295,8 @@ static Layer *add_layer(Net *net, int kind, int in, const char *name)
   return layer;
 }
 
-int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, size_t stride, size_t padding, int bias)
+int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, size_t stride,
+             size_t padding, int bias)
 {
   Layer *layer = add_layer(net, CONV, in, name);
   layer->outputs = outputs;
@@ -1432,7 +1314,8 @@ int add_dense(Net *net, int in, const char *name, size_t outputs)
 {
   Activation *a = &net->activation[in];
   Layer *layer;
-  if (in == 0 && net->layers == 0) net->activations = 0, add_activation(net, activation_size(a), 1, 1, 1);
+  if (in == 0 && net->layers == 0)
+    net->activations = 0, add_activation(net, activation_size(a), 1, 1, 1);
   if (!a->flat) {
     layer = add_layer(net, FLATTEN, in, "");
     in = layer->out = add_activation(net, activation_size(a), 1, 1, 1);
@@ -1463,7 +1346,8 @@ int add_norm(Net *net, int in, const char *name, int affine)
 int add_relu(Net *net, int in)
 {
   Layer *layer = &net->layer[net->layers - 1];
-  if (layer->out != in || (layer->kind != CONV && layer->kind != NORM && layer->kind != SUM)) fail("add_relu: not the newest layer, or a pool");
+  if (layer->out != in || (layer->kind != CONV && layer->kind != NORM && layer->kind != SUM))
+    fail("add_relu: not the newest layer, or a pool");
   layer->relu = 1;
   return in;
 }
@@ -1478,7 +1362,10 @@ static int add_pool(Net *net, int kind, int in, size_t window)
 }
 
 int add_max_pool(Net *net, int in, size_t window) { return add_pool(net, MAX_POOL, in, window); }
-int add_average_pool(Net *net, int in, size_t window) { return add_pool(net, AVERAGE_POOL, in, window); }
+int add_average_pool(Net *net, int in, size_t window)
+{
+  return add_pool(net, AVERAGE_POOL, in, window);
+}
 
 /* In place, unless the layer before needs what it wrote for its ReLU's gradient. */
 int add_sum(Net *net, int in, int shortcut)
@@ -1489,7 +1376,9 @@ int add_sum(Net *net, int in, int shortcut)
   for (k = 0; k + 1 < net->layers; k++)
     if (net->layer[k].in == shortcut) net->layer[k].adds = 1;
   layer->shortcut = shortcut;
-  return layer->out = in_place ? in : add_activation(net, layer->inputs, layer->height, layer->width, net->activation[in].flat);
+  return layer->out = in_place ? in
+                               : add_activation(net, layer->inputs, layer->height, layer->width,
+                                                net->activation[in].flat);
 }
 
 /* ---- models: names and shapes as OpenLTH's -------------------------------------------------- */
@@ -1512,25 +1401,30 @@ static int build_lenet(Net *net, const Model *model)
   return depth > 0 && *widths == 0;
 }
 
-/* Convolutions 3x3 of so many channels with ReLU, M: max pool 2; from Frankle and Carbin 2019 (Conv-N, without batch norm,
- * then two dense layers) and OpenLTH (VGG, then an average pool). NAME-W: W channels in the first layer, not 64, and all
- * others in proportion. */
+/* Convolutions 3x3 of so many channels with ReLU, M: max pool 2; from Frankle and Carbin 2019
+ * (Conv-N, without batch norm, then two dense layers) and OpenLTH (VGG, then an average pool).
+ * NAME-W: W channels in the first layer, not 64, and all others in proportion. */
 static int build_plain(Net *net, const Model *model)
 {
   static const struct {
     const char *name, *plan;
-  } plans[] = {{"conv2", "64 64 M"}, {"conv4", "64 64 M 128 128 M"}, {"conv6", "64 64 M 128 128 M 256 256 M"},
-               {"vgg11", "64 M 128 M 256 256 M 512 512 M 512 512"}, {"vgg13", "64 64 M 128 128 M 256 256 M 512 512 M 512 512"},
+  } plans[] = {{"conv2", "64 64 M"},
+               {"conv4", "64 64 M 128 128 M"},
+               {"conv6", "64 64 M 128 128 M 256 256 M"},
+               {"vgg11", "64 M 128 M 256 256 M 512 512 M 512 512"},
+               {"vgg13", "64 64 M 128 128 M 256 256 M 512 512 M 512 512"},
                {"vgg16", "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512"},
                {"vgg19", "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512"}};
   const int vgg = model->name[0] == 'v';
   const size_t length = strcspn(model->name, "-");
   const char *at = NULL;
   char name[NAME_SIZE], *end = (char *)"";
-  const unsigned long width = model->name[length] ? strtoul(model->name + length + 1, &end, 10) : 64;
+  const unsigned long width =
+      model->name[length] ? strtoul(model->name + length + 1, &end, 10) : 64;
   int k, a = 0, number;
   for (k = 0; k < 7; k++)
-    if (strlen(plans[k].name) == length && !strncmp(model->name, plans[k].name, length)) at = plans[k].plan;
+    if (strlen(plans[k].name) == length && !strncmp(model->name, plans[k].name, length))
+      at = plans[k].plan;
   if (!at || *end || width < 1 || width > 1024) return 0;
   for (number = 0; *at; number++, at += strspn(at, " ")) {
     if (*at == 'M') {
@@ -1554,28 +1448,34 @@ static int build_plain(Net *net, const Model *model)
   return 1;
 }
 
-/* resnetN-W (He 2016, section 4.2): a 3x3 convolution of W channels, three segments of (N - 2)/6 blocks with W, 2 W, 4 W
- * channels, each block y = relu(shortcut(x) + bn2(conv2(relu(bn1(conv1 x))))), average pool, dense. */
+/* resnetN-W (He 2016, section 4.2): a 3x3 convolution of W channels, three segments of (N - 2)/6
+ * blocks with W, 2 W, 4 W channels, each block y = relu(shortcut(x) + bn2(conv2(relu(bn1(conv1
+ * x))))), average pool, dense. */
 static int build_resnet(Net *net, const Model *model)
 {
   char *end, name[NAME_SIZE];
-  const unsigned long depth = strtoul(model->name + 6, &end, 10), width = *end == '-' ? strtoul(end + 1, &end, 10) : 16;
+  const unsigned long depth = strtoul(model->name + 6, &end, 10),
+                      width = *end == '-' ? strtoul(end + 1, &end, 10) : 16;
   const unsigned long blocks = (depth - 2) / 6;
   unsigned long k;
   int a;
-  if (*end || depth % 6 != 2 || depth < 8 || depth > 326 || width < 1 || width > 1024 || net->activation[0].height < 4) return 0;
+  if (*end || depth % 6 != 2 || depth < 8 || depth > 326 || width < 1 || width > 1024 ||
+      net->activation[0].height < 4)
+    return 0;
   a = add_conv(net, 0, "conv", width, 3, 1, 1, 0);
   a = add_relu(net, add_norm(net, a, "bn", model->affine));
   for (k = 0; k < 3 * blocks; k++) {
     const int shrinks = k == blocks || k == 2 * blocks;
     int in = a, at = sprintf(name, "blocks.%lu.", k);
-    strcpy(name + at, "conv1"), a = add_conv(net, in, name, width << k / blocks, 3, shrinks ? 2 : 1, 1, 0);
+    strcpy(name + at, "conv1"),
+        a = add_conv(net, in, name, width << k / blocks, 3, shrinks ? 2 : 1, 1, 0);
     strcpy(name + at, "bn1"), a = add_relu(net, add_norm(net, a, name, model->affine));
     strcpy(name + at, "conv2"), a = add_conv(net, a, name, width << k / blocks, 3, 1, 1, 0);
     strcpy(name + at, "bn2"), a = add_norm(net, a, name, model->affine);
     if (shrinks && !model->pad_shortcut) {
       const int residue = a;
-      strcpy(name + at, "shortcut.0"), in = add_conv(net, in, name, width << k / blocks, 1, 2, 0, 0);
+      strcpy(name + at, "shortcut.0"),
+          in = add_conv(net, in, name, width << k / blocks, 1, 2, 0, 0);
       strcpy(name + at, "shortcut.1"), in = add_norm(net, in, name, model->affine);
       a = residue;
     }
@@ -1611,21 +1511,24 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
     }
 }
 
-/* Gradients share rooms: one is taken when the backward pass first writes it and given back when its layer has passed it on.
- * Returns each activation's room in room_of (-1: none), for each room the activation that needs most of it in largest, and how
- * many there are. A layer that reads what it writes, number by number, may pass its gradient on in the same room. Planes of other
- * shapes have other rooms, so that nothing ever writes where the borders are. */
+/* Gradients share rooms: one is taken when the backward pass first writes it and given back when
+ * its layer has passed it on. Returns each activation's room in room_of (-1: none), for each
+ * room the activation that needs most of it in largest, and how many there are. A layer that
+ * reads what it writes, number by number, may pass its gradient on in the same room. Planes of
+ * other shapes have other rooms, so that nothing ever writes where the borders are. */
 static int plan_gradients(const Net *net, int *room_of, const Activation **largest)
 {
   char *taken = allocate((size_t)net->activations, 1, "the plan of gradients");
   int rooms = 0, k, j;
   for (k = 0; k < net->activations; k++) room_of[k] = -1;
-  for (k = net->layers; k >= 0; k--) { /* at k: the activations that layer k writes gradients of; at layers: the logits */
+  /* at k: the activations that layer k writes gradients of; at layers: the logits */
+  for (k = net->layers; k >= 0; k--) {
     int wants[2] = {-1, -1};
     const Layer *layer = &net->layer[k < net->layers ? k : 0];
     if (k == net->layers) wants[0] = net->activations - 1;
     else wants[0] = layer->in, wants[1] = layer->kind == SUM ? layer->shortcut : -1;
-    if (k < net->layers && (layer->kind == NORM || layer->kind == SUM) && layer->in > 0 && room_of[layer->in] < 0) {
+    if (k < net->layers && (layer->kind == NORM || layer->kind == SUM) && layer->in > 0 &&
+        room_of[layer->in] < 0) {
       room_of[layer->in] = room_of[layer->out];
       wants[0] = -1;
     }
@@ -1633,13 +1536,16 @@ static int plan_gradients(const Net *net, int *room_of, const Activation **large
       const Activation *a = &net->activation[wants[j] > 0 ? wants[j] : 0];
       int room = 0;
       if (wants[j] <= 0 || room_of[wants[j]] >= 0) continue;
-      while (room < rooms && (taken[room] || largest[room]->plane != a->plane || largest[room]->row != a->row)) room++;
+      while (room < rooms &&
+             (taken[room] || largest[room]->plane != a->plane || largest[room]->row != a->row))
+        room++;
       if (room == rooms) largest[rooms++] = a;
       taken[room] = 1;
       room_of[wants[j]] = room;
       if (a->channels > largest[room]->channels) largest[room] = a;
     }
-    if (k < net->layers && layer->in != layer->out && room_of[layer->in] != room_of[layer->out]) taken[room_of[layer->out]] = 0;
+    if (k < net->layers && layer->in != layer->out && room_of[layer->in] != room_of[layer->out])
+      taken[room_of[layer->out]] = 0;
   }
   free(taken);
   return rooms;
@@ -1649,7 +1555,8 @@ static int plan_gradients(const Net *net, int *room_of, const Activation **large
 static size_t strip_size(const Net *net, const Layer *layer, int backward)
 {
   const Strip s = strip_of(net, layer, backward);
-  return (s.step > 1 ? s.channels * s.plane : 0) + TOGETHER * COLUMNS + (backward ? layer->width : layer->columns) * LANES;
+  return (s.step > 1 ? s.channels * s.plane : 0) + TOGETHER * COLUMNS +
+         (backward ? layer->width : layer->columns) * LANES;
 }
 
 /* *total += count each, refusing sizes that no memory has. */
@@ -1657,16 +1564,18 @@ static size_t more(size_t *total, size_t count, size_t each, size_t batch)
 {
   const size_t before = *total;
   if (each > 0 && count > (SIZE_MAX / 32 - before) / each)
-    fail_usage("--batch %lu: needs more bytes than this machine can address; take a smaller one", (unsigned long)batch);
+    fail_usage("--batch %lu: needs more bytes than this machine can address; take a smaller one",
+               (unsigned long)batch);
   *total += count * each;
   return before;
 }
 
-/* Room for an activation, the border above and to the left of its first plane, and what a block reads but does not use past its last
- * row; returns where its first pixel is. */
+/* Room for an activation, the border above and to the left of its first plane, and what a block
+ * reads but does not use past its last row; returns where its first pixel is. */
 static size_t more_planes(const Net *net, size_t *total, const Activation *a)
 {
-  const size_t lead = a->flat ? 0 : net->border * (a->row + LANES), at = more(total, 1, lead, net->batch) + lead;
+  const size_t lead = a->flat ? 0 : net->border * (a->row + LANES),
+               at = more(total, 1, lead, net->batch) + lead;
   more(total, net->slots / a->tile, a->channels * a->plane, net->batch);
   more(total, 1, 4 * COLUMNS, net->batch);
   return at;
@@ -1674,8 +1583,10 @@ static size_t more_planes(const Net *net, size_t *total, const Activation *a)
 
 void net_close(Net *net)
 {
-  int *room_of = allocate((size_t)net->activations, sizeof *room_of, "the plan of gradients"), rooms, k;
-  const Activation **largest = allocate((size_t)net->activations, sizeof *largest, "the plan of gradients");
+  int *room_of = allocate((size_t)net->activations, sizeof *room_of, "the plan of gradients"),
+      rooms, k;
+  const Activation **largest =
+      allocate((size_t)net->activations, sizeof *largest, "the plan of gradients");
   size_t all = 0, packed = 0, widest = 0, pixels = 0, *at;
   float *memory;
   net->parameters = net->size;
@@ -1686,13 +1597,16 @@ void net_close(Net *net)
     reach[1] = (layer->kernel - 1 - layer->padding) / layer->stride;
     reach[2] = (layer->height - 1 + layer->padding) / layer->stride + 1 - layer->rows;
     reach[3] = (layer->width - 1 + layer->padding) / layer->stride + 1 - layer->columns;
-    for (j = 0; layer->kind == CONV && j < 4; j++) net->border = reach[j] > net->border ? reach[j] : net->border;
+    for (j = 0; layer->kind == CONV && j < 4; j++)
+      net->border = reach[j] > net->border ? reach[j] : net->border;
   }
   for (k = 0; k < net->activations; k++) {
     Activation *a = &net->activation[k];
-    const size_t border = a->flat ? 0 : net->border, most = 0xffffffffu; /* numbers of a tile: Taps count in 32 bits */
+    /* numbers of a tile: Taps count in 32 bits */
+    const size_t border = a->flat ? 0 : net->border, most = 0xffffffffu;
     a->row = (a->width + border) * a->tile;
-    if (a->height + border > most / a->row || a->channels > most / (a->height + border) / a->row) fail_usage("--model: these images are too large for this model");
+    if (a->height + border > most / a->row || a->channels > most / (a->height + border) / a->row)
+      fail_usage("--model: these images are too large for this model");
     a->plane = (a->height + border) * a->row;
   }
   for (k = 0; k < net->layers; k++) {
@@ -1702,11 +1616,18 @@ void net_close(Net *net)
       layer->variance = add_tensor(net, layer->name, "running_var", 1, layer->inputs, 1, 1);
     }
     if (layer->kind == CONV) {
-      const size_t area = layer->kernel * layer->kernel, forward = strip_size(net, layer, 0), backward = strip_size(net, layer, 1);
+      const size_t area = layer->kernel * layer->kernel, forward = strip_size(net, layer, 0),
+                   backward = strip_size(net, layer, 1);
       const size_t weights = sums_size(layer) + forward;
-      const size_t high = rows_at_once(layer), blocks = LANES * COLUMNS * (((high - 1) * layer->stride + layer->kernel) * (layer->width + 2 * layer->padding) +
-        (layer->outputs + ROWS) * area) + LANES * (high * layer->columns * (layer->outputs + ROWS) + LANES); /* x, sums, dy */
-      const size_t a = (layer->outputs + ROWS) * layer->inputs * area, b = (layer->inputs + ROWS) * layer->outputs * area;
+      const size_t high = rows_at_once(layer),
+                   blocks = LANES * COLUMNS *
+                                (((high - 1) * layer->stride + layer->kernel) *
+                                     (layer->width + 2 * layer->padding) +
+                                 /* x, sums, dy */
+                                 (layer->outputs + ROWS) * area) +
+                            LANES * (high * layer->columns * (layer->outputs + ROWS) + LANES);
+      const size_t a = (layer->outputs + ROWS) * layer->inputs * area,
+                   b = (layer->inputs + ROWS) * layer->outputs * area;
       if (backward > net->room_size) net->room_size = backward;
       if (weights > net->room_size) net->room_size = weights;
       if (layer->inputs >= COLUMNS && blocks > net->room_size) net->room_size = blocks;
@@ -1716,10 +1637,12 @@ void net_close(Net *net)
       widest = layer->outputs > widest ? layer->outputs : widest;
     }
   }
-  net->tensor[net->layer[net->layers - 1].weight].output = net->tensor[net->layer[net->layers - 1].bias].output = 1;
+  net->tensor[net->layer[net->layers - 1].weight].output =
+      net->tensor[net->layer[net->layers - 1].bias].output = 1;
   net->room_size = (net->room_size + LANES - 1) / LANES * LANES;
   packed = (packed + LANES - 1) / LANES * LANES;
-  if (net->size > 0xffffffffu || net->room_size > 0xffffffffu) fail_usage("--model: has more than 2^32 parameters");
+  if (net->size > 0xffffffffu || net->room_size > 0xffffffffu)
+    fail_usage("--model: has more than 2^32 parameters");
   rooms = plan_gradients(net, room_of, largest);
   at = allocate((size_t)(net->activations + rooms) + 2, sizeof *at, "the plan of activations");
   for (k = 0; k < net->activations; k++) at[k] = more_planes(net, &all, &net->activation[k]);
@@ -1727,8 +1650,10 @@ void net_close(Net *net)
   at[net->activations + rooms] = more(&all, 1, packed + 4 * COLUMNS, net->batch);
   at[net->activations + rooms + 1] = more(&all, (size_t)net->threads, net->room_size, net->batch);
   net->bytes = (all + LANES) * sizeof(float);
-  memory = net->memory = allocate(all + LANES, sizeof(float), "activations (a smaller --batch needs less)");
-  while ((uintptr_t)memory % (LANES * sizeof(float)) != 0) memory++; /* a vector that straddles two cache lines costs two loads */
+  memory = net->memory =
+      allocate(all + LANES, sizeof(float), "activations (a smaller --batch needs less)");
+  /* a vector that straddles two cache lines costs two loads */
+  while ((uintptr_t)memory % (LANES * sizeof(float)) != 0) memory++;
   for (k = 0; k < net->activations; k++) {
     net->activation[k].value = memory + at[k];
     if (room_of[k] >= 0) net->activation[k].gradient = memory + at[net->activations + room_of[k]];
@@ -1754,14 +1679,21 @@ void net_create(Net *net, const Model *model, const Dataset *data, size_t batch,
   static const struct {
     const char *prefix;
     int (*build)(Net *net, const Model *model);
-  } models[] = {{"lenet", build_lenet}, {"conv", build_plain}, {"vgg", build_plain}, {"resnet", build_resnet}};
+  } models[] = {{"lenet", build_lenet},
+                {"conv", build_plain},
+                {"vgg", build_plain},
+                {"resnet", build_resnet}};
   int k, built = 0;
   net_open(net, data, batch, threads);
   for (k = 0; k < 4 && !built; k++)
-    built = !strncmp(model->name, models[k].prefix, strlen(models[k].prefix)) && models[k].build(net, model);
+    built = !strncmp(model->name, models[k].prefix, strlen(models[k].prefix)) &&
+            models[k].build(net, model);
   if (strlen(model->name) >= NAME_SIZE || !built)
-    fail_usage("--model %s: no such model; there are lenet-N1-N2-... (units up to %d), conv2, conv4, conv6, vgg11, vgg13, vgg16, vgg19, "
-               "resnet20, 32, 44, 56, 110, and with other widths conv4-WIDTH, vgg16-WIDTH, resnet20-WIDTH", model->name, WIDEST);
+    fail_usage(
+        "--model %s: no such model; there are lenet-N1-N2-... (units up to %d), conv2, conv4, "
+        "conv6, vgg11, vgg13, vgg16, vgg19, "
+        "resnet20, 32, 44, 56, 110, and with other widths conv4-WIDTH, vgg16-WIDTH, resnet20-WIDTH",
+        model->name, WIDEST);
   strcpy(net->model, model->name);
   net_close(net);
 }
@@ -1797,14 +1729,17 @@ void net_free(Net *net)
   memset(net, 0, sizeof *net);
 }
 
-/* The tap lists of a layer, each in the order of its sum: forward (i, kr, kc) ascending; backward, for each phase of the
- * input's pixels, (o, output row, output column) ascending, that is kr and kc descending. */
+/* The tap lists of a layer, each in the order of its sum: forward (i, kr, kc) ascending;
+ * backward, for each phase of the input's pixels, (o, output row, output column) ascending, that
+ * is kr and kc descending. */
 static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backward, int sparse)
 {
   const unsigned char *mask = net->mask + net->tensor[layer->weight].offset;
   const Strip strip = strip_of(net, layer, backward);
-  const size_t k = layer->kernel, area = k * k, s = layer->stride, p = layer->padding, I = layer->inputs;
-  const size_t rows = sparse ? backward ? I : layer->outputs : 1, phases = backward ? s * s : 1, sums = backward ? layer->outputs : I;
+  const size_t k = layer->kernel, area = k * k, s = layer->stride, p = layer->padding,
+               I = layer->inputs;
+  const size_t rows = sparse ? backward ? I : layer->outputs : 1, phases = backward ? s * s : 1,
+               sums = backward ? layer->outputs : I;
   size_t n = 0, phase, r, c, q, list = 0;
   taps->step = sparse ? 0 : backward ? area : I * area;
   taps->start = allocate(phases * rows + 1, sizeof(uint32_t), "tap lists");
@@ -1814,14 +1749,19 @@ static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backwa
     for (r = 0; r < rows; r++) {
       for (c = 0; c < sums; c++)
         for (q = 0; q < area; q++) {
-          const size_t kr = (backward ? area - 1 - q : q) / k, kc = (backward ? area - 1 - q : q) % k;
+          const size_t kr = (backward ? area - 1 - q : q) / k,
+                       kc = (backward ? area - 1 - q : q) % k;
           const size_t index = (backward ? c * I + r : r * I + c) * area + kr * k + kc;
           if (sparse && !mask[index]) continue;
-          if (backward && ((phase / s + p + s * k - kr) % s != 0 || (phase % s + p + s * k - kc) % s != 0)) continue;
+          if (backward &&
+              ((phase / s + p + s * k - kr) % s != 0 || (phase % s + p + s * k - kc) % s != 0))
+            continue;
           taps->index[n] = (uint32_t)index;
-          taps->offset[n++] = (uint32_t)(c * strip.plane +
-            (backward ? ((strip.before * s + phase / s + p - kr) / s) * strip.row + ((strip.before * s + phase % s + p - kc) / s) * LANES
-                      : kr * strip.row + (kc % s) * (strip.row / s) + kc / s * LANES));
+          taps->offset[n++] =
+              (uint32_t)(c * strip.plane +
+                         (backward ? ((strip.before * s + phase / s + p - kr) / s) * strip.row +
+                                         ((strip.before * s + phase % s + p - kc) / s) * LANES
+                                   : kr * strip.row + (kc % s) * (strip.row / s) + kc / s * LANES));
         }
       taps->start[++list] = (uint32_t)n;
     }
@@ -1848,7 +1788,8 @@ void net_set_mask(Net *net, const unsigned char *mask)
     if (layer->kind != CONV) continue;
     layer->survivors = 0;
     for (j = 0; j < t->size; j++) layer->survivors += net->mask[t->offset + j];
-    sparse = layer->survivors < t->size / 2; /* above, the dense kernels are faster; the bits are the same */
+    /* above, the dense kernels are faster; the bits are the same */
+    sparse = layer->survivors < t->size / 2;
     free_taps(&layer->forward);
     free_taps(&layer->backward);
     list_taps(net, layer, &layer->forward, 0, sparse);
@@ -1874,12 +1815,14 @@ void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant)
         for (fan = 0, i = 0; i < t->fan_in; i++) fan = fan + (float)mask[j + i];
       if (!mask[j] || !strcmp(suffix, "running_mean")) w[j] = 0;
       else if (!strcmp(suffix, "running_var")) w[j] = 1;
-      else if (t->norm) w[j] = strcmp(suffix, "weight") ? 0 : random_uniform(s, j); /* gamma, beta */
+      /* gamma, beta */
+      else if (t->norm) w[j] = strcmp(suffix, "weight") ? 0 : random_uniform(s, j);
       else if (!t->prunable || scheme == KAIMING_UNIFORM) { /* (2 u - 1) width: 2 u - 1 is exact */
         width = t->prunable ? square_root(6.0f / fan) : 1.0f / square_root(fan);
         w[j] = (float)(2.0f * random_uniform(s, j) - 1.0f) * width;
       } else {
-        width = square_root(2.0f / (scheme == GLOROT_NORMAL ? (float)(t->fan_in + t->fan_out) : fan));
+        width =
+            square_root(2.0f / (scheme == GLOROT_NORMAL ? (float)(t->fan_in + t->fan_out) : fan));
         w[j] = width * random_normal(s, j);
       }
     }
@@ -1891,7 +1834,8 @@ size_t net_prunable(const Net *net, int surviving)
   size_t n = 0, j;
   int k;
   for (k = 0; k < net->tensors; k++)
-    for (j = 0; j < net->tensor[k].size && net->tensor[k].prunable; j++) n += surviving ? net->mask[net->tensor[k].offset + j] : 1;
+    for (j = 0; j < net->tensor[k].size && net->tensor[k].prunable; j++)
+      n += surviving ? net->mask[net->tensor[k].offset + j] : 1;
   return n;
 }
 
@@ -1903,7 +1847,8 @@ double net_operations(const Net *net)
     const Layer *layer = &net->layer[k];
     const Activation *out = &net->activation[layer->out];
     if (layer->kind == CONV)
-      n += 2.0 * (double)layer->survivors * (double)(out->height * out->width) * (double)net->images * (layer->in == 0 ? 2 : 3);
+      n += 2.0 * (double)layer->survivors * (double)(out->height * out->width) *
+           (double)net->images * (layer->in == 0 ? 2 : 3);
   }
   return n;
 }
@@ -1918,11 +1863,14 @@ void crop_flip(Stream s, uint32_t image, uint32_t crop[3])
   crop[2] = random_below(s, &index, 2);
 }
 
-/* x[c][h][w][b] = normalised pixel of image b, which augmentation may have moved; the last tile's empty slots are +0. */
-void net_load_augmented(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n, const Stream *augment)
+/* x[c][h][w][b] = normalised pixel of image b, which augmentation may have moved; the last
+ * tile's empty slots are +0. */
+void net_load_augmented(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n,
+                        const Stream *augment)
 {
   const Activation *input = &net->activation[0];
-  const size_t I = activation_size(input), H = net->height, W = net->width, L = input->tile, border = input->flat ? 0 : net->border;
+  const size_t I = activation_size(input), H = net->height, W = net->width, L = input->tile,
+               border = input->flat ? 0 : net->border;
   size_t b, c, h, w;
   net->images = n;
   for (b = 0; b < tiles_in_use(net, 0) * L; b++) {
@@ -1948,13 +1896,15 @@ void net_load(Net *net, const Split *split, const uint32_t *index, size_t first,
   net_load_augmented(net, split, index, first, n, NULL);
 }
 
-/* The average over whole batches of one pass over the images, each batch counting alike: momentum 1, 1/2, 1/3 ... */
+/* The average over whole batches of one pass over the images, each batch counting alike:
+ * momentum 1, 1/2, 1/3 ... */
 void net_recompute(Net *net, const Split *split)
 {
   size_t first, batches = 0;
   for (first = 0; first < split->n; first += net->batch) {
     net->momentum = 1.0f / (float)++batches;
-    net_load(net, split, NULL, first, split->n - first < net->batch ? split->n - first : net->batch);
+    net_load(net, split, NULL, first,
+             split->n - first < net->batch ? split->n - first : net->batch);
     net_forward(net, 1);
   }
   net->momentum = 0.1f;
@@ -1973,7 +1923,8 @@ void net_evaluate(Net *net, const Split *split, float *loss, size_t *wrong)
   float lane[LANES] = {0};
   size_t first;
   *wrong = 0;
-  for (first = 0; net_forward_from(net, split, first); first += net->slots) /* a multiple of LANES, so that lanes run on */
+  /* a multiple of LANES, so that lanes run on */
+  for (first = 0; net_forward_from(net, split, first); first += net->slots)
     net_loss(net, lane, wrong);
   *loss = lanes_sum(lane) / (float)split->n;
 }
@@ -2019,7 +1970,8 @@ void optimizer_free(Optimizer *o)
 }
 
 /* g = dW + wd w,  v = mu v + g,  w = w - lr v  (Nesterov: w - lr (g + mu v)), as PyTorch's SGD */
-static void sgd(float *restrict w, float *restrict v, const float *restrict gradient, size_t n, const Training *how, float lr)
+static void sgd(float *restrict w, float *restrict v, const float *restrict gradient, size_t n,
+                const Training *how, float lr)
 {
   const float mu = how->momentum, decay = how->weight_decay;
   const int nesterov = how->nesterov;
@@ -2034,10 +1986,10 @@ static void sgd(float *restrict w, float *restrict v, const float *restrict grad
   }
 }
 
-/* g = dW + wd w,  m = 0.9 m + 0.1 g,  v = 0.999 v + (0.001 g) g,
- * w = w - ((lr / c1) m) / (sqrt v / sqrt c2 + eps),  c = 1 - beta^t, as PyTorch's Adam (Kingma and Ba 2015) */
-static void adam(float *restrict w, float *restrict m, float *restrict v, const float *restrict gradient, size_t n,
-                 float decay, float rate, float root)
+/* g = dW + wd w,  m = 0.9 m + 0.1 g,  v = 0.999 v + (0.001 g) g, w = w - ((lr / c1) m) / (sqrt v
+ * / sqrt c2 + eps),  c = 1 - beta^t, as PyTorch's Adam (Kingma and Ba 2015) */
+static void adam(float *restrict w, float *restrict m, float *restrict v,
+                 const float *restrict gradient, size_t n, float decay, float rate, float root)
 {
   static const float beta1 = 0.9f, rest1 = 0.1f, beta2 = 0.999f, rest2 = 0.001f, epsilon = 1e-8f;
   size_t j;
@@ -2060,7 +2012,8 @@ void optimizer_step(Optimizer *o, Net *net, const Training *how, float lr)
 {
   static const float rest1 = 0.1f, rest2 = 0.001f;
   const size_t n = net->survivors;
-  float *w = n == net->size ? net->weight : o->weight; /* survivors side by side, as their gradients are */
+  /* survivors side by side, as their gradients are */
+  float *w = n == net->size ? net->weight : o->weight;
   size_t j;
   if (w != net->weight)
     for (j = 0; j < n; j++) w[j] = net->weight[net->survivor[j]];
@@ -2068,7 +2021,8 @@ void optimizer_step(Optimizer *o, Net *net, const Training *how, float lr)
   else {
     o->correction1 = o->correction1 + (float)(rest1 * (float)(1.0f - o->correction1));
     o->correction2 = o->correction2 + (float)(rest2 * (float)(1.0f - o->correction2));
-    adam(w, o->velocity, o->square, net->gradient, n, how->weight_decay, lr / o->correction1, square_root(o->correction2));
+    adam(w, o->velocity, o->square, net->gradient, n, how->weight_decay, lr / o->correction1,
+         square_root(o->correction2));
   }
   if (w != net->weight)
     for (j = 0; j < n; j++) net->weight[net->survivor[j]] = w[j];
@@ -2083,8 +2037,8 @@ void data_order(uint32_t *order, size_t n, uint64_t order_seed, uint32_t level, 
   random_order(order, n, s);
 }
 
-void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uint32_t level, long from, long to, float lr,
-           Watch *watch, void *context)
+void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uint32_t level,
+           long from, long to, float lr, Watch *watch, void *context)
 {
   const size_t n = data->train.n, batch = net->batch;
   const long per_epoch = (long)((n + batch - 1) / batch);
@@ -2094,7 +2048,8 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
   long ordered = -1;
   p.epochs = (how->steps + per_epoch - 1) / per_epoch;
   for (p.step = from; p.step < to;) {
-    size_t first = (size_t)(p.step % per_epoch) * batch, size = n - first < batch ? n - first : batch;
+    size_t first = (size_t)(p.step % per_epoch) * batch,
+           size = n - first < batch ? n - first : batch;
     float lane[LANES] = {0}, loss;
     p.epoch = p.step / per_epoch;
     if (p.epoch != ordered) {
@@ -2110,7 +2065,8 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
     net_loss(net, lane, &p.wrong);
     loss = lanes_sum(lane);
     if (!is_finite(loss))
-      fail("training diverged: the loss is not finite at level %u, epoch %ld, step %ld; try a lower --lr or a --warmup",
+      fail("training diverged: the loss is not finite at level %u, epoch %ld, step %ld; try a "
+           "lower --lr or a --warmup",
            (unsigned)(level % CHILD), p.epoch, p.step);
     net_backward(net);
     if (how->hook) how->hook(how->context, net, p.step, 1);
@@ -2123,4 +2079,3 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
   }
   free(order);
 }
-

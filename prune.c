@@ -1,16 +1,18 @@
-/* prune.c - finds lottery tickets: magnitude pruning, rewinding, controls, and the loop of training, pruning and
- * rewinding (iterative magnitude pruning: Frankle and Carbin 2019; with rewinding Frankle et al. 2020,
- * algorithm 2), which a killed run takes up again.
+/* prune.c - finds lottery tickets: magnitude pruning, rewinding, controls, and the loop of
+ * training, pruning and rewinding (iterative magnitude pruning: Frankle and Carbin 2019; with
+ * rewinding Frankle et al. 2020, algorithm 2), which a killed run takes up again.
  *
- * Not here: arithmetic (nn.c), file formats (data.c). Every training of the loop is a function of its options and
- * of files already written, so resuming needs no state but those files. SPDX-License-Identifier: MIT */
+ * Not here: arithmetic (nn.c), file formats (data.c). Every training of the loop is a function
+ * of its options and of files already written, so resuming needs no state but those files.
+ * SPDX-License-Identifier: MIT */
 #include "ticket.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char *const branch_names[BRANCHES] = {"ticket", "reinit", "reinit-fresh", "shuffle", "random"};
+const char *const branch_names[BRANCHES] = {"ticket", "reinit", "reinit-fresh", "shuffle",
+                                            "random"};
 
 /* ==== masks ================================================================================= */
 
@@ -21,14 +23,19 @@ static int by_value(const void *a, const void *b)
 }
 
 /* round(n share / 10^6) without overflow for any n below 2^43 */
-static size_t share_of(size_t n, long share) { return (size_t)(((uint64_t)n * (uint64_t)share + MILLION / 2) / MILLION); }
+static size_t share_of(size_t n, long share)
+{
+  return (size_t)(((uint64_t)n * (uint64_t)share + MILLION / 2) / MILLION);
+}
 
-/* Number of the ranking that tensor k takes part in, -1: none. Over all layers the output layer and the convolutions have
- * one of their own if they have a rate of their own. */
+/* Number of the ranking that tensor k takes part in, -1: none. Over all layers the output layer
+ * and the convolutions have one of their own if they have a rate of their own. */
 static int ranking_of(const Net *net, int k, const Pruning *how, long *rate)
 {
   const Tensor *t = &net->tensor[k];
-  const int own = t->output && how->output_rate >= 0 ? 1 : t->dims == 4 && how->conv_rate >= 0 ? 2 : 0;
+  const int own = t->output && how->output_rate >= 0    ? 1
+                  : t->dims == 4 && how->conv_rate >= 0 ? 2
+                                                        : 0;
   *rate = own == 1 ? how->output_rate : own == 2 ? how->conv_rate : how->rate;
   return !t->prunable ? -1 : how->scope == LAYER ? k : own;
 }
@@ -36,7 +43,8 @@ static int ranking_of(const Net *net, int k, const Pruning *how, long *rate)
 /* The bits of |w| read as an integer have the order of |w|, so (|w|, index) is one 64-bit key. */
 float prune_magnitude(const Net *net, unsigned char *mask, const Pruning *how)
 {
-  uint64_t *rank = allocate(net_prunable(net, 0), sizeof *rank, "the ranking of weights"), highest = 0;
+  uint64_t *rank = allocate(net_prunable(net, 0), sizeof *rank, "the ranking of weights"),
+           highest = 0;
   float threshold;
   uint32_t bits;
   int ranking, k;
@@ -106,22 +114,28 @@ void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
     sprintf(name, "mask.%s", t->name);
     kept = t->prunable ? safetensors_find(s, name) : NULL;
     keeps = kept ? kept->data : NULL;
-    if (!values) fail("%s: has no tensor %s; it is not a checkpoint of %s", path, t->name, net->model);
+    if (!values)
+      fail("%s: has no tensor %s; it is not a checkpoint of %s", path, t->name, net->model);
     if (values->type != 'F' || values->dims != t->dims || values->size != t->size)
-      fail("%s: tensor %s has another type or shape than in %s (%zu values expected)", path, t->name, net->model, t->size);
+      fail("%s: tensor %s has another type or shape than in %s (%zu values expected)", path,
+           t->name, net->model, t->size);
     for (d = 0; d < t->dims; d++)
       if (values->shape[d] != t->shape[d])
-        fail("%s: dimension %d of tensor %s is %zu, but %zu in %s", path, d, t->name, values->shape[d], t->shape[d], net->model);
-    if (kept && (kept->type != 'U' || kept->size != t->size)) fail("%s: tensor %s does not have the shape of %s", path, name, t->name);
+        fail("%s: dimension %d of tensor %s is %zu, but %zu in %s", path, d, t->name,
+             values->shape[d], t->shape[d], net->model);
+    if (kept && (kept->type != 'U' || kept->size != t->size))
+      fail("%s: tensor %s does not have the shape of %s", path, name, t->name);
     known += kept ? 2 : 1;
     memcpy(net->weight + t->offset, values->data, t->size * sizeof(float));
     for (j = 0; j < t->size; j++) {
       const float w = net->weight[t->offset + j];
       if (!is_finite(w)) fail("%s: value %zu of tensor %s is not finite", path, j, t->name);
-      if (w < 0 && variance) fail("%s: value %zu of tensor %s is a variance below 0", path, j, t->name);
+      if (w < 0 && variance)
+        fail("%s: value %zu of tensor %s is a variance below 0", path, j, t->name);
       if (keeps && keeps[j] > 1) fail("%s: tensor %s holds other values than 0 and 1", path, name);
       mask[t->offset + j] = keeps ? keeps[j] : 1;
-      if (!mask[t->offset + j] && w != 0) fail("%s: value %zu of tensor %s is masked but not 0", path, j, t->name);
+      if (!mask[t->offset + j] && w != 0)
+        fail("%s: value %zu of tensor %s is masked but not 0", path, j, t->name);
     }
   }
   for (k = 0; k < s->entries; k++)
@@ -130,20 +144,22 @@ void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
   net_set_mask(net, mask);
   digest_text(digest, net_digest(net));
   if (claimed && strcmp(claimed, digest) != 0)
-    fail("%s: its values have digest %s, but it says %s; the file was changed or damaged", path, digest, claimed);
+    fail("%s: its values have digest %s, but it says %s; the file was changed or damaged", path,
+         digest, claimed);
   free(mask);
 }
 
 /* ==== the loop ============================================================================== */
 
-/* A row of a table belongs to a training, counted in the order in which the run makes them, and to a
- * step of it (PREFIX.tsv: 0). Rows ascend in both. */
+/* A row of a table belongs to a training, counted in the order in which the run makes them, and
+ * to a step of it (PREFIX.tsv: 0). Rows ascend in both. */
 typedef struct {
   long training, step;
   char *text;
 } Row;
 
-/* PREFIX.tsv or PREFIX.epochs.tsv: a checksum of what follows, the configuration, a header, rows. */
+/* PREFIX.tsv or PREFIX.epochs.tsv: a checksum of what follows, the configuration, a header,
+ * rows. */
 typedef struct {
   char *path;
   const char *header;
@@ -157,22 +173,25 @@ typedef struct {
   Net net;
   Optimizer optimizer;
   int level, branch;
-  int child;             /* 0: the network itself; 1 ...: copies of it under other data orders */
-  Repel repel;           /* from the branch's previous optima */
-  long from;             /* first step */
-  int ended;             /* before the last level: that was said */
-  float lr;              /* what replaces the schedule's learning rate, or 0 */
+  int child;   /* 0: the network itself; 1 ...: copies of it under other data orders */
+  Repel repel; /* from the branch's previous optima */
+  long from;   /* first step */
+  int ended;   /* before the last level: that was said */
+  float lr;    /* what replaces the schedule's learning rate, or 0 */
   Clock clock;
   time_t saved;
-  double done, all;      /* work of this process: before this training, and of all its trainings */
+  double done, all; /* work of this process: before this training, and of all its trainings */
   Table results, epochs;
   char *rewind, *resume; /* names of PREFIX.rewind.safetensors and PREFIX.resume.safetensors */
 } Loop;
 
-static int trained_at(int level, int branch) { return level > 0 || (branch != SHUFFLE && branch != RANDOM); }
+static int trained_at(int level, int branch)
+{
+  return level > 0 || (branch != SHUFFLE && branch != RANDOM);
+}
 
-/* Work of training a network, in steps of the dense one: a step costs a fixed part and one that falls
- * with density. */
+/* Work of training a network, in steps of the dense one: a step costs a fixed part and one that
+ * falls with density. */
 static double work(const Experiment *e, int level, int branch)
 {
   const long share = e->pruning.density >= 0 ? e->pruning.density : MILLION - e->pruning.rate;
@@ -191,16 +210,19 @@ static long training_of(const Experiment *e, int level, int branch, int child)
   return ((long)level * e->branches + k) * (e->children + 1) + child;
 }
 
-static long this_training(const Loop *loop) { return training_of(loop->e, loop->level, loop->branch, loop->child); }
+static long this_training(const Loop *loop)
+{
+  return training_of(loop->e, loop->level, loop->branch, loop->child);
+}
 
 /* ==== tables ================================================================================ */
 
 static const char results_header[] =
-  "level\tbranch\tweights\tdensity\tthreshold\ttrain_loss\ttrain_error\ttest_loss\ttest_error\t"
-  "train_barrier\ttest_barrier\ttrain_instability\ttest_instability\ttrain_height\ttest_height\t"
-  "collapsed\tdigest";
+    "level\tbranch\tweights\tdensity\tthreshold\ttrain_loss\ttrain_error\ttest_loss\ttest_error\t"
+    "train_barrier\ttest_barrier\ttrain_instability\ttest_instability\ttrain_height\ttest_height\t"
+    "collapsed\tdigest";
 static const char epochs_header[] =
-  "level\tbranch\tcopy\tdensity\tepoch\tstep\tlr\ttrain_loss\ttrain_error\ttest_loss\ttest_error";
+    "level\tbranch\tcopy\tdensity\tepoch\tstep\tlr\ttrain_loss\ttrain_error\ttest_loss\ttest_error";
 static const char CHECKSUM[] = "# checksum = ";
 #define ANEW "; remove it, and the same command makes it anew"
 
@@ -221,7 +243,8 @@ static char *text(const char *format, ...)
   return made;
 }
 
-/* Field number `field` (from 0) of a line of tab-separated values; "" if it has none. Caller frees. */
+/* Field number `field` (from 0) of a line of tab-separated values; "" if it has none. Caller
+ * frees. */
 static char *field_of(const char *line, int field)
 {
   for (; field > 0 && line; field--) {
@@ -259,8 +282,9 @@ static void add_row(Table *t, long training, long step, char *row)
   const char *old = find_row(t, training, step);
   if (old) {
     if (strcmp(old, row) != 0)
-      fail("%s: says '%.200s', but now it is '%.200s'; one of two builds is wrong: try ticket verify", t->path,
-           old, row);
+      fail("%s: says '%.200s', but now it is '%.200s'; one of two builds is wrong: try ticket "
+           "verify",
+           t->path, old, row);
     free(row);
     return;
   }
@@ -298,7 +322,8 @@ static char *next_line(char **at, const char *path)
 static long whole_number(const char *digits, long limit)
 {
   const size_t n = strlen(digits);
-  const long x = n > 0 && n < 10 && strspn(digits, "0123456789") == n ? strtol(digits, NULL, 10) : -1;
+  const long x =
+      n > 0 && n < 10 && strspn(digits, "0123456789") == n ? strtol(digits, NULL, 10) : -1;
   return x < limit ? x : -1;
 }
 
@@ -314,19 +339,21 @@ static long number_in(const char *line, int field, long limit)
 static void read_row(const Experiment *e, Table *t, const char *line)
 {
   const int epochs = t->header == epochs_header;
-  const long level = number_in(line, 0, e->levels), child = epochs ? number_in(line, 2, e->children + 1) : 0;
+  const long level = number_in(line, 0, e->levels),
+             child = epochs ? number_in(line, 2, e->children + 1) : 0;
   const long step = epochs ? number_in(line, 5, e->how.steps + 1) : 0;
   char *branch = field_of(line, 1);
   int k = 0;
   while (k < e->branches && strcmp(branch, branch_names[e->branch[k]]) != 0) k++;
   if (k == e->branches || level < 0 || child < 0 || step < 0)
-    fail("%s: '%.40s...' is no row of this run; choose another --out or remove the file", t->path, line);
+    fail("%s: '%.40s...' is no row of this run; choose another --out or remove the file", t->path,
+         line);
   add_row(t, training_of(e, (int)level, e->branch[k], (int)child), step, text("%s", line));
   free(branch);
 }
 
-/* Adds to the table the rows of its file, if there is one; it must be whole and of this run. Returns
- * whether the file has all rows that the table has. */
+/* Adds to the table the rows of its file, if there is one; it must be whole and of this run.
+ * Returns whether the file has all rows that the table has. */
 static int read_table(const Experiment *e, Table *t)
 {
   char *content, *at, *line, digits[17];
@@ -340,15 +367,18 @@ static int read_table(const Experiment *e, Table *t)
          size == 0 ? "is empty" : "was changed or damaged: it holds a zero byte");
   line = next_line(&at, t->path);
   if (strncmp(line, CHECKSUM, sizeof CHECKSUM - 1) != 0)
-    fail("%s: is not a table that ticket " TICKET_VERSION " wrote; choose another --out or remove it", t->path);
-  if (strcmp(line + sizeof CHECKSUM - 1, digest_text(digits, fnv1a(FNV_START, at, strlen(at)))) != 0)
+    fail("%s: is not a table that ticket " TICKET_VERSION
+         " wrote; choose another --out or remove it",
+         t->path);
+  if (strcmp(line + sizeof CHECKSUM - 1, digest_text(digits, fnv1a(FNV_START, at, strlen(at)))) !=
+      0)
     fail("%s: was changed or damaged: its checksum does not fit" ANEW, t->path);
   for (k = 0; k < e->pairs; k++) {
     char *expected = text("# %.100s = %.800s", e->key[k], e->value[k]);
     line = next_line(&at, t->path);
     if (strcmp(line, expected) != 0)
-      fail("%s: holds another run ('%.80s', now '%.80s'); choose another --out or remove its files", t->path, line,
-           expected);
+      fail("%s: holds another run ('%.80s', now '%.80s'); choose another --out or remove its files",
+           t->path, line, expected);
     free(expected);
   }
   if (strcmp(next_line(&at, t->path), t->header) != 0)
@@ -375,7 +405,8 @@ static int write_table(const Experiment *e, Table *t)
   to += sprintf(to, "%s\n", t->header);
   for (r = 0; r < t->rows; r++) to += sprintf(to, "%s\n", t->row[r].text);
   output_open(&out, t->path);
-  output_print(&out, "%s%s\n", CHECKSUM, digest_text(digits, fnv1a(FNV_START, content, strlen(content))));
+  output_print(&out, "%s%s\n", CHECKSUM,
+               digest_text(digits, fnv1a(FNV_START, content, strlen(content))));
   output_bytes(&out, content, strlen(content));
   output_close(&out);
   free(content);
@@ -398,7 +429,8 @@ static void add_pair(Safetensors *s, const char *key, const char *value)
   s->value[s->pairs++] = (char *)value;
 }
 
-static const char *const memory_names[3] = {"optimizer.velocity", "optimizer.square", "optimizer.correction"};
+static const char *const memory_names[3] = {"optimizer.velocity", "optimizer.square",
+                                            "optimizer.correction"};
 
 /* Writes parameters, masks and the configuration; with an optimiser its memory too. */
 static void save(const Loop *loop, const char *path, long step, const Optimizer *o)
@@ -413,8 +445,10 @@ static void save(const Loop *loop, const char *path, long step, const Optimizer 
   s.entry = allocate((size_t)(2 * net->tensors + 3), sizeof *s.entry, "the checkpoint");
   for (k = 0; k < 2 * net->tensors; k++) {
     const Tensor *t = &net->tensor[k % net->tensors];
-    if (k < net->tensors) safetensors_add(&s, "", t->name, 'F', t->dims, t->shape, net->weight + t->offset);
-    else if (t->prunable) safetensors_add(&s, "mask.", t->name, 'U', t->dims, t->shape, net->mask + t->offset);
+    if (k < net->tensors)
+      safetensors_add(&s, "", t->name, 'F', t->dims, t->shape, net->weight + t->offset);
+    else if (t->prunable)
+      safetensors_add(&s, "mask.", t->name, 'U', t->dims, t->shape, net->mask + t->offset);
   }
   if (o) {
     correction[0] = o->correction1;
@@ -453,10 +487,12 @@ static int says_number(const Safetensors *s, const char *key, long value)
 /* Whether a checkpoint of this run is of that training. */
 static int is_of(const Safetensors *s, int level, int branch, int child)
 {
-  return says_number(s, "level", level) && says_number(s, "child", child) && says(s, "branch", branch_names[branch]);
+  return says_number(s, "level", level) && says_number(s, "child", child) &&
+         says(s, "branch", branch_names[branch]);
 }
 
-/* Reads a checkpoint of this run; 0 if it is not there. Refuses one that is damaged or of another run. */
+/* Reads a checkpoint of this run; 0 if it is not there. Refuses one that is damaged or of
+ * another run. */
 static int read_checkpoint(const Loop *loop, const char *path, Safetensors *s)
 {
   const Experiment *e = loop->e;
@@ -470,28 +506,33 @@ static int read_checkpoint(const Loop *loop, const char *path, Safetensors *s)
   for (k = 0; k < e->pairs; k++)
     if (!says(s, e->key[k], e->value[k])) {
       const char *found = safetensors_value(s, e->key[k]);
-      fail("%s: is of another run (%s = %.80s, now %.80s)", path, e->key[k], found ? found : "-", e->value[k]);
+      fail("%s: is of another run (%s = %.80s, now %.80s)", path, e->key[k], found ? found : "-",
+           e->value[k]);
     }
   advise("");
   return 1;
 }
 
-/* Reads the network of a training, or (step: the one of --rewind) what it goes back to; 0 if it is not
- * there. Refuses what is none of it. */
-static int read_network(const Loop *loop, const char *path, int level, int branch, int child, long step,
-                        Safetensors *s)
+/* Reads the network of a training, or (step: the one of --rewind) what it goes back to; 0 if it
+ * is not there. Refuses what is none of it. */
+static int read_network(const Loop *loop, const char *path, int level, int branch, int child,
+                        long step, Safetensors *s)
 {
-  const char *row = child == 0 ? find_row(&loop->results, training_of(loop->e, level, branch, 0), 0) : NULL;
+  const char *row =
+      child == 0 ? find_row(&loop->results, training_of(loop->e, level, branch, 0), 0) : NULL;
   if (!read_checkpoint(loop, path, s)) return 0;
   if (!is_of(s, level, branch, child) || !says_number(s, "step", step))
-    fail("%s: is not of level %d, %s, copy %d at step %ld" ANEW, path, level, branch_names[branch], child, step);
+    fail("%s: is not of level %d, %s, copy %d at step %ld" ANEW, path, level, branch_names[branch],
+         child, step);
   if (row && strcmp(path, loop->rewind) != 0 && !says(s, "digest", strrchr(row, '\t') + 1))
-    fail("%s: its digest is not the one that %s gives; remove both, and the same command makes them anew", path,
-         loop->results.path);
+    fail("%s: its digest is not the one that %s gives; remove both, and the same command makes "
+         "them anew",
+         path, loop->results.path);
   return 1;
 }
 
-/* Sets weights and mask of the net, and the optimiser's memory, which is empty if the file has none. */
+/* Sets weights and mask of the net, and the optimiser's memory, which is empty if the file has
+ * none. */
 static void apply(Loop *loop, Safetensors *s, const char *path)
 {
   const Entry *memory[3];
@@ -507,7 +548,8 @@ static void apply(Loop *loop, Safetensors *s, const char *path)
     found++;
     fits = fits && memory[k]->type == 'F' && memory[k]->size == (k < 2 ? loop->net.survivors : 2);
   }
-  if (!fits || (found != 0 && found != 3)) fail("%s: is damaged: the optimiser's memory does not fit", path);
+  if (!fits || (found != 0 && found != 3))
+    fail("%s: is damaged: the optimiser's memory does not fit", path);
   if (found == 3) {
     memcpy(o->velocity, memory[0]->data, memory[0]->size * n);
     memcpy(o->square, memory[1]->data, memory[1]->size * n);
@@ -544,16 +586,17 @@ static void load_network(Loop *loop, int level, int branch, int child)
 static int has_epochs(const Loop *loop, long from, long to)
 {
   const Experiment *e = loop->e;
-  const long per_epoch = (long)((e->data->train.n + e->batch - 1) / e->batch), training = this_training(loop);
+  const long per_epoch = (long)((e->data->train.n + e->batch - 1) / e->batch),
+             training = this_training(loop);
   long step = (from / per_epoch + 1) * per_epoch;
   for (; step <= to; step += per_epoch)
     if (!find_row(&loop->epochs, training, step)) return 0;
   return to == from || to < e->how.steps || find_row(&loop->epochs, training, to) != NULL;
 }
 
-/* How the epoch went that has just ended, or what was trained of it (columns: see imp in ticket.h). The
- * test set is evaluated only when 5 times its images have passed, so that it costs a few percent; that
- * changes nothing that training reads. */
+/* How the epoch went that has just ended, or what was trained of it (columns: see imp in
+ * ticket.h). The test set is evaluated only when 5 times its images have passed, so that it
+ * costs a few percent; that changes nothing that training reads. */
 static void record_epoch(Loop *loop, const Progress *p)
 {
   const Experiment *e = loop->e;
@@ -573,9 +616,9 @@ static void record_epoch(Loop *loop, const Progress *p)
   percent(density, net_prunable(&loop->net, 1), net_prunable(&loop->net, 0));
   percent(error, p->wrong, p->seen);
   add_row(&loop->epochs, this_training(loop), p->step,
-          text("%d\t%s\t%d\t%s\t%ld\t%ld\t%.6g\t%.6f\t%s\t%s\t%s", loop->level, branch_names[loop->branch],
-               loop->child, density, p->epoch + 1, p->step, (double)lr, (double)(float)(p->loss / (float)p->seen),
-               error, loss, test_error));
+          text("%d\t%s\t%d\t%s\t%ld\t%ld\t%.6g\t%.6f\t%s\t%s\t%s", loop->level,
+               branch_names[loop->branch], loop->child, density, p->epoch + 1, p->step, (double)lr,
+               (double)(float)(p->loss / (float)p->seen), error, loss, test_error));
 }
 
 /* Progress on stderr, the resume file, the curves. */
@@ -588,7 +631,8 @@ static void watch(void *context, const Progress *p)
   const double part = (double)(p->step - loop->from) / (double)(e->how.steps - loop->from + 1);
   const double done = loop->done + part * this_one;
   char what[64];
-  sprintf(what, "level %d %s%s", loop->level, branch_names[loop->branch], loop->child > 0 ? " child" : "");
+  sprintf(what, "level %d %s%s", loop->level, branch_names[loop->branch],
+          loop->child > 0 ? " child" : "");
   if (p->epoch_done || p->step == e->how.steps) record_epoch(loop, p);
   show_training(&loop->clock, p, done < loop->all ? done / loop->all : 1, what);
   if (p->epoch_done && p->step < e->how.steps && difftime(now, loop->saved) >= 2) {
@@ -598,8 +642,8 @@ static void watch(void *context, const Progress *p)
   }
 }
 
-/* Goes on where this training stopped between `from` and `to`, if the resume file is of it: sets net
- * and optimiser and returns that step; else `from`. */
+/* Goes on where this training stopped between `from` and `to`, if the resume file is of it: sets
+ * net and optimiser and returns that step; else `from`. */
 static long resume(Loop *loop, long from, long to)
 {
   const char *value;
@@ -611,7 +655,8 @@ static long resume(Loop *loop, long from, long to)
   if (step < 0)
     fail("%s: its step '%s' is damaged; remove it to train this level from its start", loop->resume,
          value ? value : "");
-  if (!is_of(&s, loop->level, loop->branch, loop->child) || step <= from || step >= to || !has_epochs(loop, from, step)) {
+  if (!is_of(&s, loop->level, loop->branch, loop->child) || step <= from || step >= to ||
+      !has_epochs(loop, from, step)) {
     safetensors_free(&s);
     return from;
   }
@@ -624,7 +669,8 @@ static void train_part(Loop *loop, const Training *how, long from, long to)
 {
   const uint32_t order = (uint32_t)(loop->level + CHILD * loop->child);
   loop->from = resume(loop, from, to);
-  train(&loop->net, &loop->optimizer, loop->e->data, how, order, loop->from, to, loop->lr, watch, loop);
+  train(&loop->net, &loop->optimizer, loop->e->data, how, order, loop->from, to, loop->lr, watch,
+        loop);
   write_table(loop->e, &loop->epochs);
 }
 
@@ -651,13 +697,14 @@ static int make_rewind(Loop *loop)
   return 1;
 }
 
-/* Whether the run ends above this level: its ticket, to which the net's mask belongs, would have no weight,
- * or all of the `before` of the last. */
+/* Whether the run ends above this level: its ticket, to which the net's mask belongs, would have
+ * no weight, or all of the `before` of the last. */
 static int is_last(Loop *loop, size_t before)
 {
   const Pruning *p = &loop->e->pruning;
   const int by_rate = p->rate > 0 || p->output_rate > 0 || p->conv_rate > 0;
-  const int wanted = p->density >= 0 ? p->density < MILLION : by_rate; /* --rate 0 asks for the same again */
+  /* --rate 0 asks for the same again */
+  const int wanted = p->density >= 0 ? p->density < MILLION : by_rate;
   const size_t after = net_prunable(&loop->net, 1);
   if (after > 0 && (after < before || !wanted)) return 0;
   if (!loop->ended)
@@ -671,7 +718,8 @@ static int is_last(Loop *loop, size_t before)
 static int prepare(Loop *loop)
 {
   const Experiment *e = loop->e;
-  const int level = loop->level, branch = loop->branch, anew = branch == REINIT || branch == REINIT_FRESH;
+  const int level = loop->level, branch = loop->branch,
+            anew = branch == REINIT || branch == REINIT_FRESH;
   Net *net = &loop->net;
   unsigned char *mask;
   size_t before;
@@ -684,7 +732,8 @@ static int prepare(Loop *loop)
   mask = copy_of(net->mask, net->size, net->size, 1, "the mask");
   if (branch == TICKET) prune_magnitude(net, mask, &e->pruning);
   if (!anew && (branch != TICKET || e->retrain == WEIGHTS)) load_rewind(loop);
-  if (branch == SHUFFLE || branch == RANDOM) prune_shuffle(net, mask, e->seed, (uint32_t)level, branch == RANDOM);
+  if (branch == SHUFFLE || branch == RANDOM)
+    prune_shuffle(net, mask, e->seed, (uint32_t)level, branch == RANDOM);
   net_set_mask(net, mask);
   if (anew) net_init(net, e->scheme, e->seed, branch == REINIT ? 1 : 2 + (uint32_t)level);
   optimizer_clear(&loop->optimizer, net);
@@ -692,14 +741,16 @@ static int prepare(Loop *loop)
   return branch != TICKET || !is_last(loop, before);
 }
 
-/* Loads the previous optima of the branch into loop->repel, which is made for the net as it is prepared. */
+/* Loads the previous optima of the branch into loop->repel, which is made for the net as it is
+ * prepared. */
 static void repel_prepared(Loop *loop)
 {
   const Experiment *e = loop->e;
   Solution start;
   int level = e->repel_last && loop->level > 0 ? loop->level - 1 : 0;
   repel_create(&loop->repel, &loop->net, e->repel, loop->level);
-  if ((e->repel < 0 || e->repel > 0) && loop->level > 0) { /* level 0 has none, and keeps its memory */
+  /* level 0 has none, and keeps its memory */
+  if ((e->repel < 0 || e->repel > 0) && loop->level > 0) {
     solution_take(&start, &loop->net);
     for (; level < loop->level; level++) {
       if (!trained_at(level, loop->branch)) continue;
@@ -723,7 +774,8 @@ static void evaluate_this(Loop *loop, float loss[2], char error[2][32])
 /* What became of a network or a row. */
 enum { PRESENT, MADE, ENDED };
 
-/* Trains the network of this level, branch and child unless it is there with the rows of its epochs. */
+/* Trains the network of this level, branch and child unless it is there with the rows of its
+ * epochs. */
 static int make_network(Loop *loop)
 {
   const Experiment *e = loop->e;
@@ -734,12 +786,14 @@ static int make_network(Loop *loop)
   Safetensors s;
   if (read_network(loop, path, loop->level, loop->branch, loop->child, how.steps, &s)) {
     safetensors_free(&s);
-    if (!has_epochs(loop, from, how.steps)) read_table(e, &loop->epochs); /* if another process has made them */
+    /* if another process has made them */
+    if (!has_epochs(loop, from, how.steps)) read_table(e, &loop->epochs);
     if (has_epochs(loop, from, how.steps)) {
       free(path);
       return PRESENT;
     }
-    if (!e->quiet) show_progress("%s lacks rows of %s, which is trained again\n", loop->epochs.path, path);
+    if (!e->quiet)
+      show_progress("%s lacks rows of %s, which is trained again\n", loop->epochs.path, path);
   }
   if (!prepare(loop)) {
     free(path);
@@ -751,7 +805,8 @@ static int make_network(Loop *loop)
     how.context = &loop->repel;
   }
   loop->lr = 0;
-  if (e->retrain == FINETUNE && loop->level > 0 && loop->branch == TICKET) loop->lr = learning_rate(&how, how.steps - 1);
+  if (e->retrain == FINETUNE && loop->level > 0 && loop->branch == TICKET)
+    loop->lr = learning_rate(&how, how.steps - 1);
   train_part(loop, &how, from, how.steps);
   if (loop->child > 0) {
     float loss[2];
@@ -772,8 +827,8 @@ typedef struct {
   char barrier[2][32], instability[2][32], height[2][32];
 } Measured;
 
-/* Barrier and height to the branch's network one level up, instability between the copies of the level:
- * of training and test set. */
+/* Barrier and height to the branch's network one level up, instability between the copies of the
+ * level: of training and test set. */
 static void measure(Loop *loop, Measured *m)
 {
   const Experiment *e = loop->e;
@@ -846,22 +901,25 @@ static int make_row(Loop *loop, int loaded)
   digest_text(digest, net_digest(net));
   empty = collapsed(net);
   say_collapsed(loop, empty);
-  threshold = prune_magnitude(net, net->mask, &e->pruning); /* whoever needs the net from here on loads it */
+  /* whoever needs the net from here on loads it */
+  threshold = prune_magnitude(net, net->mask, &e->pruning);
   if (e->points > 0) measure(loop, &m);
   add_row(&loop->results, this_training(loop), 0,
-          text("%d\t%s\t%lu\t%s\t%.6f\t%.6f\t%s\t%.6f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", loop->level, branch,
-               (unsigned long)survivors, density, (double)threshold, (double)loss[0], error[0], (double)loss[1],
-               error[1], m.barrier[0], m.barrier[1], m.instability[0], m.instability[1], m.height[0], m.height[1],
-               empty, digest));
+          text("%d\t%s\t%lu\t%s\t%.6f\t%.6f\t%s\t%.6f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s",
+               loop->level, branch, (unsigned long)survivors, density, (double)threshold,
+               (double)loss[0], error[0], (double)loss[1], error[1], m.barrier[0], m.barrier[1],
+               m.instability[0], m.instability[1], m.height[0], m.height[1], empty, digest));
   free(empty);
   write_table(e, &loop->results);
   if (!e->quiet)
-    show_progress("level %d %s  density %s%%  train error %s%%  test error %s%%  digest %s          \n", loop->level,
-                  branch, density, error[0], error[1], digest);
+    show_progress(
+        "level %d %s  density %s%%  train error %s%%  test error %s%%  digest %s          \n",
+        loop->level, branch, density, error[0], error[1], digest);
   return MADE;
 }
 
-/* Test error in percent, a line per level, a column per branch; 7 characters each, so that tabs align. */
+/* Test error in percent, a line per level, a column per branch; 7 characters each, so that tabs
+ * align. */
 static void print_table(const Loop *loop)
 {
   const Experiment *e = loop->e;
@@ -888,9 +946,9 @@ static void print_table(const Loop *loop)
 
 /* ==== the run =============================================================================== */
 
-/* Looks at all files of the run in the order in which they are made, and makes those that are not there
- * from those that are, as make does. So a run that was stopped needs no state but its files. Returns
- * whether it made any. */
+/* Looks at all files of the run in the order in which they are made, and makes those that are
+ * not there from those that are, as make does. So a run that was stopped needs no state but its
+ * files. Returns whether it made any. */
 static int make_all(Loop *loop)
 {
   const Experiment *e = loop->e;

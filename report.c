@@ -1,8 +1,10 @@
-/* report.c - one HTML page with figures from result files: curves over density, steps and lines between networks, heat-maps,
- * tables, and the commands that repeat what is shown. No scripts, nothing from elsewhere; every figure is inline SVG.
+/* report.c - one HTML page with figures from result files: curves over density, steps and lines
+ * between networks, heat-maps, tables, and the commands that repeat what is shown. No scripts,
+ * nothing from elsewhere; every figure is inline SVG.
  *
- * Not here: measuring (nn.c, prune.c, lmc.c). Numbers are whole millionths and coordinates whole tenths of a pixel, so that no
- * compiler or processor can round a page differently. Files are hostile until checked. SPDX-License-Identifier: MIT */
+ * Not here: measuring (nn.c, prune.c, lmc.c). Numbers are whole millionths and coordinates whole
+ * tenths of a pixel, so that no compiler or processor can round a page differently. Files are
+ * hostile until checked. SPDX-License-Identifier: MIT */
 #include "ticket.h"
 
 #include <inttypes.h>
@@ -12,26 +14,31 @@
 
 /* ==== result files ========================================================================== */
 
-static const int64_t ONE = 1000000, NONE = INT64_MIN; /* 1 in millionths; not measured, not finite or above LIMIT in size */
+/* 1 in millionths; not measured, not finite or above LIMIT in size */
+static const int64_t ONE = 1000000, NONE = INT64_MIN;
 static const int64_t LIMIT = INT64_C(10000000000000000); /* 10^10: sums of 256 of them fit */
 
 enum { RUN, EPOCHS, STABILITY, LINE, PROBE, MATRIX, KINDS };
 static const struct {
-  const char *header, *what, *x, *x_name, *section; /* how the header begins; the column of its figures' x axis */
+  /* how the header begins; the column of its figures' x axis */
+  const char *header, *what, *x, *x_name, *section;
 } kinds[KINDS] = {
-  {"level\tbranch\tweights\t", "run", "density", "weights that remain (%)", "What is lost by pruning"},
-  {"level\tbranch\tcopy\t", "training curves", "step", "training step", "How they train"},
-  {"step\ttrain_instability\t", "instability", "step", "step from which copies differ", "When training becomes stable"},
-  {"at\ttrain_loss\t", "path", "at", "place between the networks (0: first, 1: second)", "Between networks"},
-  {"quantity\twhere\tvalue", "probe", "where", "value of the weight", "Inside networks"},
-  {"network\t", "matrix", NULL, "network", "Distances"},
+    {"level\tbranch\tweights\t", "run", "density", "weights that remain (%)",
+     "What is lost by pruning"},
+    {"level\tbranch\tcopy\t", "training curves", "step", "training step", "How they train"},
+    {"step\ttrain_instability\t", "instability", "step", "step from which copies differ",
+     "When training becomes stable"},
+    {"at\ttrain_loss\t", "path", "at", "place between the networks (0: first, 1: second)",
+     "Between networks"},
+    {"quantity\twhere\tvalue", "probe", "where", "value of the weight", "Inside networks"},
+    {"network\t", "matrix", NULL, "network", "Distances"},
 };
 enum { TABLES = 256, PAIRS = 400, SERIES = 40, NETWORKS = 128, NAME = 400 };
 
 typedef struct {
-  char *path, *name;    /* name: without .tsv */
-  const char *label;    /* the name without folders */
-  int kind, group;      /* group: the first table that differs in its seeds only */
+  char *path, *name; /* name: without .tsv */
+  const char *label; /* the name without folders */
+  int kind, group;   /* group: the first table that differs in its seeds only */
   int pairs, columns, rows;
   char *key[PAIRS], *value[PAIRS]; /* of comment lines `# key = value` */
   char **cell;                     /* [1 + rows][columns]: row 0 is the header */
@@ -43,8 +50,8 @@ typedef struct {
   Table table[TABLES];
   int tables;
   Standard *is_standard; /* whether an option has a value anyway */
-  const char *heading;  /* of the section whose figures come now; NULL once it is written */
-  int open;             /* a section is */
+  const char *heading;   /* of the section whose figures come now; NULL once it is written */
+  int open;              /* a section is */
 } Page;
 
 /* What the table's comment lines say of a key, or "-". */
@@ -65,7 +72,10 @@ static int column(const Table *t, const char *name)
   return -1;
 }
 
-static const char *text_at(const Table *t, int row, int c) { return c < 0 ? "-" : t->cell[(size_t)row * (size_t)t->columns + (size_t)c]; }
+static const char *text_at(const Table *t, int row, int c)
+{
+  return c < 0 ? "-" : t->cell[(size_t)row * (size_t)t->columns + (size_t)c];
+}
 
 /* The tensors without any weight left, as the row names them, or NULL. */
 static const char *lost(const Table *t, int row)
@@ -91,7 +101,9 @@ static int64_t number_at(const Table *t, int row, int c)
       if (point && ++places > 6) m += places == 7 && *s >= '5';
       else m = m < full ? 10 * m + (uint64_t)(*s - '0') : full;
     }
-  if (*s || digits == 0) fail("%s: row %d: '%.40s' is not a number; the file was changed or damaged", t->path, row, text);
+  if (*s || digits == 0)
+    fail("%s: row %d: '%.40s' is not a number; the file was changed or damaged", t->path, row,
+         text);
   for (; places < 6 && m < full; places++) m *= 10;
   return m > (uint64_t)LIMIT ? NONE : *text == '-' ? -(int64_t)m : (int64_t)m;
 }
@@ -113,7 +125,8 @@ static void read_table(Table *t, char *path)
   int c;
   memset(t, 0, sizeof *t);
   line = file = (char *)read_file(path, &size);
-  if (strlen(line) != size) fail("%s: is not a table that ticket wrote: it holds a zero byte", path);
+  if (strlen(line) != size)
+    fail("%s: is not a table that ticket wrote: it holds a zero byte", path);
   for (j = 0; j < size; j++) lines += line[j] == '\n', tabs += line[j] == '\t';
   t->path = path;
   t->name = join(path, "", "");
@@ -122,12 +135,16 @@ static void read_table(Table *t, char *path)
   t->cell = allocate(lines + tabs, sizeof *t->cell, "a table");
   for (t->rows = -1; *line; line = end + 1) {
     end = strchr(line, '\n');
-    if (!end) fail("%s: was cut short in its line '%.40s'; wait for what writes it, or write it again", path, line);
+    if (!end)
+      fail("%s: was cut short in its line '%.40s'; wait for what writes it, or write it again",
+           path, line);
     *end = 0;
     if (end > line && end[-1] == '\r') end[-1] = 0;
     if (*line == '#') {
       char *equals = strstr(line, " = ");
-      if (!equals || line[1] != ' ' || t->pairs == PAIRS) fail("%s: its line '%.40s' is not '# option = value'; no table of ticket has it", path, line);
+      if (!equals || line[1] != ' ' || t->pairs == PAIRS)
+        fail("%s: its line '%.40s' is not '# option = value'; no table of ticket has it", path,
+             line);
       *equals = 0;
       t->key[t->pairs] = line + 2;
       t->value[t->pairs++] = equals + 3;
@@ -138,8 +155,13 @@ static void read_table(Table *t, char *path)
       continue;
     }
     if (t->rows < 0) {
-      while (t->kind < KINDS && strncmp(line, kinds[t->kind].header, strlen(kinds[t->kind].header)) != 0) t->kind++;
-      if (t->kind == KINDS) fail("%s: is not a table of imp, train, lmc, curve, distance, probe or stability: its header is '%.40s'", path, line);
+      while (t->kind < KINDS &&
+             strncmp(line, kinds[t->kind].header, strlen(kinds[t->kind].header)) != 0)
+        t->kind++;
+      if (t->kind == KINDS)
+        fail("%s: is not a table of imp, train, lmc, curve, distance, probe or stability: its "
+             "header is '%.40s'",
+             path, line);
       for (t->columns = 1, field = line; *field; field++) t->columns += *field == '\t';
     }
     t->rows++;
@@ -149,7 +171,9 @@ static void read_table(Table *t, char *path)
       if (c < t->columns) t->cell[cells++] = field;
       field = tab ? tab + 1 : NULL;
     }
-    if (c != t->columns) fail("%s: row %d does not have %d fields, as its header has; the file was damaged", path, t->rows, t->columns);
+    if (c != t->columns)
+      fail("%s: row %d does not have %d fields, as its header has; the file was damaged", path,
+           t->rows, t->columns);
   }
   if (t->rows < 0) fail("%s: has no table in it; choose a result file of ticket", path);
 }
@@ -164,7 +188,8 @@ static int among(const char *const *list, const char *word)
 /* Whether the results of a level depend on a setting as all the group's tables have it. */
 static int is_setting(const char *key)
 {
-  static const char *const other[] = {"seed", "order-seed", "levels", "branches", "network", "checksum", NULL};
+  static const char *const other[] = {"seed",    "order-seed", "levels", "branches",
+                                      "network", "checksum",   NULL};
   return !among(other, key);
 }
 
@@ -173,7 +198,8 @@ static int has_settings(const Table *b, const Table *a)
 {
   int k;
   for (k = 0; k < a->pairs; k++)
-    if (is_setting(a->key[k]) && strcmp(value_of(a, a->key[k]), value_of(b, a->key[k])) != 0) return 0;
+    if (is_setting(a->key[k]) && strcmp(value_of(a, a->key[k]), value_of(b, a->key[k])) != 0)
+      return 0;
   return 1;
 }
 
@@ -185,14 +211,17 @@ static void add_table(Page *p, char *path)
   int k;
   for (k = 0; k < p->tables; k++)
     if (!strcmp(p->table[k].path, path)) return;
-  if (p->tables == TABLES) fail_usage("%s: more than %d tables are too many for a page", path, TABLES);
+  if (p->tables == TABLES)
+    fail_usage("%s: more than %d tables are too many for a page", path, TABLES);
   read_table(t, path);
   t->group = p->tables++;
   for (k = 0; k < t->group && t->kind <= STABILITY; k++) {
     const Table *other = &p->table[k];
     if (other->kind != t->kind || !has_settings(other, t) || !has_settings(t, other)) continue;
-    if (!strcmp(value_of(other, "seed"), value_of(t, "seed")) && !strcmp(value_of(other, "order-seed"), value_of(t, "order-seed")))
-      fail("%s: is the same run as %s, seed %.40s; give one of them", path, other->path, value_of(t, "seed"));
+    if (!strcmp(value_of(other, "seed"), value_of(t, "seed")) &&
+        !strcmp(value_of(other, "order-seed"), value_of(t, "order-seed")))
+      fail("%s: is the same run as %s, seed %.40s; give one of them", path, other->path,
+           value_of(t, "seed"));
     t->group = other->group;
     break;
   }
@@ -203,17 +232,24 @@ static void add_table(Page *p, char *path)
 
 /* ==== the page ============================================================================== */
 
-/* Text from a file or a name, `most` bytes of it: markup is escaped, what is not printable UTF-8 becomes a question mark. */
+/* Text from a file or a name, `most` bytes of it: markup is escaped, what is not printable UTF-8
+ * becomes a question mark. */
 static void put(Page *p, const char *s, size_t most)
 {
   size_t k;
   for (; *s && most > 0; s += k, most -= k) {
     const unsigned char *u = (const unsigned char *)s;
-    const size_t size = u[0] < 0x80 ? 1 : u[0] >= 0xc2 && u[0] < 0xe0 ? 2 : u[0] >= 0xe0 && u[0] < 0xf0 ? 3 : u[0] >= 0xf0 && u[0] < 0xf5 ? 4 : 0;
+    const size_t size = u[0] < 0x80                   ? 1
+                        : u[0] >= 0xc2 && u[0] < 0xe0 ? 2
+                        : u[0] >= 0xe0 && u[0] < 0xf0 ? 3
+                        : u[0] >= 0xf0 && u[0] < 0xf5 ? 4
+                                                      : 0;
     unsigned long code = size < 2 ? u[0] : u[0] & (0x7fu >> size);
-    for (k = 1; k < size && k < most && (u[k] & 0xc0) == 0x80; k++) code = code << 6 | (u[k] & 0x3fu);
-    if (k != size || code < 32 || (code > 126 && code < 160) || (size == 3 && code < 0x800) || (size == 4 && code < 0x10000) ||
-        code > 0x10ffff || (code >= 0xd800 && code < 0xe000) || (code & 0xfffe) == 0xfffe || (code >= 0xfdd0 && code < 0xfdf0))
+    for (k = 1; k < size && k < most && (u[k] & 0xc0) == 0x80; k++)
+      code = code << 6 | (u[k] & 0x3fu);
+    if (k != size || code < 32 || (code > 126 && code < 160) || (size == 3 && code < 0x800) ||
+        (size == 4 && code < 0x10000) || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ||
+        (code & 0xfffe) == 0xfffe || (code >= 0xfdd0 && code < 0xfdf0))
       output_print(&p->out, "?"), k = 1;
     else if (strchr("&<>\"'", *s)) output_print(&p->out, "&#%lu;", code);
     else output_bytes(&p->out, s, k);
@@ -229,14 +265,16 @@ static const char *number(char text[64], int64_t x, int64_t like)
   uint64_t one = (uint64_t)ONE;
   if (like < 0) like = -like;
   for (; k < 3 && like >= 10000 * ONE; like /= 1000) k++, one *= 1000;
-  n = sprintf(text, "%s%" PRIu64 ".%0*" PRIu64, x < 0 ? "-" : "", size / one, 6 + 3 * k, size % one);
+  n = sprintf(text, "%s%" PRIu64 ".%0*" PRIu64, x < 0 ? "-" : "", size / one, 6 + 3 * k,
+              size % one);
   while (text[n - 1] == '0') n--;
   if (text[n - 1] == '.') n--;
   strcpy(text + n, x == 0 ? "" : unit[k]);
   return text;
 }
 
-/* Writes the format with %d an int, %s text from a file or a name (put), %r the program's own text, %n millionths (number). */
+/* Writes the format with %d an int, %s text from a file or a name (put), %r the program's own
+ * text, %n millionths (number). */
 static void print(Page *p, const char *format, ...)
 {
   char text[64];
@@ -265,13 +303,17 @@ static void label(Page *p, const char *class, int x, int y, const char *text, si
   print(p, "</text>\n");
 }
 
-/* Before and after a figure, whose title and caption are the program's own but for `of`. Opens the section at its first figure. */
+/* Before and after a figure, whose title and caption are the program's own but for `of`. Opens
+ * the section at its first figure. */
 static void figure_open(Page *p, const char *title, const char *of, int height)
 {
-  if (p->heading) print(p, "%r<h2>%r</h2>\n<div class=\"grid\">\n", p->open ? "</div>\n" : "", p->heading);
+  if (p->heading)
+    print(p, "%r<h2>%r</h2>\n<div class=\"grid\">\n", p->open ? "</div>\n" : "", p->heading);
   p->heading = NULL;
   p->open = 1;
-  print(p, "<figure>\n<h3>%r%r%s</h3>\n<svg viewBox=\"0 0 4000 %d\" role=\"img\" aria-label=\"%r\">\n", title, *of ? ": " : "", of, height, title);
+  print(p,
+        "<figure>\n<h3>%r%r%s</h3>\n<svg viewBox=\"0 0 4000 %d\" role=\"img\" aria-label=\"%r\">\n",
+        title, *of ? ": " : "", of, height, title);
 }
 
 static void figure_close(Page *p, const char *caption, const char *note, const char *second)
@@ -302,7 +344,8 @@ static int64_t log2_of(int64_t x)
   return log;
 }
 
-/* The k-th round number: multiples of `step`, or on a logarithmic axis 1, 2, 5, 10 ... or, if step > 0, powers of 10^step. */
+/* The k-th round number: multiples of `step`, or on a logarithmic axis 1, 2, 5, 10 ... or, if
+ * step > 0, powers of 10^step. */
 static int64_t round_number(const Axis *a, int64_t step, int64_t k)
 {
   static const int64_t of_ten[] = {1, 2, 5};
@@ -335,12 +378,15 @@ static void axis_fit(Axis *a)
   const int empty = a->low > a->high;
   int64_t step = 1, low = empty ? ONE : a->low, high = empty ? ONE : a->high, k;
   if (!log && low > 0 && low <= high / 2) low = 0;
-  if (low == high && !log) low -= low == 0 ? 0 : 1 + (low < 0 ? -low : low) / 10, high += high == 0 ? ONE : 0;
+  if (low == high && !log)
+    low -= low == 0 ? 0 : 1 + (low < 0 ? -low : low) / 10, high += high == 0 ? ONE : 0;
   if (log) {
     if (low == high) low = low / 2 + 1, high = 2 * high;
-    step = high / 200 <= low ? 0 : 1 + (log2_of(high) - log2_of(low)) / (7 * 217706); /* 2^16 log2 10 */
+    /* 2^16 log2 10 */
+    step = high / 200 <= low ? 0 : 1 + (log2_of(high) - log2_of(low)) / (7 * 217706);
   } else
-    while (high - low > 5 * step) step *= high - low <= 10 * step ? 2 : high - low <= 25 * step ? 5 : 10;
+    while (high - low > 5 * step)
+      step *= high - low <= 10 * step ? 2 : high - low <= 25 * step ? 5 : 10;
   k = log ? 0 : low / step - (low % step < 0);
   while (log && round_number(a, step, k + 1) <= low) k++;
   do a->tick[a->ticks++] = round_number(a, step, k++);
@@ -352,7 +398,8 @@ static void axis_fit(Axis *a)
 /* Where x is on the axis, from 0 to length; outside it at its ends. */
 static int place(const Axis *a, int64_t x, int length)
 {
-  int64_t from = a->log ? log2_of(a->low) : a->low, to = a->log ? log2_of(a->high) : a->high, at = a->log ? log2_of(x) : x;
+  int64_t from = a->log ? log2_of(a->low) : a->low, to = a->log ? log2_of(a->high) : a->high,
+          at = a->log ? log2_of(x) : x;
   at = (at < from ? from : at > to ? to : at) - from;
   for (to -= from; to > INT64_C(1) << 40; to /= 2) at /= 2;
   return (int)((at * length + to / 2) / to);
@@ -394,11 +441,14 @@ typedef struct {
 } Chart;
 
 /* What a figure says of itself where it is so. */
-static const char left_out[] = " What is not above 0 is left out: a logarithmic axis has no place for it.";
+static const char left_out[] =
+    " What is not above 0 is left out: a logarithmic axis has no place for it.";
 static const char ringed[] = " Ringed: a layer has no weight left there.";
 
-/* One more series: the points of a group's tables, of that branch and level where they are not NULL. */
-static void gather(Chart *c, const Page *p, int group, const char *name, const char *branch, const char *level)
+/* One more series: the points of a group's tables, of that branch and level where they are not
+ * NULL. */
+static void gather(Chart *c, const Page *p, int group, const char *name, const char *branch,
+                   const char *level)
 {
   Series *s = &c->series[c->n];
   const Figure *f = c->figure;
@@ -408,13 +458,19 @@ static void gather(Chart *c, const Page *p, int group, const char *name, const c
   s->point = allocate(most, sizeof *s->point, "a curve");
   for (s->points = 0, k = 0; k < p->tables; k++) {
     const Table *t = &p->table[k];
-    const int x = column(t, kinds[f->kind].x), plus = f->plus ? column(t, f->plus) : -1, minus = f->minus ? column(t, f->minus) : -1;
-    const int of_branch = column(t, "branch"), of_level = column(t, "level"), of_copy = column(t, "copy");
+    const int x = column(t, kinds[f->kind].x), plus = f->plus ? column(t, f->plus) : -1,
+              minus = f->minus ? column(t, f->minus) : -1;
+    const int of_branch = column(t, "branch"), of_level = column(t, "level"),
+              of_copy = column(t, "copy");
     for (row = 1; row <= t->rows && t->group == group; row++) {
       Point *q = &s->point[s->points];
       int64_t less;
-      if ((branch && strcmp(text_at(t, row, of_branch), branch) != 0) || (level && strcmp(text_at(t, row, of_level), level) != 0)) continue;
-      if ((level && strcmp(text_at(t, row, of_copy), "0") != 0) || (f->kind == PROBE && strcmp(text_at(t, row, 0), "histogram") != 0)) continue;
+      if ((branch && strcmp(text_at(t, row, of_branch), branch) != 0) ||
+          (level && strcmp(text_at(t, row, of_level), level) != 0))
+        continue;
+      if ((level && strcmp(text_at(t, row, of_copy), "0") != 0) ||
+          (f->kind == PROBE && strcmp(text_at(t, row, 0), "histogram") != 0))
+        continue;
       q->x = number_at(t, row, x);
       q->y = f->plus ? number_at(t, row, plus) : 0;
       less = f->minus ? number_at(t, row, minus) : 0;
@@ -430,7 +486,9 @@ static void gather(Chart *c, const Page *p, int group, const char *name, const c
       s->points++;
     }
   }
-  if (c->n == SERIES - 1) fail("the figure '%s' would have %d lines or more; give ticket report fewer files", f->title, SERIES);
+  if (c->n == SERIES - 1)
+    fail("the figure '%s' would have %d lines or more; give ticket report fewer files", f->title,
+         SERIES);
   sprintf(s->name, "%.*s", NAME - 1, name);
   if (s->points == 0) free(s->point);
   else c->n++;
@@ -444,7 +502,8 @@ static int by_key(const void *a, const void *b)
   return (p->y > q->y) - (p->y < q->y);
 }
 
-/* Sorts a curve and makes one point of those of different runs that share a key; rows of one run stay apart. */
+/* Sorts a curve and makes one point of those of different runs that share a key; rows of one run
+ * stay apart. */
 static void merge(Series *s)
 {
   size_t j, n = 0;
@@ -471,8 +530,13 @@ static void merge(Series *s)
 }
 
 enum { STYLES = 7, DASHES = 4, RIGHT = 3800, TOP = 260, BOTTOM = 2300 };
-static const char *const marker[STYLES] = {"m-28 0a28 28 0 1 0 56 0a28 28 0 1 0-56 0z", "m-25-25h50v50h-50z", "m0-36l34 58h-68z", "m0-36l36 36-36 36-36-36z",
-                                           "m0 36l34-58h-68z", "m-26-10h16v-16h20v16h16v20h-16v16h-20v-16h-16z", "m-34-14h68v28h-68z"};
+static const char *const marker[STYLES] = {"m-28 0a28 28 0 1 0 56 0a28 28 0 1 0-56 0z",
+                                           "m-25-25h50v50h-50z",
+                                           "m0-36l34 58h-68z",
+                                           "m0-36l36 36-36 36-36-36z",
+                                           "m0 36l34-58h-68z",
+                                           "m-26-10h16v-16h20v16h16v20h-16v16h-20v-16h-16z",
+                                           "m-34-14h68v28h-68z"};
 
 /* Draws what the chart has, if anything, and empties it. */
 static void chart_draw(Page *p, Chart *c, const char *of)
@@ -484,7 +548,8 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   char text[64];
   int left = 0, legend = 0, at = 0, begin[SERIES][2], hidden = 0, rings = 0, k;
   size_t j;
-#define X(value) (density ? RIGHT - place(&x, value, RIGHT - left) : left + place(&x, value, RIGHT - left))
+#define X(value)                                                                                   \
+  (density ? RIGHT - place(&x, value, RIGHT - left) : left + place(&x, value, RIGHT - left))
 #define Y(value) (BOTTOM - place(&y, value, BOTTOM - TOP))
   if (c->n == 0) return;
   for (k = 0; k < c->n; k++) {
@@ -493,7 +558,8 @@ static void chart_draw(Page *p, Chart *c, const char *of)
     merge(s);
     for (j = 0; j < s->points; j++) {
       const Point *q = &s->point[j];
-      hidden |= !axis_shows(&x, q->x) || !axis_shows(&y, q->low); /* a bar may reach 0 where its mean does not */
+      /* a bar may reach 0 where its mean does not */
+      hidden |= !axis_shows(&x, q->x) || !axis_shows(&y, q->low);
       if (!axis_shows(&x, q->x) || !axis_shows(&y, q->y)) continue;
       axis_widen(&x, q->x);
       axis_widen(&y, q->low);
@@ -506,9 +572,11 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   }
   axis_fit(&x);
   axis_fit(&y);
-  for (k = 0; k < y.ticks; k++) left = (int)strlen(tick(text, &y, k)) > left ? (int)strlen(text) : left;
+  for (k = 0; k < y.ticks; k++)
+    left = (int)strlen(tick(text, &y, k)) > left ? (int)strlen(text) : left;
   left = 140 + 68 * left;
-  for (k = 0; k < c->n; k++) { /* the legend's rows: where each name begins, and how high they are together */
+  /* the legend's rows: where each name begins, and how high they are together */
+  for (k = 0; k < c->n; k++) {
     const int wide = 560 + 62 * (int)strlen(c->series[k].name);
     if (at > 0 && at + wide > 4000) at = 0, legend += 170;
     begin[k][0] = at, begin[k][1] = legend + 60;
@@ -517,8 +585,9 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   legend += 170;
   figure_open(p, f->title, of, 2740 + legend);
   for (k = 0; k < c->n; k++) {
-    print(p, "<path class=\"l s%d d%d\" d=\"M%d %dh400\"/><path class=\"m s%d\" d=\"M%d %d%r\"/>", k % STYLES, k % DASHES, begin[k][0], begin[k][1],
-          k % STYLES, begin[k][0] + 200, begin[k][1], marker[k % STYLES]);
+    print(p, "<path class=\"l s%d d%d\" d=\"M%d %dh400\"/><path class=\"m s%d\" d=\"M%d %d%r\"/>",
+          k % STYLES, k % DASHES, begin[k][0], begin[k][1], k % STYLES, begin[k][0] + 200,
+          begin[k][1], marker[k % STYLES]);
     label(p, "", begin[k][0] + 450, begin[k][1] + 40, c->series[k].name, 62);
   }
   print(p, "<g transform=\"translate(0 %d)\">\n", legend);
@@ -535,17 +604,21 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   for (k = 0; k < c->n; k++) {
     const Series *s = &c->series[k];
     print(p, "<polyline class=\"l s%d d%d\" points=\"", k % STYLES, k % DASHES);
-    for (j = 0; j < s->points; j++) print(p, "%r%d,%d", j > 0 ? " " : "", X(s->point[j].x), Y(s->point[j].y));
+    for (j = 0; j < s->points; j++)
+      print(p, "%r%d,%d", j > 0 ? " " : "", X(s->point[j].x), Y(s->point[j].y));
     print(p, "\"/>\n");
-    for (j = 0; j < s->points && s->points <= 1000; j++) { /* where points are close, they are seen only under the pointer */
+    /* where points are close, they are seen only under the pointer */
+    for (j = 0; j < s->points && s->points <= 1000; j++) {
       const Point *q = &s->point[j];
       const int right = X(q->x);
       if (q->high > q->low && axis_shows(&y, q->low))
-        print(p, "<path class=\"b s%d\" d=\"M%d %dV%dm-25 0h50M%d %dm-25 0h50\"/>", k % STYLES, right, Y(q->low), Y(q->high), right,
-              Y(q->low));
+        print(p, "<path class=\"b s%d\" d=\"M%d %dV%dm-25 0h50M%d %dm-25 0h50\"/>", k % STYLES,
+              right, Y(q->low), Y(q->high), right, Y(q->low));
       if (q->collapsed)
-        print(p, "<path class=\"b s%d\" d=\"M%d %dm-64 0a64 64 0 1 0 128 0a64 64 0 1 0-128 0z\"/>", k % STYLES, right, Y(q->y));
-      print(p, "<path class=\"%r s%d\" d=\"M%d %d%r\">", s->points <= 40 ? "m" : "h", k % STYLES, right, Y(q->y), marker[k % STYLES]);
+        print(p, "<path class=\"b s%d\" d=\"M%d %dm-64 0a64 64 0 1 0 128 0a64 64 0 1 0-128 0z\"/>",
+              k % STYLES, right, Y(q->y));
+      print(p, "<path class=\"%r s%d\" d=\"M%d %d%r\">", s->points <= 40 ? "m" : "h", k % STYLES,
+            right, Y(q->y), marker[k % STYLES]);
       print(p, "<title>%s\n%r: %n\n%r: %n", s->name, x_name, q->x, f->y_name, q->y);
       if (q->runs > 1) print(p, "\nmean of %d runs, from %n to %n", q->runs, q->low, q->high);
       if (q->collapsed) print(p, "\na layer has no weight left");
@@ -565,14 +638,16 @@ static void chart_draw(Page *p, Chart *c, const char *of)
 typedef struct {
   const char *title, *unit, *caption, *under; /* the program's own */
   int rows, columns, log;
-  int64_t most;                               /* the colours reach to it at least */
+  int64_t most; /* the colours reach to it at least */
   const char *row[NETWORKS], *head[NETWORKS];
-  int64_t value[NETWORKS][NETWORKS];          /* NONE where there is none */
+  int64_t value[NETWORKS][NETWORKS]; /* NONE where there is none */
 } Heat;
 
-/* Viridis (Smith and van der Walt 2015): equal steps look equally large, also without colour; at 0, 0.1, ... 1 of the axis. */
-static const unsigned char viridis[11][3] = {{68, 1, 84}, {72, 36, 117}, {65, 68, 135}, {53, 95, 141}, {42, 120, 142}, {33, 145, 140},
-                                             {34, 168, 132}, {68, 191, 112}, {122, 209, 81}, {189, 223, 38}, {253, 231, 37}};
+/* Viridis (Smith and van der Walt 2015): equal steps look equally large, also without colour; at
+ * 0, 0.1, ... 1 of the axis. */
+static const unsigned char viridis[11][3] = {
+    {68, 1, 84},    {72, 36, 117},  {65, 68, 135},  {53, 95, 141},  {42, 120, 142}, {33, 145, 140},
+    {34, 168, 132}, {68, 191, 112}, {122, 209, 81}, {189, 223, 38}, {253, 231, 37}};
 
 static void put_colour(Page *p, int at) /* 0 to 1000 */
 {
@@ -580,20 +655,27 @@ static void put_colour(Page *p, int at) /* 0 to 1000 */
   int channel;
   print(p, " fill=\"#");
   for (channel = 0; channel < 3; channel++)
-    output_print(&p->out, "%02x", (unsigned)((viridis[k][channel] * (100 - rest) + viridis[k + 1][channel] * rest + 50) / 100));
+    output_print(
+        &p->out, "%02x",
+        (unsigned)((viridis[k][channel] * (100 - rest) + viridis[k + 1][channel] * rest + 50) /
+                   100));
   print(p, "\"");
 }
 
 enum { MARGIN = 14, END = 3400 }; /* letters of a name; where the cells end */
 
-/* How many letters all names have in common at their beginning (end = 0) or end, up to a separator and after the first `skip`. */
+/* How many letters all names have in common at their beginning (end = 0) or end, up to a
+ * separator and after the first `skip`. */
 static size_t common(const char *const *name, int n, int end, size_t skip)
 {
   size_t found = 0, j;
   int k;
   for (j = 0; n > 1; j++) {
     for (k = 0; k < n; k++)
-      if (strlen(name[k]) <= skip + j || (end ? name[k][strlen(name[k]) - 1 - j] != name[0][strlen(name[0]) - 1 - j] : name[k][j] != name[0][j])) return found;
+      if (strlen(name[k]) <= skip + j ||
+          (end ? name[k][strlen(name[k]) - 1 - j] != name[0][strlen(name[0]) - 1 - j]
+               : name[k][j] != name[0][j]))
+        return found;
     if (strchr("./_", end ? name[0][strlen(name[0]) - 1 - j] : name[0][j])) found = j + 1;
   }
   return found;
@@ -604,7 +686,8 @@ typedef struct {
   size_t size;
 } Word;
 
-/* The names without what all of them begin and end with, and MARGIN letters at most; returns the length of the longest. */
+/* The names without what all of them begin and end with, and MARGIN letters at most; returns the
+ * length of the longest. */
 static int shorten(Word *to, const char *const *name, int n)
 {
   const size_t begin = common(name, n, 0, 0), end = common(name, n, 1, begin);
@@ -645,16 +728,20 @@ static void heat_draw(Page *p, const Heat *h, const char *of)
   figure_open(p, h->title, of, bottom + 360);
   label(p, "e", 3990, 120, h->unit, 99);
   for (r = 0; r < h->rows; r++) {
-    if (r % (130 / height + 1) == 0) label(p, "e", left - 50, 240 + r * height + height / 2, side[r].text, side[r].size);
+    if (r % (130 / height + 1) == 0)
+      label(p, "e", left - 50, 240 + r * height + height / 2, side[r].text, side[r].size);
     for (c = 0; c < h->columns; c++) {
       const int64_t x = h->value[r][c];
-      print(p, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"", left + c * width, 200 + r * height, width, height);
+      print(p, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"", left + c * width,
+            200 + r * height, width, height);
       if (axis_shows(&axis, x)) put_colour(p, place(&axis, x, 1000));
       else print(p, " class=\"none\"");
-      print(p, "><title>%s\n%s\n%r</title></rect>\n", h->row[r], h->head[c], x == NONE ? "not measured" : number(text, x, 0));
+      print(p, "><title>%s\n%s\n%r</title></rect>\n", h->row[r], h->head[c],
+            x == NONE ? "not measured" : number(text, x, 0));
     }
   }
-  for (c = 0; c < h->columns; c += wide / width + 1) label(p, "c", left + c * width + width / 2, bottom + 140, below[c].text, below[c].size);
+  for (c = 0; c < h->columns; c += wide / width + 1)
+    label(p, "c", left + c * width + width / 2, bottom + 140, below[c].text, below[c].size);
   label(p, "c", (left + END) / 2, bottom + 310, h->under, 99);
   for (c = 0; c < 40; c++) { /* the colour bar */
     const int from = bottom - (bottom - 200) * c / 40, to = bottom - (bottom - 200) * (c + 1) / 40;
@@ -662,55 +749,83 @@ static void heat_draw(Page *p, const Heat *h, const char *of)
     put_colour(p, 1000 * c / 39);
     print(p, "/>\n");
   }
-  for (c = 0; c < axis.ticks; c++) label(p, "", 3620, bottom + 40 - place(&axis, axis.tick[c], bottom - 200), tick(text, &axis, c), 99);
+  for (c = 0; c < axis.ticks; c++)
+    label(p, "", 3620, bottom + 40 - place(&axis, axis.tick[c], bottom - 200), tick(text, &axis, c),
+          99);
   figure_close(p, h->caption, unmeasured ? " Grey cells: not measured (or not finite)." : "",
-               zero ? " Grey, with the title 0: no weight remains, and a logarithmic scale has no place for 0." : "");
+               zero ? " Grey, with the title 0: no weight remains, and a logarithmic scale has no "
+                      "place for 0."
+                    : "");
 }
 
 /* ==== what is drawn of which table ========================================================== */
 
 static const Figure figures[] = {
-  {RUN, 0, "Test accuracy", "test accuracy (%)", 100 * INT64_C(1000000), NULL, "test_error",
-   "If tickets win, their line stays high to the right, where few weights remain, while new initialisations under the same masks (reinit) fall earlier."},
-  {RUN, 0, "Training accuracy", "training accuracy (%)", 100 * INT64_C(1000000), NULL, "train_error",
-   "Where it leaves 100% the network has become too small to fit its training set; if tickets win, that happens to them last."},
-  {RUN, 0, "Gap between test and training set", "test error - training error (points)", 0, "test_error", "train_error",
-   "What was learned but does not carry over to new images. It also closes where training itself fails, which if tickets win happens to controls first."},
-  {RUN, 0, "Pruning threshold", "largest magnitude pruned", 0, "threshold", NULL,
-   "Magnitude up to which pruning this network removes weights; if tickets win, what they keep is large, and their line climbs above the others'."},
-  {RUN, 0, "Barrier on the test set", "error barrier (points)", 0, "test_barrier", NULL,
-   "Highest error on the straight line to the same branch one level denser, minus the mean of its two ends. Ends of unequal "
-   "error give a barrier without any hill on the line; only the height, where it was measured, is 0 without a hill."},
-  {RUN, 0, "Barrier on the training set", "error barrier (points)", 0, "train_barrier", NULL, "The same on the training images."},
-  {RUN, 0, "Height of the barrier on the test set", "height (points)", 0, "test_height", NULL,
-   "Highest error above the straight line between the errors of the same two ends: 0 where there is no hill, however unequal "
-   "they are. If tickets win it stays near 0: each lies in the basin of the last."},
-  {RUN, 0, "Height of the barrier on the training set", "height (points)", 0, "train_height", NULL,
-   "The same on the training images."},
-  {RUN, 0, "Instability on the test set", "error barrier (points)", 0, "test_instability", NULL,
-   "Error barrier (above the mean of the two ends) between copies trained under different data orders; tickets tend to win "
-   "where it is near 0, as the order no longer decides the outcome there."},
-  {RUN, 0, "Instability on the training set", "error barrier (points)", 0, "train_instability", NULL, "The same on the training images."},
-  {EPOCHS, 1, "Training loss", "mean loss of the epoch", 0, "train_loss", NULL,
-   "If tickets win, sparse ones (in brackets: weights that remain) fall as fast as the dense one, level 0, and a control's lines move up with every level."},
-  {EPOCHS, 0, "Test error", "test error (%)", 0, "test_error", NULL,
-   "If tickets win, sparse networks come down as early and as far as the dense one, level 0."},
-  {STABILITY, 0, "Instability on the test set", "error barrier (points)", 0, "test_instability", NULL,
-   "Barrier between copies trained apart from that step: highest error on the line minus the mean of its two ends, which ends "
-   "of unequal error raise without any hill. The first step where it is near 0 is the earliest to rewind to if tickets are to win."},
-  {STABILITY, 0, "Instability on the training set", "error barrier (points)", 0, "train_instability", NULL, "The same on the training images."},
-  {STABILITY, 0, "Height of the barrier on the test set", "height (points)", 0, "test_height", NULL,
-   "Highest error above the straight line between the errors of the same two ends: 0 where there is no hill between the copies, "
-   "however unequal they are."},
-  {STABILITY, 0, "Height of the barrier on the training set", "height (points)", 0, "train_height", NULL,
-   "The same on the training images."},
-  {LINE, 0, "Test error on the way", "test error (%)", 0, "test_error", NULL,
-   "A hill is a barrier between two basins; if tickets win, the line between those of successive levels is flat. A flat curve leads around a hill."},
-  {LINE, 0, "Training error on the way", "training error (%)", 0, "train_error", NULL, "The same on the training images."},
-  {LINE, 0, "Test loss on the way", "test loss", 0, "test_loss", NULL, "The loss shows hills and valleys where the error is flat."},
-  {LINE, 1, "Training loss on the way", "training loss", 0, "train_loss", NULL, "The same on the training images, on a logarithmic axis."},
-  {PROBE, 0, "Weights by value", "weights in a bin", 0, "value", NULL,
-   "Surviving weights in 100 bins from lowest to highest; pruning empties the middle, and if tickets win, their humps lie further out than a control's."},
+    {RUN, 0, "Test accuracy", "test accuracy (%)", 100 * INT64_C(1000000), NULL, "test_error",
+     "If tickets win, their line stays high to the right, where few weights remain, while new "
+     "initialisations under the same masks (reinit) fall earlier."},
+    {RUN, 0, "Training accuracy", "training accuracy (%)", 100 * INT64_C(1000000), NULL,
+     "train_error",
+     "Where it leaves 100% the network has become too small to fit its training set; if tickets "
+     "win, that happens to them last."},
+    {RUN, 0, "Gap between test and training set", "test error - training error (points)", 0,
+     "test_error", "train_error",
+     "What was learned but does not carry over to new images. It also closes where training itself "
+     "fails, which if tickets win happens to controls first."},
+    {RUN, 0, "Pruning threshold", "largest magnitude pruned", 0, "threshold", NULL,
+     "Magnitude up to which pruning this network removes weights; if tickets win, what they keep "
+     "is large, and their line climbs above the others'."},
+    {RUN, 0, "Barrier on the test set", "error barrier (points)", 0, "test_barrier", NULL,
+     "Highest error on the straight line to the same branch one level denser, minus the mean of "
+     "its two ends. Ends of unequal "
+     "error give a barrier without any hill on the line; only the height, where it was measured, "
+     "is 0 without a hill."},
+    {RUN, 0, "Barrier on the training set", "error barrier (points)", 0, "train_barrier", NULL,
+     "The same on the training images."},
+    {RUN, 0, "Height of the barrier on the test set", "height (points)", 0, "test_height", NULL,
+     "Highest error above the straight line between the errors of the same two ends: 0 where there "
+     "is no hill, however unequal "
+     "they are. If tickets win it stays near 0: each lies in the basin of the last."},
+    {RUN, 0, "Height of the barrier on the training set", "height (points)", 0, "train_height",
+     NULL, "The same on the training images."},
+    {RUN, 0, "Instability on the test set", "error barrier (points)", 0, "test_instability", NULL,
+     "Error barrier (above the mean of the two ends) between copies trained under different data "
+     "orders; tickets tend to win "
+     "where it is near 0, as the order no longer decides the outcome there."},
+    {RUN, 0, "Instability on the training set", "error barrier (points)", 0, "train_instability",
+     NULL, "The same on the training images."},
+    {EPOCHS, 1, "Training loss", "mean loss of the epoch", 0, "train_loss", NULL,
+     "If tickets win, sparse ones (in brackets: weights that remain) fall as fast as the dense "
+     "one, level 0, and a control's lines move up with every level."},
+    {EPOCHS, 0, "Test error", "test error (%)", 0, "test_error", NULL,
+     "If tickets win, sparse networks come down as early and as far as the dense one, level 0."},
+    {STABILITY, 0, "Instability on the test set", "error barrier (points)", 0, "test_instability",
+     NULL,
+     "Barrier between copies trained apart from that step: highest error on the line minus the "
+     "mean of its two ends, which ends "
+     "of unequal error raise without any hill. The first step where it is near 0 is the earliest "
+     "to rewind to if tickets are to win."},
+    {STABILITY, 0, "Instability on the training set", "error barrier (points)", 0,
+     "train_instability", NULL, "The same on the training images."},
+    {STABILITY, 0, "Height of the barrier on the test set", "height (points)", 0, "test_height",
+     NULL,
+     "Highest error above the straight line between the errors of the same two ends: 0 where there "
+     "is no hill between the copies, "
+     "however unequal they are."},
+    {STABILITY, 0, "Height of the barrier on the training set", "height (points)", 0,
+     "train_height", NULL, "The same on the training images."},
+    {LINE, 0, "Test error on the way", "test error (%)", 0, "test_error", NULL,
+     "A hill is a barrier between two basins; if tickets win, the line between those of successive "
+     "levels is flat. A flat curve leads around a hill."},
+    {LINE, 0, "Training error on the way", "training error (%)", 0, "train_error", NULL,
+     "The same on the training images."},
+    {LINE, 0, "Test loss on the way", "test loss", 0, "test_loss", NULL,
+     "The loss shows hills and valleys where the error is flat."},
+    {LINE, 1, "Training loss on the way", "training loss", 0, "train_loss", NULL,
+     "The same on the training images, on a logarithmic axis."},
+    {PROBE, 0, "Weights by value", "weights in a bin", 0, "value", NULL,
+     "Surviving weights in 100 bins from lowest to highest; pruning empties the middle, and if "
+     "tickets win, their humps lie further out than a control's."},
 };
 
 /* Distinct texts of a column in a group, in order; `most` at most. */
@@ -729,7 +844,8 @@ static int distinct(const Page *p, int group, const char *name, const char **fou
   return n;
 }
 
-/* What sets a group of runs apart from the page's others of its kind, after `text`: its settings or, where they are many, its name. */
+/* What sets a group of runs apart from the page's others of its kind, after `text`: its settings
+ * or, where they are many, its name. */
 static void name_group(const Page *p, int group, char name[NAME], const char *text)
 {
   enum { LONGEST = 60 };
@@ -738,27 +854,36 @@ static void name_group(const Page *p, int group, char name[NAME], const char *te
   int j, k, differs;
   sprintf(name, "%.60s", text);
   for (j = 0; j < t->pairs && strlen(name) < begin + LONGEST; j++) {
-    for (differs = k = 0; k < p->tables; k++) differs |= p->table[k].kind == t->kind && strcmp(value_of(&p->table[k], t->key[j]), t->value[j]) != 0;
-    if (differs && is_setting(t->key[j])) sprintf(name + strlen(name), "%s%.40s = %.60s", *name ? ", " : "", t->key[j], t->value[j]);
+    for (differs = k = 0; k < p->tables; k++)
+      differs |= p->table[k].kind == t->kind &&
+                 strcmp(value_of(&p->table[k], t->key[j]), t->value[j]) != 0;
+    if (differs && is_setting(t->key[j]))
+      sprintf(name + strlen(name), "%s%.40s = %.60s", *name ? ", " : "", t->key[j], t->value[j]);
   }
-  if (strlen(name) >= begin + LONGEST) sprintf(name + begin, "%s%.150s", begin > 0 ? ", " : "", t->name);
+  if (strlen(name) >= begin + LONGEST)
+    sprintf(name + begin, "%s%.150s", begin > 0 ? ", " : "", t->name);
 }
 
 /* What a path or probe is of: `straight line, A to B (table)`. */
 static void name_networks(const Table *t, char name[NAME])
 {
   int k, n = 0;
-  sprintf(name, "%s", t->kind == PROBE ? "" : !strcmp(value_of(t, "command"), "curve") ? "curve, " : "straight line, ");
+  sprintf(name, "%s",
+          t->kind == PROBE                           ? ""
+          : !strcmp(value_of(t, "command"), "curve") ? "curve, "
+                                                     : "straight line, ");
   for (k = 0; k < t->pairs; k++)
     if (!strcmp(t->key[k], "network") && n++ < 2) { /* file.safetensors digest */
-      const char *end = strstr(t->value[k], ".safetensors"), *slash = strrchr(t->value[k], '/'), *begin = slash ? slash + 1 : t->value[k];
-      sprintf(name + strlen(name), "%s%.*s", n > 1 ? " to " : "", end && end > begin && end - begin < 80 ? (int)(end - begin) : 16, begin);
+      const char *end = strstr(t->value[k], ".safetensors"), *slash = strrchr(t->value[k], '/'),
+                 *begin = slash ? slash + 1 : t->value[k];
+      sprintf(name + strlen(name), "%s%.*s", n > 1 ? " to " : "",
+              end && end > begin && end - begin < 80 ? (int)(end - begin) : 16, begin);
     }
   sprintf(name + strlen(name), " (%.150s)", t->label);
 }
 
-/* The charts of a kind: a series per group of runs and branch, or per table; of training curves a chart per group and branch
- * with up to SHOWN levels, evenly from the first to the last. */
+/* The charts of a kind: a series per group of runs and branch, or per table; of training curves
+ * a chart per group and branch with up to SHOWN levels, evenly from the first to the last. */
 static void charts(Page *p, int kind)
 {
   enum { SHOWN = 6, LEVELS = 100 };
@@ -787,7 +912,8 @@ static void charts(Page *p, int kind)
           char of[NAME];
           if (levels > SHOWN && l * (SHOWN - 1) % (levels - 1) >= SHOWN - 1) continue;
           for (row = 1; row <= t->rows && strcmp(text_at(t, row, 0), level[l]) != 0;) row++;
-          sprintf(of, "level %.20s (%.20s%%)", level[l], row <= t->rows ? text_at(t, row, column(t, "density")) : "?");
+          sprintf(of, "level %.20s (%.20s%%)", level[l],
+                  row <= t->rows ? text_at(t, row, column(t, "density")) : "?");
           gather(&c, p, g, of, branch[b], level[l]);
         }
         chart_draw(p, &c, name);
@@ -797,7 +923,8 @@ static void charts(Page *p, int kind)
   }
 }
 
-/* Share of each layer that survives, from the masks of the tickets that stand beside a group's first run. */
+/* Share of each layer that survives, from the masks of the tickets that stand beside a group's
+ * first run. */
 static void layers_draw(Page *p, const Table *t)
 {
   enum { MOST = 100 }; /* levels */
@@ -806,27 +933,33 @@ static void layers_draw(Page *p, const Table *t)
   int row, k, r, c;
   h->title = "Density by layer";
   h->unit = "weights that remain (%)";
-  h->caption = "Brighter layers keep more of their weights; pruning by magnitude empties the large first layers, and tickets live on the small last ones.";
+  h->caption = "Brighter layers keep more of their weights; pruning by magnitude empties the large "
+               "first layers, and tickets live on the small last ones.";
   h->under = "level";
   h->log = 1;
   for (row = 1; row <= t->rows && h->columns < MOST; row++) {
     const char *level = text_at(t, row, column(t, "level")), *digest;
     const long number_of = strtol(level, NULL, 10);
     Safetensors s;
-    if (strcmp(text_at(t, row, column(t, "branch")), "ticket") != 0 || number_of < 0 || number_of > 99) continue;
+    if (strcmp(text_at(t, row, column(t, "branch")), "ticket") != 0 || number_of < 0 ||
+        number_of > 99)
+      continue;
     sprintf(path, "%s.L%02ld.safetensors", t->name, number_of);
     if (!file_exists(path)) continue;
     safetensors_read(&s, path);
     digest = safetensors_value(&s, "digest");
     if (!digest || strcmp(digest, text_at(t, row, column(t, "digest"))) != 0)
-      fail("%s: is not the network of level %ld in %s, whose digest differs; keep tables apart from other runs' networks", path, number_of, t->path);
+      fail("%s: is not the network of level %ld in %s, whose digest differs; keep tables apart "
+           "from other runs' networks",
+           path, number_of, t->path);
     for (k = 0; k < s.entries; k++) {
       const Entry *e = &s.entry[k];
       const unsigned char *mask = e->data;
       size_t j, kept = 0;
       if (strncmp(e->name, "mask.", 5) != 0) continue;
       for (r = 0; r < h->rows && strcmp(h->row[r], e->name + 5) != 0;) r++;
-      if (r == NETWORKS || e->type != 'U' || e->size == 0) fail("%s: has more layers or other masks than any model of ticket", path);
+      if (r == NETWORKS || e->type != 'U' || e->size == 0)
+        fail("%s: has more layers or other masks than any model of ticket", path);
       if (r == h->rows) {
         for (c = 0; c < MOST; c++) h->value[r][c] = NONE;
         h->row[h->rows++] = join(e->name + 5, "", "");
@@ -851,10 +984,14 @@ static void matrix_draw(Page *p, const Table *t)
   const int cosine = !strcmp(what, "cosine"), angle = !strcmp(what, "angle"), n = t->columns - 1;
   char of[NAME];
   int r, c;
-  if (n < 1 || t->rows < 1 || n > NETWORKS || t->rows > NETWORKS) fail("%s: a matrix of %d x %d is not one that a page can show (1 to %d networks)", t->path, t->rows, n, NETWORKS);
+  if (n < 1 || t->rows < 1 || n > NETWORKS || t->rows > NETWORKS)
+    fail("%s: a matrix of %d x %d is not one that a page can show (1 to %d networks)", t->path,
+         t->rows, n, NETWORKS);
   h->title = "Distances";
   h->unit = cosine ? "cosine" : angle ? "2 angle / pi" : "distance";
-  h->caption = "Each cell compares two networks; if tickets win, those of successive levels are alike (they differ little near the diagonal), while a control's differ from each other.";
+  h->caption =
+      "Each cell compares two networks; if tickets win, those of successive levels are alike (they "
+      "differ little near the diagonal), while a control's differ from each other.";
   h->under = "network";
   h->rows = t->rows;
   h->columns = n;
@@ -874,7 +1011,9 @@ static void matrix_draw(Page *p, const Table *t)
 /* n bytes of s as a word of the command, in quotes if a shell would not take it as it is. */
 static void put_word(Page *p, const char *s, size_t n)
 {
-  const int plain = n > 0 && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+=:,/%@") >= n;
+  const int plain =
+      n > 0 &&
+      strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+=:,/%@") >= n;
   const char *quote;
   print(p, plain ? " " : " '");
   for (; (quote = memchr(s, '\'', n)) != NULL; n -= (size_t)(quote + 1 - s), s = quote + 1) {
@@ -893,12 +1032,15 @@ static int is_empty(const Table *t, int c)
   return row > t->rows;
 }
 
-/* A table's settings, the command that repeats it and, but for paths and matrices, what it holds. */
+/* A table's settings, the command that repeats it and, but for paths and matrices, what it
+ * holds. */
 static void settings(Page *p, const Table *t)
 {
-  static const char *const none[] = {"ticket",        "command", "data-digest", "init-digest", /* are no options */
+  /* are no options */
+  static const char *const none[] = {"ticket",        "command", "data-digest", "init-digest",
                                      "ticket-digest", "network", "checksum",    NULL};
-  const char *command = value_of(t, "command"), *data = value_of(t, "data"), *file = t->kind <= EPOCHS ? t->name : t->path;
+  const char *command = value_of(t, "command"), *data = value_of(t, "data"),
+             *file = t->kind <= EPOCHS ? t->name : t->path;
   const int collapsed = column(t, "collapsed");
   unsigned char *empty;
   int k, row, c, n;
@@ -908,7 +1050,8 @@ static void settings(Page *p, const Table *t)
   put_word(p, command, strlen(command));
   for (k = 0; k < t->pairs; k++) { /* a network is `file digest` */
     const char *space = strrchr(t->value[k], ' ');
-    if (!strcmp(t->key[k], "network")) put_word(p, t->value[k], space ? (size_t)(space - t->value[k]) : strlen(t->value[k]));
+    if (!strcmp(t->key[k], "network"))
+      put_word(p, t->value[k], space ? (size_t)(space - t->value[k]) : strlen(t->value[k]));
   }
   for (k = 0; k < t->pairs && strchr(t->key[k], '_') == NULL; k++) {
     const char *key = t->key[k], *value = t->value[k];
@@ -941,7 +1084,8 @@ static void settings(Page *p, const Table *t)
   }
   print(p, "</tr>\n</table></div>\n");
   for (n = c = 0; c < t->columns; c++)
-    if (c != collapsed && empty[c]) print(p, "%r%s", n++ > 0 ? ", " : "<p>Not measured: ", text_at(t, 0, c));
+    if (c != collapsed && empty[c])
+      print(p, "%r%s", n++ > 0 ? ", " : "<p>Not measured: ", text_at(t, 0, c));
   print(p, n > 0 ? ".</p>\n" : "");
   free(empty);
 }
@@ -949,12 +1093,14 @@ static void settings(Page *p, const Table *t)
 /* Networks that a run will have. */
 static int expected_rows(const Table *t)
 {
-  const int train = !strcmp(value_of(t, "command"), "train"), one_shot = strcmp(value_of(t, "one-shot"), "-") != 0;
+  const int train = !strcmp(value_of(t, "command"), "train"),
+            one_shot = strcmp(value_of(t, "one-shot"), "-") != 0;
   const long levels = train ? 1 : one_shot ? 2 : strtol(value_of(t, "levels"), NULL, 10);
   const char *at = value_of(t, "branches");
   int n = levels > 0 && levels < 100 ? (int)levels : 0, rows = n;
   for (; strcmp(at, "-") != 0 && *at; at += strcspn(at, ","), at += *at == ',')
-    rows += !strncmp(at, "shuffle", 7) || !strncmp(at, "random", 6) ? n - 1 : n; /* those begin at level 1 */
+    /* those begin at level 1 */
+    rows += !strncmp(at, "shuffle", 7) || !strncmp(at, "random", 6) ? n - 1 : n;
   return rows;
 }
 
@@ -965,34 +1111,59 @@ static void summary(Page *p, int group)
   char name[NAME];
   int runs = 0, row;
   name_group(p, group, name, "");
-  print(p, "<p>%s%r%s on %s", name, *name ? ": " : "", value_of(first, "model"), value_of(first, "data"));
+  print(p, "<p>%s%r%s on %s", name, *name ? ": " : "", value_of(first, "model"),
+        value_of(first, "data"));
   for (t = first; t < p->table + p->tables; t++)
     if (t->group == group) print(p, "%r%s", runs++ ? ", " : ", seed ", value_of(t, "seed"));
-  print(p, "%r</p>\n", runs > 1 ? "; points are means over these runs, bars reach from the lowest to the highest." : ".");
+  print(p, "%r</p>\n",
+        runs > 1 ? "; points are means over these runs, bars reach from the lowest to the highest."
+                 : ".");
   for (t = first; t < p->table + p->tables; t++)
     if (t->group == group && t->rows < expected_rows(t))
-      print(p, "<p><strong>%s is unfinished: %d of %d networks</strong>, unless it ended where nothing was left to "
-               "prune; the command below goes on with it.</p>\n", t->path, t->rows, expected_rows(t));
+      print(p,
+            "<p><strong>%s is unfinished: %d of %d networks</strong>, unless it ended where "
+            "nothing was left to "
+            "prune; the command below goes on with it.</p>\n",
+            t->path, t->rows, expected_rows(t));
   for (t = first; t < p->table + p->tables; t++)
     for (row = 1; row <= t->rows && t->group == group; row++)
       if (lost(t, row))
-        print(p, "<p><strong>%s, level %s, branch %s: no weight is left in %s</strong>; its points have a ring, its row is shaded.</p>\n",
-              t->path, text_at(t, row, column(t, "level")), text_at(t, row, column(t, "branch")), lost(t, row));
+        print(p,
+              "<p><strong>%s, level %s, branch %s: no weight is left in %s</strong>; its points "
+              "have a ring, its row is shaded.</p>\n",
+              t->path, text_at(t, row, column(t, "level")), text_at(t, row, column(t, "branch")),
+              lost(t, row));
 }
 
 static const char style[] =
-  ":root{color-scheme:light dark;--paper:#fff;--ink:#1a1a1a;--faint:#d8d8d8;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#b0568f;--c4:#b07800;--c5:#3a9ad9;--c6:#555}\n"
-  "@media(prefers-color-scheme:dark){:root{--paper:#16181c;--ink:#e6e6e6;--faint:#44484f;--c0:#56a8e8;--c1:#ff8240;--c2:#2fce9f;--c3:#e493c4;--c4:#f0b840;--c5:#9bd4ff;--c6:#b8b8b8}}\n"
-  "body{background:var(--paper);color:var(--ink);font:15px/1.4 system-ui,sans-serif;max-width:1240px;margin:0 auto;padding:0 16px 40px}\n"
-  "h1,h2,h3,p,span,pre,figcaption{overflow-wrap:anywhere}h1{font-size:24px}h2{font-size:20px;border-bottom:1px solid var(--faint)}h3{font-size:15px;margin:0 0 4px}\n"
-  ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,370px),1fr));gap:28px}figure{margin:0;break-inside:avoid}figcaption{font-size:13px}\n"
-  "figure>svg{width:100%;height:auto;display:block}text{font:110px system-ui,sans-serif;fill:var(--ink)}.c{text-anchor:middle}.e{text-anchor:end}\n"
-  ".l{fill:none;stroke-width:16}.b{fill:none;stroke-width:9}.h{opacity:0}.h:hover{opacity:1}.g{stroke:var(--faint);stroke-width:8;fill:none}.none{fill:var(--faint)}rect{shape-rendering:crispEdges}\n"
-  ".d1{stroke-dasharray:60 30}.d2{stroke-dasharray:18 26}.d3{stroke-dasharray:90 26 18 26}\n"
-  ".kv{font-size:12px}.kv span{display:inline-block;margin-right:16px}pre{white-space:pre-wrap;font-size:12px;border:1px solid var(--faint);padding:6px}\n"
-  ".wide{overflow-x:auto;margin-bottom:24px}table{border-collapse:collapse;font:11px/1.3 ui-monospace,monospace}td,th{padding:1px 8px;text-align:right;border-bottom:1px solid var(--faint)}\n"
-  "@media print{:root{--paper:#fff;--ink:#000;--faint:#ccc;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#b0568f;--c4:#b07800;--c5:#3a9ad9;--c6:#555}"
-  "body{padding:0}.grid{grid-template-columns:1fr 1fr}.wide{overflow:visible}table{font-size:7px}}\n";
+    ":root{color-scheme:light "
+    "dark;--paper:#fff;--ink:#1a1a1a;--faint:#d8d8d8;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#"
+    "b0568f;--c4:#b07800;--c5:#3a9ad9;--c6:#555}\n"
+    "@media(prefers-color-scheme:dark){:root{--paper:#16181c;--ink:#e6e6e6;--faint:#44484f;--c0:#"
+    "56a8e8;--c1:#ff8240;--c2:#2fce9f;--c3:#e493c4;--c4:#f0b840;--c5:#9bd4ff;--c6:#b8b8b8}}\n"
+    "body{background:var(--paper);color:var(--ink);font:15px/1.4 "
+    "system-ui,sans-serif;max-width:1240px;margin:0 auto;padding:0 16px 40px}\n"
+    "h1,h2,h3,p,span,pre,figcaption{overflow-wrap:anywhere}h1{font-size:24px}h2{font-size:20px;"
+    "border-bottom:1px solid var(--faint)}h3{font-size:15px;margin:0 0 4px}\n"
+    ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,370px),1fr));gap:"
+    "28px}figure{margin:0;break-inside:avoid}figcaption{font-size:13px}\n"
+    "figure>svg{width:100%;height:auto;display:block}text{font:110px "
+    "system-ui,sans-serif;fill:var(--ink)}.c{text-anchor:middle}.e{text-anchor:end}\n"
+    ".l{fill:none;stroke-width:16}.b{fill:none;stroke-width:9}.h{opacity:0}.h:hover{opacity:1}.g{"
+    "stroke:var(--faint);stroke-width:8;fill:none}.none{fill:var(--faint)}rect{shape-rendering:"
+    "crispEdges}\n"
+    ".d1{stroke-dasharray:60 30}.d2{stroke-dasharray:18 26}.d3{stroke-dasharray:90 26 18 26}\n"
+    ".kv{font-size:12px}.kv "
+    "span{display:inline-block;margin-right:16px}pre{white-space:pre-wrap;font-size:12px;border:"
+    "1px solid var(--faint);padding:6px}\n"
+    ".wide{overflow-x:auto;margin-bottom:24px}table{border-collapse:collapse;font:11px/1.3 "
+    "ui-monospace,monospace}td,th{padding:1px 8px;text-align:right;border-bottom:1px solid "
+    "var(--faint)}\n"
+    "@media "
+    "print{:root{--paper:#fff;--ink:#000;--faint:#ccc;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#"
+    "b0568f;--c4:#b07800;--c5:#3a9ad9;--c6:#555}"
+    "body{padding:0}.grid{grid-template-columns:1fr "
+    "1fr}.wide{overflow:visible}table{font-size:7px}}\n";
 
 void write_report(char *const *name, int n, const char *out, Standard *is_standard)
 {
@@ -1002,27 +1173,37 @@ void write_report(char *const *name, int n, const char *out, Standard *is_standa
   p->is_standard = is_standard;
   for (k = 0; k < n; k++) {
     const size_t length = strlen(name[k]);
-    add_table(p, join(name[k], "", length > 4 && !strcmp(name[k] + length - 4, ".tsv") ? "" : ".tsv"));
+    add_table(p,
+              join(name[k], "", length > 4 && !strcmp(name[k] + length - 4, ".tsv") ? "" : ".tsv"));
   }
   path = join(*out ? out : p->table[0].name, "", ".html");
   output_open(&p->out, path);
-  print(p, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-        "<title>%s - ticket</title>\n<style>\n%r", p->table[0].name, style);
-  for (k = 0; k < STYLES; k++) print(p, ".s%d{stroke:var(--c%d)}.m.s%d,.h.s%d{fill:var(--c%d)}\n", k, k, k, k, k);
+  print(p,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
+        "name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+        "<title>%s - ticket</title>\n<style>\n%r",
+        p->table[0].name, style);
+  for (k = 0; k < STYLES; k++)
+    print(p, ".s%d{stroke:var(--c%d)}.m.s%d,.h.s%d{fill:var(--c%d)}\n", k, k, k, k, k);
   print(p, "</style>\n</head>\n<body>\n<h1>%s</h1>\n", p->table[0].label);
   for (k = 0; k < p->tables; k++)
     if (p->table[k].kind == RUN && p->table[k].group == k) summary(p, k);
   for (kind = 0; kind < KINDS; kind++) {
     charts(p, kind);
     for (k = 0; k < p->tables; k++) {
-      if (kind == RUN && p->table[k].kind == RUN && p->table[k].group == k) layers_draw(p, &p->table[k]);
+      if (kind == RUN && p->table[k].kind == RUN && p->table[k].group == k)
+        layers_draw(p, &p->table[k]);
       if (kind == MATRIX && p->table[k].kind == MATRIX) matrix_draw(p, &p->table[k]);
     }
   }
-  print(p, "%r<h2>Settings, digests and the commands that repeat them</h2>\n", p->open ? "</div>\n" : "");
+  print(p, "%r<h2>Settings, digests and the commands that repeat them</h2>\n",
+        p->open ? "</div>\n" : "");
   for (k = 0; k < p->tables; k++)
     if (p->table[k].kind != EPOCHS) settings(p, &p->table[k]);
-  print(p, "<p>Values that are not finite or above 10<sup>10</sup> are not drawn. Written by ticket %r.</p>\n</body>\n</html>\n", TICKET_VERSION);
+  print(p,
+        "<p>Values that are not finite or above 10<sup>10</sup> are not drawn. Written by ticket "
+        "%r.</p>\n</body>\n</html>\n",
+        TICKET_VERSION);
   output_close(&p->out);
   printf("%s\n", path);
   free(path);

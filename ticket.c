@@ -1,5 +1,6 @@
-/* ticket.c - the command line: one table of options that parses, prints the help and records the configuration,
- * the published presets, and one thin function per command. SPDX-License-Identifier: MIT */
+/* ticket.c - the command line: one table of options that parses, prints the help and records the
+ * configuration, the published presets, and one thin function per command.
+ * SPDX-License-Identifier: MIT */
 #include "ticket.h"
 
 #include <ctype.h>
@@ -14,15 +15,74 @@ int _setmode(int file, int mode); /* of the C library there: else stdout ends it
 
 /* ==== options =============================================================================== */
 
-enum { TRAIN = 1, IMP = 2, BATCHES = 4, DATA = 8, BENCH = 16, VERIFY = 32, HELP = 64,
-       LMC = 128, STABILITY = 256, DISTANCE = 512, PROBE = 1024, CURVE = 2048, REPORT = 4096, TRACE = 8192 }; /* commands that take an option */
+enum {
+  TRAIN = 1,
+  IMP = 2,
+  BATCHES = 4,
+  DATA = 8,
+  BENCH = 16,
+  VERIFY = 32,
+  HELP = 64,
+  /* commands that take an option */
+  LMC = 128,
+  STABILITY = 256,
+  DISTANCE = 512,
+  PROBE = 1024,
+  CURVE = 2048,
+  REPORT = 4096,
+  TRACE = 8192
+};
 enum { TEXT, INTEGER, REAL, CHOICE, LIST, STEPS, STEP_LIST, FLAG };
 
 enum {
-  O_DATA, O_TRAIN_SIZE, O_AUGMENT, O_MODEL, O_SHORTCUT, O_AFFINE, O_SCHEME, O_INIT, O_EPOCHS, O_STEPS, O_BATCH, O_OPTIMIZER, O_LR, O_MOMENTUM, O_NESTEROV,
-  O_DECAY, O_WARMUP, O_SCHEDULE, O_MILESTONES, O_GAMMA, O_SEED, O_ORDER_SEED, O_LEVELS, O_RATE, O_SCOPE, O_OUTPUT_RATE, O_CONV_RATE,
-  O_REWIND, O_RETRAIN, O_ONE_SHOT, O_BRANCHES, O_CHILDREN, O_POINTS, O_REPEL, O_REPEL_SET, O_AT, O_TICKET,
-  O_FROM, O_TO, O_BN, O_MASK, O_WHAT, O_DUMP, O_PRESET, O_OUT, O_THREADS, O_QUIET, OPTIONS
+  O_DATA,
+  O_TRAIN_SIZE,
+  O_AUGMENT,
+  O_MODEL,
+  O_SHORTCUT,
+  O_AFFINE,
+  O_SCHEME,
+  O_INIT,
+  O_EPOCHS,
+  O_STEPS,
+  O_BATCH,
+  O_OPTIMIZER,
+  O_LR,
+  O_MOMENTUM,
+  O_NESTEROV,
+  O_DECAY,
+  O_WARMUP,
+  O_SCHEDULE,
+  O_MILESTONES,
+  O_GAMMA,
+  O_SEED,
+  O_ORDER_SEED,
+  O_LEVELS,
+  O_RATE,
+  O_SCOPE,
+  O_OUTPUT_RATE,
+  O_CONV_RATE,
+  O_REWIND,
+  O_RETRAIN,
+  O_ONE_SHOT,
+  O_BRANCHES,
+  O_CHILDREN,
+  O_POINTS,
+  O_REPEL,
+  O_REPEL_SET,
+  O_AT,
+  O_TICKET,
+  O_FROM,
+  O_TO,
+  O_BN,
+  O_MASK,
+  O_WHAT,
+  O_DUMP,
+  O_PRESET,
+  O_OUT,
+  O_THREADS,
+  O_QUIET,
+  OPTIONS
 };
 
 typedef struct {
@@ -36,132 +96,215 @@ typedef struct {
 #define PAIRS (LMC | CURVE)
 #define MEASURES (PAIRS | DISTANCE | PROBE) /* of checkpoints, which know their model */
 static const Option options[OPTIONS] = {
-  [O_DATA] = {"data", "SET", "synth", TEXT, RUNS | MEASURES | BATCHES | DATA | BENCH, 0, 0, 0,
-              "synth, synth-rgb (built in), mnist:DIR, fashion:DIR, kmnist:DIR (folder with the four IDX files), cifar10:DIR, cifar100:DIR, "
-              "cifar100-coarse:DIR (folder with the binary version's .bin files)"},
-  [O_TRAIN_SIZE] = {"train-size", "N", "", INTEGER, RUNS | BATCHES | DATA, 1, 1, 1e9, "only the first N training images"},
-  [O_AUGMENT] = {"augment", "none|crop-flip", "none", CHOICE, RUNS | CURVE | BATCHES, 1, 0, 0,
-                 "training images: cropped from a border of 4 black pixels and mirrored at random"},
-  [O_MODEL] = {"model", "NAME", "lenet-300-100", TEXT, RUNS | BENCH, 1, 0, 0, "lenet-N1-N2-...: dense layers of N1, N2, ... units; conv2, conv4, conv6; vgg11, 13, "
-              "16, 19; resnet20, 32, 44, 56, 110 (any 6 B + 2 from 8); with other widths conv4-WIDTH, vgg16-WIDTH, resnet20-WIDTH (channels of the first layer)"},
-  [O_SHORTCUT] = {"shortcut", "conv|pad", "conv", CHOICE, RUNS | BENCH, 1, 0, 0,
-                  "of a ResNet where shapes change: a 1x1 convolution, or subsample and pad with zeros (no weights)"},
-  [O_AFFINE] = {"bn-affine", "on|off", "on", CHOICE, RUNS | BENCH, 1, 0, 0, "whether batch norm has weights gamma and beta"},
-  [O_SCHEME] = {"init-scheme", "kaiming-normal|kaiming-uniform|glorot-normal|sparse-aware", "kaiming-normal", CHOICE, RUNS, 1, 0, 0,
-                "how initial weights are drawn"},
-  [O_INIT] = {"init", "FILE", "", TEXT, RUNS, 0, 0, 0, "start from this safetensors file, and under its mask if it has one"},
-  [O_EPOCHS] = {"epochs", "N", "", INTEGER, RUNS | CURVE | BATCHES, 0, 0, 1e6, "the same as --steps Nep"},
-  [O_STEPS] = {"steps", "STEP", "10ep", STEPS, RUNS | CURVE | BATCHES, 1, 0, 1e9, "length of a training: 500it (iterations) or 10ep (epochs)"},
-  [O_BATCH] = {"batch", "N", "60", INTEGER, RUNS | MEASURES | BATCHES | BENCH, 1, 1, 65536, "images in a batch"},
-  [O_OPTIMIZER] = {"optimizer", "sgd|adam", "adam", CHOICE, RUNS | CURVE, 1, 0, 0, "as PyTorch defines them"},
-  [O_LR] = {"lr", "X", "0.0012", REAL, RUNS | CURVE, 1, 0, 1e6, "learning rate"},
-  [O_MOMENTUM] = {"momentum", "X", "0.9", REAL, RUNS | CURVE, 1, 0, 1, "of sgd"},
-  [O_NESTEROV] = {"nesterov", "", "off", FLAG, RUNS | CURVE, 1, 0, 0, "Nesterov momentum for sgd"},
-  [O_DECAY] = {"weight-decay", "X", "0", REAL, RUNS | CURVE, 1, 0, 1e6, "added to the gradient times the weight"},
-  [O_WARMUP] = {"warmup", "STEP", "0", STEPS, RUNS | CURVE, 1, 0, 1e9, "the learning rate rises linearly from 0 until then"},
-  [O_SCHEDULE] = {"schedule", "constant|step|cosine", "constant", CHOICE, RUNS | CURVE, 1, 0, 0, "of the learning rate"},
-  [O_MILESTONES] = {"milestones", "STEP,...", "", STEP_LIST, RUNS | CURVE, 1, 0, 1e9, "where schedule step multiplies it by gamma"},
-  [O_GAMMA] = {"gamma", "X", "0.1", REAL, RUNS | CURVE, 1, 0, 1e6, "see --milestones"},
-  [O_SEED] = {"seed", "N", "1", INTEGER, RUNS | CURVE | PROBE | BATCHES | BENCH, 1, 0, 9007199254740992.0, "initial weights and all that is not named: 0 to 2^53"},
-  [O_ORDER_SEED] = {"order-seed", "N", "", INTEGER, RUNS | CURVE | PROBE | BATCHES, 1, 0, 9007199254740992.0, "data order, 0 to 2^53; as --seed if not given"},
-  [O_LEVELS] = {"levels", "N", "10", INTEGER, IMP | BATCHES, 1, 1, 99, "trained networks, the dense one included"},
-  [O_RATE] = {"rate", "X", "0.2", REAL, IMP, 1, 0, 1, "share of the surviving weights pruned at a level"},
-  [O_SCOPE] = {"scope", "global|layer", "global", CHOICE, IMP, 1, 0, 0, "rank weights over all layers or within each"},
-  [O_OUTPUT_RATE] = {"output-rate", "X", "", REAL, IMP, 1, 0, 1, "the output layer's own rate; as the others if not given"},
-  [O_CONV_RATE] = {"conv-rate", "X", "", REAL, IMP, 1, 0, 1, "the convolutions' own rate; as the others if not given"},
-  [O_REWIND] = {"rewind", "STEP", "0", STEPS, IMP, 1, 0, 1e9, "step whose weights a pruned network goes back to; 0: initialisation"},
-  [O_RETRAIN] = {"retrain", "weights|lr|finetune", "weights", CHOICE, IMP, 1, 0, 0,
-                 "rewind weights and schedule, the schedule only, or neither"},
-  [O_ONE_SHOT] = {"one-shot", "X", "", REAL, IMP, 1, 0, 1, "prune once, to this density (2 levels)"},
-  [O_BRANCHES] = {"branches", "reinit,reinit-fresh,shuffle,random", "", LIST, IMP, 1, 0, 0,
-                  "controls trained at every level beside the ticket"},
-  [O_CHILDREN] = {"children", "N", "", INTEGER, IMP | STABILITY, 1, 0, 9,
-                  "copies of every network trained under other data orders, for the instability; imp 0, stability 1"},
-  [O_POINTS] = {"points", "N", "", INTEGER, IMP | STABILITY | PAIRS, 1, 2, 10000,
-                "places on a line, its ends included; 31, imp and stability 20 (imp measures barriers if it is given or there are children)"},
-  [O_REPEL] = {"repel", "LAMBDA", "0", REAL, IMP, 1, -1e6, 1e6,
-               "repellent loss: LAMBDA times the mean squared cosine to the same branch's networks of previous levels; negative attracts"},
-  [O_REPEL_SET] = {"repel-set", "all|last", "all", CHOICE, IMP, 1, 0, 0, "which of them"},
-  [O_AT] = {"at", "STEP,...", "0", STEP_LIST, STABILITY, 1, 0, 1e9, "steps at which copies are taken, ascending"},
-  [O_TICKET] = {"ticket", "FILE", "", TEXT, STABILITY, 0, 0, 0, "train under this checkpoint's mask"},
-  [O_FROM] = {"from", "X", "0", REAL, LMC, 1, -1e6, 1e6, "first place on the line; 0 is A, 1 is B"},
-  [O_TO] = {"to", "X", "1", REAL, LMC, 1, -1e6, 1e6, "last place"},
-  [O_BN] = {"bn", "average|recompute", "average", CHOICE, LMC, 1, 0, 0,
-            "batch-norm statistics: on the line as the weights, or of the training set (in batches of --batch)"},
-  [O_MASK] = {"mask", "union|first|second|intersection", "union", CHOICE, LMC, 1, 0, 0,
-              "weights that are not 0 on the line; union: those of either end, so that both are as stored"},
-  [O_WHAT] = {"what", "angle|cosine|l2|l1|disagreement|kl|js", "angle", CHOICE, DISTANCE, 1, 0, 0,
-              "2 angle / pi, cosine, Euclidean or mean absolute distance of the weights that survive in both; or of predictions on the "
-              "test set: percent that differ, divergence of Kullback and Leibler (row to column) or Jensen and Shannon in nats"},
-  [O_DUMP] = {"dump", "STEP", "", STEPS, TRACE, 0, 0, 1e9,
-              "writes PREFIX.dump.safetensors: all that takes part in the step after STEP steps, in PyTorch's shapes"},
-  [O_PRESET] = {"preset", "NAME", "", TEXT, RUNS | CURVE | BATCHES, 0, 0, 0, "published hyperparameters; options after it override it"},
-  [O_OUT] = {"out", "PREFIX", "", TEXT, TRAIN | IMP | DATA | REPORT | TRACE, 0, 0, 0, "all result files begin with PREFIX (data: folder to write the set to; report: the page is PREFIX.html)"},
-  [O_THREADS] = {"threads", "N", "1", INTEGER, RUNS | MEASURES | BENCH, 0, 1, 256, "threads, in a build with OpenMP; the results are the same"},
-  [O_QUIET] = {"quiet", "", "off", FLAG, RUNS | CURVE, 0, 0, 0, "no progress on stderr"},
+    [O_DATA] = {"data", "SET", "synth", TEXT, RUNS | MEASURES | BATCHES | DATA | BENCH, 0, 0, 0,
+                "synth, synth-rgb (built in), mnist:DIR, fashion:DIR, kmnist:DIR (folder with the "
+                "four IDX files), cifar10:DIR, cifar100:DIR, "
+                "cifar100-coarse:DIR (folder with the binary version's .bin files)"},
+    [O_TRAIN_SIZE] = {"train-size", "N", "", INTEGER, RUNS | BATCHES | DATA, 1, 1, 1e9,
+                      "only the first N training images"},
+    [O_AUGMENT] =
+        {"augment", "none|crop-flip", "none", CHOICE, RUNS | CURVE | BATCHES, 1, 0, 0,
+         "training images: cropped from a border of 4 black pixels and mirrored at random"},
+    [O_MODEL] =
+        {"model", "NAME", "lenet-300-100", TEXT, RUNS | BENCH, 1, 0, 0,
+         "lenet-N1-N2-...: dense layers of N1, N2, ... units; conv2, conv4, conv6; vgg11, 13, "
+         "16, 19; resnet20, 32, 44, 56, 110 (any 6 B + 2 from 8); with other widths conv4-WIDTH, "
+         "vgg16-WIDTH, resnet20-WIDTH (channels of the first layer)"},
+    [O_SHORTCUT] = {"shortcut", "conv|pad", "conv", CHOICE, RUNS | BENCH, 1, 0, 0,
+                    "of a ResNet where shapes change: a 1x1 convolution, or subsample and pad with "
+                    "zeros (no weights)"},
+    [O_AFFINE] = {"bn-affine", "on|off", "on", CHOICE, RUNS | BENCH, 1, 0, 0,
+                  "whether batch norm has weights gamma and beta"},
+    [O_SCHEME] = {"init-scheme", "kaiming-normal|kaiming-uniform|glorot-normal|sparse-aware",
+                  "kaiming-normal", CHOICE, RUNS, 1, 0, 0, "how initial weights are drawn"},
+    [O_INIT] = {"init", "FILE", "", TEXT, RUNS, 0, 0, 0,
+                "start from this safetensors file, and under its mask if it has one"},
+    [O_EPOCHS] = {"epochs", "N", "", INTEGER, RUNS | CURVE | BATCHES, 0, 0, 1e6,
+                  "the same as --steps Nep"},
+    [O_STEPS] = {"steps", "STEP", "10ep", STEPS, RUNS | CURVE | BATCHES, 1, 0, 1e9,
+                 "length of a training: 500it (iterations) or 10ep (epochs)"},
+    [O_BATCH] = {"batch", "N", "60", INTEGER, RUNS | MEASURES | BATCHES | BENCH, 1, 1, 65536,
+                 "images in a batch"},
+    [O_OPTIMIZER] = {"optimizer", "sgd|adam", "adam", CHOICE, RUNS | CURVE, 1, 0, 0,
+                     "as PyTorch defines them"},
+    [O_LR] = {"lr", "X", "0.0012", REAL, RUNS | CURVE, 1, 0, 1e6, "learning rate"},
+    [O_MOMENTUM] = {"momentum", "X", "0.9", REAL, RUNS | CURVE, 1, 0, 1, "of sgd"},
+    [O_NESTEROV] = {"nesterov", "", "off", FLAG, RUNS | CURVE, 1, 0, 0,
+                    "Nesterov momentum for sgd"},
+    [O_DECAY] = {"weight-decay", "X", "0", REAL, RUNS | CURVE, 1, 0, 1e6,
+                 "added to the gradient times the weight"},
+    [O_WARMUP] = {"warmup", "STEP", "0", STEPS, RUNS | CURVE, 1, 0, 1e9,
+                  "the learning rate rises linearly from 0 until then"},
+    [O_SCHEDULE] = {"schedule", "constant|step|cosine", "constant", CHOICE, RUNS | CURVE, 1, 0, 0,
+                    "of the learning rate"},
+    [O_MILESTONES] = {"milestones", "STEP,...", "", STEP_LIST, RUNS | CURVE, 1, 0, 1e9,
+                      "where schedule step multiplies it by gamma"},
+    [O_GAMMA] = {"gamma", "X", "0.1", REAL, RUNS | CURVE, 1, 0, 1e6, "see --milestones"},
+    [O_SEED] = {"seed", "N", "1", INTEGER, RUNS | CURVE | PROBE | BATCHES | BENCH, 1, 0,
+                9007199254740992.0, "initial weights and all that is not named: 0 to 2^53"},
+    [O_ORDER_SEED] = {"order-seed", "N", "", INTEGER, RUNS | CURVE | PROBE | BATCHES, 1, 0,
+                      9007199254740992.0, "data order, 0 to 2^53; as --seed if not given"},
+    [O_LEVELS] = {"levels", "N", "10", INTEGER, IMP | BATCHES, 1, 1, 99,
+                  "trained networks, the dense one included"},
+    [O_RATE] = {"rate", "X", "0.2", REAL, IMP, 1, 0, 1,
+                "share of the surviving weights pruned at a level"},
+    [O_SCOPE] = {"scope", "global|layer", "global", CHOICE, IMP, 1, 0, 0,
+                 "rank weights over all layers or within each"},
+    [O_OUTPUT_RATE] = {"output-rate", "X", "", REAL, IMP, 1, 0, 1,
+                       "the output layer's own rate; as the others if not given"},
+    [O_CONV_RATE] = {"conv-rate", "X", "", REAL, IMP, 1, 0, 1,
+                     "the convolutions' own rate; as the others if not given"},
+    [O_REWIND] = {"rewind", "STEP", "0", STEPS, IMP, 1, 0, 1e9,
+                  "step whose weights a pruned network goes back to; 0: initialisation"},
+    [O_RETRAIN] = {"retrain", "weights|lr|finetune", "weights", CHOICE, IMP, 1, 0, 0,
+                   "rewind weights and schedule, the schedule only, or neither"},
+    [O_ONE_SHOT] = {"one-shot", "X", "", REAL, IMP, 1, 0, 1,
+                    "prune once, to this density (2 levels)"},
+    [O_BRANCHES] = {"branches", "reinit,reinit-fresh,shuffle,random", "", LIST, IMP, 1, 0, 0,
+                    "controls trained at every level beside the ticket"},
+    [O_CHILDREN] = {"children", "N", "", INTEGER, IMP | STABILITY, 1, 0, 9,
+                    "copies of every network trained under other data orders, for the instability; "
+                    "imp 0, stability 1"},
+    [O_POINTS] = {"points", "N", "", INTEGER, IMP | STABILITY | PAIRS, 1, 2, 10000,
+                  "places on a line, its ends included; 31, imp and stability 20 (imp measures "
+                  "barriers if it is given or there are children)"},
+    [O_REPEL] = {"repel", "LAMBDA", "0", REAL, IMP, 1, -1e6, 1e6,
+                 "repellent loss: LAMBDA times the mean squared cosine to the same branch's "
+                 "networks of previous levels; negative attracts"},
+    [O_REPEL_SET] = {"repel-set", "all|last", "all", CHOICE, IMP, 1, 0, 0, "which of them"},
+    [O_AT] = {"at", "STEP,...", "0", STEP_LIST, STABILITY, 1, 0, 1e9,
+              "steps at which copies are taken, ascending"},
+    [O_TICKET] = {"ticket", "FILE", "", TEXT, STABILITY, 0, 0, 0,
+                  "train under this checkpoint's mask"},
+    [O_FROM] = {"from", "X", "0", REAL, LMC, 1, -1e6, 1e6,
+                "first place on the line; 0 is A, 1 is B"},
+    [O_TO] = {"to", "X", "1", REAL, LMC, 1, -1e6, 1e6, "last place"},
+    [O_BN] = {"bn", "average|recompute", "average", CHOICE, LMC, 1, 0, 0,
+              "batch-norm statistics: on the line as the weights, or of the training set (in "
+              "batches of --batch)"},
+    [O_MASK] = {"mask", "union|first|second|intersection", "union", CHOICE, LMC, 1, 0, 0,
+                "weights that are not 0 on the line; union: those of either end, so that both are "
+                "as stored"},
+    [O_WHAT] = {"what", "angle|cosine|l2|l1|disagreement|kl|js", "angle", CHOICE, DISTANCE, 1, 0, 0,
+                "2 angle / pi, cosine, Euclidean or mean absolute distance of the weights that "
+                "survive in both; or of predictions on the "
+                "test set: percent that differ, divergence of Kullback and Leibler (row to column) "
+                "or Jensen and Shannon in nats"},
+    [O_DUMP] = {"dump", "STEP", "", STEPS, TRACE, 0, 0, 1e9,
+                "writes PREFIX.dump.safetensors: all that takes part in the step after STEP steps, "
+                "in PyTorch's shapes"},
+    [O_PRESET] = {"preset", "NAME", "", TEXT, RUNS | CURVE | BATCHES, 0, 0, 0,
+                  "published hyperparameters; options after it override it"},
+    [O_OUT] = {"out", "PREFIX", "", TEXT, TRAIN | IMP | DATA | REPORT | TRACE, 0, 0, 0,
+               "all result files begin with PREFIX (data: folder to write the set to; report: the "
+               "page is PREFIX.html)"},
+    [O_THREADS] = {"threads", "N", "1", INTEGER, RUNS | MEASURES | BENCH, 0, 1, 256,
+                   "threads, in a build with OpenMP; the results are the same"},
+    [O_QUIET] = {"quiet", "", "off", FLAG, RUNS | CURVE, 0, 0, 0, "no progress on stderr"},
 };
 
 static const struct {
   const char *name, *settings, *source;
 } presets[] = {
-#define LENET "model=lenet-300-100 optimizer=adam lr=0.0012 batch=60 warmup=0 weight-decay=0 rate=0.2 rewind=0 "
-#define CIFAR "optimizer=sgd momentum=0.9 augment=crop-flip init-scheme=kaiming-normal scope=global rate=0.2 rewind=0 levels=25 "
-#define MAENE CIFAR "lr=0.1 steps=85ep schedule=step milestones=56ep,71ep gamma=0.1 weight-decay=0.00001 shortcut=pad bn-affine=off "
-#define FRANKLE CIFAR "batch=128 steps=63000it schedule=step milestones=32000it,48000it gamma=0.1 weight-decay=0.0001 "
-#define LTH "augment=none init-scheme=glorot-normal optimizer=adam batch=60 schedule=constant warmup=0 weight-decay=0 scope=layer rate=0.2 " \
+#define LENET                                                                                      \
+  "model=lenet-300-100 optimizer=adam lr=0.0012 batch=60 warmup=0 weight-decay=0 rate=0.2 "        \
+  "rewind=0 "
+#define CIFAR                                                                                      \
+  "optimizer=sgd momentum=0.9 augment=crop-flip init-scheme=kaiming-normal scope=global rate=0.2 " \
+  "rewind=0 levels=25 "
+#define MAENE                                                                                      \
+  CIFAR "lr=0.1 steps=85ep schedule=step milestones=56ep,71ep gamma=0.1 weight-decay=0.00001 "     \
+        "shortcut=pad bn-affine=off "
+#define FRANKLE                                                                                    \
+  CIFAR "batch=128 steps=63000it schedule=step milestones=32000it,48000it gamma=0.1 "              \
+        "weight-decay=0.0001 "
+#define LTH                                                                                        \
+  "augment=none init-scheme=glorot-normal optimizer=adam batch=60 schedule=constant warmup=0 "     \
+  "weight-decay=0 scope=layer rate=0.2 "                                                           \
   "output-rate=0.1 rewind=0 levels=25 train-size=45000 "
-#define OPENLTH CIFAR "batch=128 lr=0.1 steps=160ep schedule=step milestones=80ep,120ep gamma=0.1 warmup=0 weight-decay=0.0001 "
-  {"lenet-mnist", LENET "init-scheme=kaiming-uniform steps=25ep schedule=cosine scope=global output-rate=0 levels=25",
-   "Maene, Li, Moens 2021: table 1, but for the schedule and the output layer, which is not pruned; so it gives their figures (README)"},
-  {"lenet-mnist-all", LENET "init-scheme=kaiming-uniform steps=25ep schedule=cosine scope=global levels=25",
-   "the same with the output layer pruned like the others"},
-  {"lenet-mnist-constant", LENET "init-scheme=kaiming-uniform steps=25ep schedule=constant scope=global levels=25",
-   "Maene, Li, Moens 2021: table 1 to the letter"},
-  {"lenet-mnist-lmc",
-   LENET "init-scheme=glorot-normal steps=24000it schedule=constant scope=layer output-rate=0.1 levels=16",
-   "Frankle, Dziugaite, Roy, Carbin 2020, table 1 (initialisation and scope as Frankle and Carbin 2019)"},
-  {"lenet-mnist-lth",
-   LENET "init-scheme=glorot-normal steps=50000it schedule=constant scope=layer output-rate=0.1 levels=25 train-size=55000",
-   "Frankle, Carbin 2019, figure 2 (the first 55,000 training images)"},
-  {"lenet-mnist-openlth",
-   "model=lenet-300-100 init-scheme=kaiming-normal optimizer=sgd lr=0.1 momentum=0 batch=128 steps=40ep schedule=constant warmup=0 "
-   "weight-decay=0 scope=global rate=0.2 output-rate=0 rewind=0 levels=25",
-   "OpenLTH's default, where the output layer is not pruned"},
-  {"conv2-cifar10", LTH "model=conv2 lr=0.0002 steps=20000it conv-rate=0.1", "Frankle, Carbin 2019, figure 2 (the first 45,000 training images)"},
-  {"conv4-cifar10", CIFAR "model=conv4 batch=128 lr=0.01 steps=75ep schedule=cosine warmup=0 weight-decay=0.00001", "Maene, Li, Moens 2021: table 1"},
-  {"conv4-unstable", CIFAR "model=conv4 batch=16 lr=0.01 steps=75ep schedule=step milestones=55ep,65ep gamma=0.1 warmup=0 weight-decay=0.01",
-   "Maene, Li, Moens 2021: figure 12"},
-  {"conv4-lth", LTH "model=conv4 lr=0.0003 steps=25000it conv-rate=0.1", "Frankle, Carbin 2019, figure 2"},
-  {"conv6-cifar10", LTH "model=conv6 lr=0.0003 steps=30000it conv-rate=0.15", "Frankle, Carbin 2019, figure 2"},
-  {"resnet20-cifar10", FRANKLE "model=resnet20 lr=0.1 warmup=0", "Frankle, Dziugaite, Roy, Carbin 2020, table 1: ResNet-20 standard"},
-  {"resnet20-low", FRANKLE "model=resnet20 lr=0.01 warmup=0", "the same: low"},
-  {"resnet20-warmup", FRANKLE "model=resnet20 lr=0.03 warmup=30000it", "the same: warmup"},
-  {"resnet20-small-batch", MAENE "model=resnet20 batch=128 warmup=0", "Maene, Li, Moens 2021: table 1 (unstable)"},
-  {"resnet20-large-batch", MAENE "model=resnet20 batch=2048 warmup=0", "Maene, Li, Moens 2021: figure 1 (stable; sizes 64 to 2048, with and without warmup=10ep)"},
-  {"resnet20-lth", CIFAR "model=resnet20 batch=128 lr=0.03 steps=30000it schedule=step milestones=20000it,25000it gamma=0.1 warmup=20000it "
-   "weight-decay=0.0001 init-scheme=glorot-normal output-rate=0 train-size=45000",
-   "Frankle, Carbin 2019, figure 8 (Resnet-18 there; here the shortcuts' convolutions are pruned too)"},
-  {"resnet20-rewinding", CIFAR "model=resnet20 batch=128 lr=0.1 steps=182ep schedule=step milestones=91ep,136ep gamma=0.1 warmup=0 weight-decay=0.0002",
-   "Renda, Frankle, Carbin 2020 (with --rewind and --retrain)"},
-  {"resnet20-openlth", OPENLTH "model=resnet20", "OpenLTH's default"},
-  {"vgg16-cifar10", FRANKLE "model=vgg16 lr=0.1 warmup=0", "Frankle, Dziugaite, Roy, Carbin 2020, table 1: VGG-16 standard"},
-  {"vgg16-low", FRANKLE "model=vgg16 lr=0.01 warmup=0", "the same: low"},
-  {"vgg16-warmup", FRANKLE "model=vgg16 lr=0.1 warmup=30000it", "the same: warmup"},
-  {"vgg16-openlth", OPENLTH "model=vgg16 output-rate=0", "OpenLTH's default"},
-  {"vgg19-lth", CIFAR "model=vgg19 batch=64 lr=0.1 steps=112480it schedule=step milestones=56240it,84360it gamma=0.1 warmup=10000it "
-   "weight-decay=0.0001 init-scheme=glorot-normal output-rate=0 train-size=45000", "Frankle, Carbin 2019, figure 7"},
+#define OPENLTH                                                                                    \
+  CIFAR "batch=128 lr=0.1 steps=160ep schedule=step milestones=80ep,120ep gamma=0.1 warmup=0 "     \
+        "weight-decay=0.0001 "
+    {"lenet-mnist",
+     LENET
+     "init-scheme=kaiming-uniform steps=25ep schedule=cosine scope=global output-rate=0 levels=25",
+     "Maene, Li, Moens 2021: table 1, but for the schedule and the output layer, which is not "
+     "pruned; so it gives their figures (README)"},
+    {"lenet-mnist-all",
+     LENET "init-scheme=kaiming-uniform steps=25ep schedule=cosine scope=global levels=25",
+     "the same with the output layer pruned like the others"},
+    {"lenet-mnist-constant",
+     LENET "init-scheme=kaiming-uniform steps=25ep schedule=constant scope=global levels=25",
+     "Maene, Li, Moens 2021: table 1 to the letter"},
+    {"lenet-mnist-lmc",
+     LENET "init-scheme=glorot-normal steps=24000it schedule=constant scope=layer output-rate=0.1 "
+           "levels=16",
+     "Frankle, Dziugaite, Roy, Carbin 2020, table 1 (initialisation and scope as Frankle and "
+     "Carbin 2019)"},
+    {"lenet-mnist-lth",
+     LENET "init-scheme=glorot-normal steps=50000it schedule=constant scope=layer output-rate=0.1 "
+           "levels=25 train-size=55000",
+     "Frankle, Carbin 2019, figure 2 (the first 55,000 training images)"},
+    {"lenet-mnist-openlth",
+     "model=lenet-300-100 init-scheme=kaiming-normal optimizer=sgd lr=0.1 momentum=0 batch=128 "
+     "steps=40ep schedule=constant warmup=0 "
+     "weight-decay=0 scope=global rate=0.2 output-rate=0 rewind=0 levels=25",
+     "OpenLTH's default, where the output layer is not pruned"},
+    {"conv2-cifar10", LTH "model=conv2 lr=0.0002 steps=20000it conv-rate=0.1",
+     "Frankle, Carbin 2019, figure 2 (the first 45,000 training images)"},
+    {"conv4-cifar10",
+     CIFAR "model=conv4 batch=128 lr=0.01 steps=75ep schedule=cosine warmup=0 weight-decay=0.00001",
+     "Maene, Li, Moens 2021: table 1"},
+    {"conv4-unstable",
+     CIFAR "model=conv4 batch=16 lr=0.01 steps=75ep schedule=step milestones=55ep,65ep gamma=0.1 "
+           "warmup=0 weight-decay=0.01",
+     "Maene, Li, Moens 2021: figure 12"},
+    {"conv4-lth", LTH "model=conv4 lr=0.0003 steps=25000it conv-rate=0.1",
+     "Frankle, Carbin 2019, figure 2"},
+    {"conv6-cifar10", LTH "model=conv6 lr=0.0003 steps=30000it conv-rate=0.15",
+     "Frankle, Carbin 2019, figure 2"},
+    {"resnet20-cifar10", FRANKLE "model=resnet20 lr=0.1 warmup=0",
+     "Frankle, Dziugaite, Roy, Carbin 2020, table 1: ResNet-20 standard"},
+    {"resnet20-low", FRANKLE "model=resnet20 lr=0.01 warmup=0", "the same: low"},
+    {"resnet20-warmup", FRANKLE "model=resnet20 lr=0.03 warmup=30000it", "the same: warmup"},
+    {"resnet20-small-batch", MAENE "model=resnet20 batch=128 warmup=0",
+     "Maene, Li, Moens 2021: table 1 (unstable)"},
+    {"resnet20-large-batch", MAENE "model=resnet20 batch=2048 warmup=0",
+     "Maene, Li, Moens 2021: figure 1 (stable; sizes 64 to 2048, with and without warmup=10ep)"},
+    {"resnet20-lth",
+     CIFAR "model=resnet20 batch=128 lr=0.03 steps=30000it schedule=step "
+           "milestones=20000it,25000it gamma=0.1 warmup=20000it "
+           "weight-decay=0.0001 init-scheme=glorot-normal output-rate=0 train-size=45000",
+     "Frankle, Carbin 2019, figure 8 (Resnet-18 there; here the shortcuts' convolutions are pruned "
+     "too)"},
+    {"resnet20-rewinding",
+     CIFAR "model=resnet20 batch=128 lr=0.1 steps=182ep schedule=step milestones=91ep,136ep "
+           "gamma=0.1 warmup=0 weight-decay=0.0002",
+     "Renda, Frankle, Carbin 2020 (with --rewind and --retrain)"},
+    {"resnet20-openlth", OPENLTH "model=resnet20", "OpenLTH's default"},
+    {"vgg16-cifar10", FRANKLE "model=vgg16 lr=0.1 warmup=0",
+     "Frankle, Dziugaite, Roy, Carbin 2020, table 1: VGG-16 standard"},
+    {"vgg16-low", FRANKLE "model=vgg16 lr=0.01 warmup=0", "the same: low"},
+    {"vgg16-warmup", FRANKLE "model=vgg16 lr=0.1 warmup=30000it", "the same: warmup"},
+    {"vgg16-openlth", OPENLTH "model=vgg16 output-rate=0", "OpenLTH's default"},
+    {"vgg19-lth",
+     CIFAR "model=vgg19 batch=64 lr=0.1 steps=112480it schedule=step milestones=56240it,84360it "
+           "gamma=0.1 warmup=10000it "
+           "weight-decay=0.0001 init-scheme=glorot-normal output-rate=0 train-size=45000",
+     "Frankle, Carbin 2019, figure 7"},
 };
 enum { PRESETS = sizeof presets / sizeof presets[0] };
 
 static const char *value[OPTIONS]; /* text of every option: given, preset or standard */
 enum { STANDARD, PRESET, GIVEN };
-static int origin[OPTIONS];        /* which of these */
-static const char *preset_steps;   /* what the preset says of --steps, or NULL */
-static char **file;                /* what the command line names without --option */
-static int files, command;         /* of which command: its bit */
+static int origin[OPTIONS];      /* which of these */
+static const char *preset_steps; /* what the preset says of --steps, or NULL */
+static char **file;              /* what the command line names without --option */
+static int files, command;       /* of which command: its bit */
 static const char *command_name;
 
-/* Smallest number of insertions, deletions and replacements that turn a into b (both under 64 characters). */
+/* Smallest number of insertions, deletions and replacements that turn a into b (both under 64
+ * characters). */
 static int edits(const char *a, const char *b)
 {
   int row[65], i, j, n = (int)strlen(b);
@@ -181,7 +324,8 @@ static int edits(const char *a, const char *b)
   return row[n];
 }
 
-/* Number of the choice in "a|b|c" (any of the separators) that equals the n characters at `text`, or -1. */
+/* Number of the choice in "a|b|c" (any of the separators) that equals the n characters at
+ * `text`, or -1. */
 static int choice_of(const char *choices, const char *text, size_t n)
 {
   int k = 0;
@@ -193,23 +337,27 @@ static int choice_of(const char *choices, const char *text, size_t n)
   }
 }
 
-/* The number at the start of `text`, within the option's limits; of a STEP such as 500it or 10ep the steps. *end, unless NULL,
- * is where it stops. */
+/* The number at the start of `text`, within the option's limits; of a STEP such as 500it or 10ep
+ * the steps. *end, unless NULL, is where it stops. */
 static double amount(const Option *o, const char *text, long per_epoch, const char **end)
 {
   const int step = o->kind == STEPS || o->kind == STEP_LIST;
   const size_t n = strspn(text, o->kind == REAL ? "0123456789.eE+-" : "0123456789");
   char *stop;
   double x;
-  if (step && (n == 0 || n > 23)) fail_usage("--%s %s: must be a number of iterations or epochs such as 500it or 10ep", o->name, text);
+  if (step && (n == 0 || n > 23))
+    fail_usage("--%s %s: must be a number of iterations or epochs such as 500it or 10ep", o->name,
+               text);
   x = step ? (double)strtoull(text, &stop, 10) : strtod(text, &stop);
   if (stop == text || stop > text + n || !(x >= o->least && x <= o->most))
-    fail_usage("--%s %.*s: must be %s from %.9g to %.16g", o->name, (int)(step ? n : strlen(text)), text,
-               o->kind == REAL ? "a number" : "a whole number", o->least, o->most);
+    fail_usage("--%s %.*s: must be %s from %.9g to %.16g", o->name, (int)(step ? n : strlen(text)),
+               text, o->kind == REAL ? "a number" : "a whole number", o->least, o->most);
   if (step) {
     const int epochs = !strncmp(stop, "ep", 2);
     if (epochs || !strncmp(stop, "it", 2)) stop += 2;
-    else if (x > 0) fail_usage("--%s %s: say whether these are iterations or epochs: 500it or 10ep", o->name, text);
+    else if (x > 0)
+      fail_usage("--%s %s: say whether these are iterations or epochs: 500it or 10ep", o->name,
+                 text);
     if (epochs) x *= (double)per_epoch;
     if (x > o->most) fail_usage("--%s %s: is more than %.0f steps", o->name, text, o->most);
   }
@@ -221,7 +369,8 @@ static double amount(const Option *o, const char *text, long per_epoch, const ch
 static void check(const Option *o, const char *text)
 {
   const char *end = text;
-  if (strlen(text) > 512 || strchr(text, '\n') || strchr(text, '\t')) fail_usage("--%s: the value is too long or has tabs or newlines", o->name);
+  if (strlen(text) > 512 || strchr(text, '\n') || strchr(text, '\t'))
+    fail_usage("--%s: the value is too long or has tabs or newlines", o->name);
   if (o->kind == TEXT || o->kind == FLAG) {
     if (!*text) fail_usage("--%s: the value is empty", o->name);
     return;
@@ -230,7 +379,8 @@ static void check(const Option *o, const char *text)
   if (o->kind == CHOICE) fail_usage("--%s %s: must be one of %s", o->name, text, o->argument);
   for (;;) {
     const size_t n = strcspn(end, ",");
-    if (o->kind == LIST && choice_of(o->argument, end, n) < 0) fail_usage("--%s %s: must be a list of %s", o->name, text, o->argument);
+    if (o->kind == LIST && choice_of(o->argument, end, n) < 0)
+      fail_usage("--%s %s: must be a list of %s", o->name, text, o->argument);
     if (o->kind == LIST) end += n;
     else amount(o, end, 1, &end);
     if (*end == ',' && (o->kind == LIST || o->kind == STEP_LIST)) end++;
@@ -257,8 +407,8 @@ static void set(int option, const char *text, int from)
     text = join(text, "", "ep");
   }
   if (from == PRESET && origin[option] == GIVEN)
-    fail_usage("--%s %s stands before --preset %s, which sets it to %s; put it after the preset", options[option].name,
-               value[option], value[O_PRESET], text);
+    fail_usage("--%s %s stands before --preset %s, which sets it to %s; put it after the preset",
+               options[option].name, value[option], value[O_PRESET], text);
   value[option] = text;
   origin[option] = from;
 }
@@ -268,7 +418,8 @@ static void apply_preset(const char *name)
   char *s, *equals, *end;
   int k;
   for (k = 0; k < PRESETS && strcmp(presets[k].name, name) != 0;) k++;
-  if (k == PRESETS) fail_usage("--preset %s: there is none of that name; see ticket help imp", name);
+  if (k == PRESETS)
+    fail_usage("--preset %s: there is none of that name; see ticket help imp", name);
   for (s = join(presets[k].settings, "", " "); *s; s = end + 1) { /* kept: the values are in it */
     equals = strchr(s, '=');
     end = strchr(s, ' ');
@@ -288,38 +439,58 @@ static void parse(int count, char **argument)
     const char *name = argument[i], *equals;
     int nearest = 0;
     if (strncmp(name, "-", 1) != 0 && command & (MEASURES | REPORT)) {
-      if (strlen(name) > 512 || strpbrk(name, "\t\n")) fail_usage("the name of file %d is too long or has tabs or newlines", files + 1);
+      if (strlen(name) > 512 || strpbrk(name, "\t\n"))
+        fail_usage("the name of file %d is too long or has tabs or newlines", files + 1);
       file[files++] = argument[i];
       continue;
     }
-    if (strncmp(name, "--", 2) != 0 || !name[2]) fail_usage("'%s' is not an option of %s; see ticket help %s", name, command_name, command_name);
+    if (strncmp(name, "--", 2) != 0 || !name[2])
+      fail_usage("'%s' is not an option of %s; see ticket help %s", name, command_name,
+                 command_name);
     name += 2;
     equals = strchr(name, '=');
     k = find_option(name, equals ? (size_t)(equals - name) : strlen(name));
     if (k < 0) {
       for (k = 0; k < OPTIONS; k++)
         if (edits(name, options[k].name) < edits(name, options[nearest].name)) nearest = k;
-      fail_usage("there is no option --%s; did you mean --%s? See ticket help %s", name, options[nearest].name, command_name);
+      fail_usage("there is no option --%s; did you mean --%s? See ticket help %s", name,
+                 options[nearest].name, command_name);
     }
-    if (!(options[k].commands & command)) fail_usage("%s takes no option --%s; see ticket help %s", command_name, options[k].name, command_name);
+    if (!(options[k].commands & command))
+      fail_usage("%s takes no option --%s; see ticket help %s", command_name, options[k].name,
+                 command_name);
     if (options[k].kind == FLAG) {
       if (equals) fail_usage("--%s takes no value", options[k].name);
       set(k, "on", GIVEN);
       continue;
     }
-    if (!equals && i + 1 == count) fail_usage("--%s needs a value: %s", options[k].name, options[k].argument);
+    if (!equals && i + 1 == count)
+      fail_usage("--%s needs a value: %s", options[k].name, options[k].argument);
     set(k, equals ? equals + 1 : argument[++i], GIVEN);
     if (k == O_PRESET) apply_preset(value[O_PRESET]);
   }
-  if (command & REPORT && files == 0) fail_usage("report takes result files or the PREFIX of runs, but none is given; see ticket help report");
-  if (command & MEASURES && (command & PAIRS ? files != 2 : command == PROBE ? files != 1 : files == 0))
+  if (command & REPORT && files == 0)
+    fail_usage("report takes result files or the PREFIX of runs, but none is given; see ticket "
+               "help report");
+  if (command & MEASURES && (command & PAIRS    ? files != 2
+                             : command == PROBE ? files != 1
+                                                : files == 0))
     fail_usage("%s takes %s, but %d %s given; see ticket help %s", command_name,
-               command & PAIRS ? "two checkpoints" : command == PROBE ? "one checkpoint" : "checkpoints", files, files == 1 ? "is" : "are", command_name);
+               command & PAIRS    ? "two checkpoints"
+               : command == PROBE ? "one checkpoint"
+                                  : "checkpoints",
+               files, files == 1 ? "is" : "are", command_name);
 }
 
 static double number(int option) { return amount(&options[option], value[option], 1, NULL); }
-static long steps_of(int option, long per_epoch) { return (long)amount(&options[option], value[option], per_epoch, NULL); }
-static int choice(int option) { return choice_of(options[option].argument, value[option], strlen(value[option])); }
+static long steps_of(int option, long per_epoch)
+{
+  return (long)amount(&options[option], value[option], per_epoch, NULL);
+}
+static int choice(int option)
+{
+  return choice_of(options[option].argument, value[option], strlen(value[option]));
+}
 static int is_on(int option) { return !strcmp(value[option], "on"); }
 
 /* A rate or density in millionths, -1 if not given. */
@@ -331,8 +502,8 @@ static long millionths(int option)
   x = number(option) * 1e6;
   whole = (long)(x + 0.5);
   if (fabs(x - (double)whole) > 1e-4)
-    fail_usage("--%s %s: has more than 6 decimals; write %ld.%06ld", options[option].name, value[option],
-               whole / MILLION, whole % MILLION);
+    fail_usage("--%s %s: has more than 6 decimals; write %ld.%06ld", options[option].name,
+               value[option], whole / MILLION, whole % MILLION);
   return whole;
 }
 
@@ -342,14 +513,18 @@ static int step_list(int option, long per_epoch, long step[MILESTONES])
   const char *at = value[option];
   int n = 0;
   for (; *at; at += *at == ',') {
-    if (n == MILESTONES) fail_usage("--%s %s: more than %d", options[option].name, value[option], MILESTONES);
+    if (n == MILESTONES)
+      fail_usage("--%s %s: more than %d", options[option].name, value[option], MILESTONES);
     step[n++] = (long)amount(&options[option], at, per_epoch, &at);
   }
   return n;
 }
 
 /* A seed, --seed if it is not given. */
-static uint64_t seed_of(int option) { return strtoull(value[*value[option] ? option : O_SEED], NULL, 10); }
+static uint64_t seed_of(int option)
+{
+  return strtoull(value[*value[option] ? option : O_SEED], NULL, 10);
+}
 
 /* ==== options that fit together ============================================================= */
 
@@ -363,20 +538,24 @@ static void idle(int option, int has_no_effect, int other, const char *instead)
     return;
   }
   fail_usage("--%s%s%s has no effect with%s --%s%s%s; %s", options[option].name,
-             options[option].kind == FLAG ? "" : " ", options[option].kind == FLAG ? "" : value[option],
-             *value[other] ? "" : "out", options[other].name, *value[other] ? " " : "", value[other], instead);
+             options[option].kind == FLAG ? "" : " ",
+             options[option].kind == FLAG ? "" : value[option], *value[other] ? "" : "out",
+             options[other].name, *value[other] ? " " : "", value[other], instead);
 }
 
 /* A layer is pruned by a rate or to a density. */
 static void contradict(int option)
 {
   if (!*value[O_ONE_SHOT] || !*value[option] || millionths(option) == 0) return;
-  fail_usage("--one-shot %s and --%s %s%s contradict each other; --%s 0 keeps that layer whole", value[O_ONE_SHOT],
-             options[option].name, value[option], origin[option] == PRESET ? " of the preset" : "",
-             options[option].name);
+  fail_usage("--one-shot %s and --%s %s%s contradict each other; --%s 0 keeps that layer whole",
+             value[O_ONE_SHOT], options[option].name, value[option],
+             origin[option] == PRESET ? " of the preset" : "", options[option].name);
 }
 
-static int begins(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
+static int begins(const char *text, const char *start)
+{
+  return strncmp(text, start, strlen(start)) == 0;
+}
 
 static void check_effects(void)
 {
@@ -397,7 +576,8 @@ static void check_effects(void)
   idle(O_RATE, one_shot, O_ONE_SHOT, leave);
   idle(O_RETRAIN, levels == 1, O_LEVELS, leave);
   idle(O_REPEL, levels == 1, O_LEVELS, leave);
-  idle(O_POINTS, command == IMP && levels == 1 && !*value[O_CHILDREN], O_LEVELS, "give --children too");
+  idle(O_POINTS, command == IMP && levels == 1 && !*value[O_CHILDREN], O_LEVELS,
+       "give --children too");
   idle(O_REPEL_SET, !(number(O_REPEL) < 0 || number(O_REPEL) > 0), O_REPEL, leave);
   idle(O_OUT, command == TRACE && !*value[O_DUMP], O_DUMP, "give --dump too");
   idle(O_SEED, command & (PROBE | BATCHES) && *value[O_ORDER_SEED], O_ORDER_SEED, leave);
@@ -405,8 +585,9 @@ static void check_effects(void)
   contradict(O_CONV_RATE);
 #ifndef _OPENMP
   if (number(O_THREADS) > 1)
-    fail_usage("--threads %s has no effect: this build has no threads; build with make OPENMP=1, or %s",
-               value[O_THREADS], leave);
+    fail_usage(
+        "--threads %s has no effect: this build has no threads; build with make OPENMP=1, or %s",
+        value[O_THREADS], leave);
 #endif
 }
 
@@ -418,16 +599,21 @@ static void say_schedule(const Training *how, long per_epoch)
   int k, n = 0;
   if (how->steps == 0) return;
   if (how->warmup >= how->steps)
-    notice("--warmup %s: the training, --steps %s (%ld steps), ends inside it and never reaches --lr %s; for example "
-           "--warmup %ldit", value[O_WARMUP], value[O_STEPS], how->steps, value[O_LR], how->steps / 10);
+    notice("--warmup %s: the training, --steps %s (%ld steps), ends inside it and never reaches "
+           "--lr %s; for example "
+           "--warmup %ldit",
+           value[O_WARMUP], value[O_STEPS], how->steps, value[O_LR], how->steps / 10);
   if (how->schedule != STEP || how->milestone[how->milestones - 1] < how->steps) return;
   span = (4 * how->milestone[how->milestones - 1] + 2) / 3;
-  if (origin[O_MILESTONES] == PRESET) span = (long)amount(&options[O_STEPS], preset_steps, per_epoch, NULL);
+  if (origin[O_MILESTONES] == PRESET)
+    span = (long)amount(&options[O_STEPS], preset_steps, per_epoch, NULL);
   for (k = 0; k < how->milestones; k++)
     n += sprintf(list + n, "%s%.0fit", k ? "," : "",
                  floor((double)how->milestone[k] * (double)how->steps / (double)span));
-  notice("--milestones %s: the training, --steps %s (%ld steps), does not reach the last of them, where the learning rate "
-         "would fall; for example --milestones %s", value[O_MILESTONES], value[O_STEPS], how->steps, list);
+  notice("--milestones %s: the training, --steps %s (%ld steps), does not reach the last of them, "
+         "where the learning rate "
+         "would fall; for example --milestones %s",
+         value[O_MILESTONES], value[O_STEPS], how->steps, list);
 }
 
 /* ==== commands ============================================================================== */
@@ -507,8 +693,8 @@ static int configuration(const Dataset *data, const char **key, const char **tex
 typedef struct {
   Net *net;
   const Training *how;
-  long dump;       /* the step whose batch is written, -1: none */
-  size_t wrong;    /* of the epoch before this batch */
+  long dump;                 /* the step whose batch is written, -1: none */
+  size_t wrong;              /* of the epoch before this batch */
   uint64_t images, gradient; /* digests */
   float loss, *room;
   Safetensors file;
@@ -518,7 +704,8 @@ typedef struct {
 enum { DUMPED = 4096 };
 
 /* One more tensor of the dump: a copy of the values. */
-static void dump_tensor(Trace *t, const char *prefix, const char *name, int dims, const size_t *shape, const float *values)
+static void dump_tensor(Trace *t, const char *prefix, const char *name, int dims,
+                        const size_t *shape, const float *values)
 {
   Entry *e = &t->file.entry[t->file.entries];
   if (t->file.entries == DUMPED) fail("--dump: the network has too many layers");
@@ -527,7 +714,8 @@ static void dump_tensor(Trace *t, const char *prefix, const char *name, int dims
 }
 
 /* An activation's values or gradient as a tensor [images][channels](height][width]). */
-static void dump_activation(Trace *t, const char *prefix, const char *name, int activation, int gradient)
+static void dump_activation(Trace *t, const char *prefix, const char *name, int activation,
+                            int gradient)
 {
   const Activation *a = &t->net->activation[activation];
   const size_t shape[4] = {t->net->images, a->channels, a->height, a->width};
@@ -535,7 +723,8 @@ static void dump_activation(Trace *t, const char *prefix, const char *name, int 
   dump_tensor(t, prefix, name, a->flat ? 2 : 4, shape, t->room);
 }
 
-/* Output and gradient of each layer, with its ReLU; those without tensors are called by their number. */
+/* Output and gradient of each layer, with its ReLU; those without tensors are called by their
+ * number. */
 static void trace_layer(void *context, const Net *net, int layer, int backward)
 {
   Trace *t = context;
@@ -563,7 +752,9 @@ static void trace_hook(void *context, Net *net, long step, int after)
   Trace *t = context;
   const int dumps = step == t->dump;
   float lane[LANES] = {0}, *gradient;
-  size_t b, j, n = net->images * net->activation[0].channels * net->activation[0].height * net->activation[0].width;
+  size_t b, j,
+      n = net->images * net->activation[0].channels * net->activation[0].height *
+          net->activation[0].width;
   net->observe = dumps && !after ? trace_layer : NULL;
   net->observer = t;
   if (dumps && !after) dump_parameters(t, "before.", net->weight);
@@ -595,8 +786,11 @@ static const char *hexadecimal(char text[32], float x)
 {
   uint32_t bits;
   memcpy(&bits, &x, sizeof bits);
-  sprintf(text, "%s0x%d.%06lxp%+d", bits >> 31 ? "-" : "", (bits & 0x7f800000u) != 0, (unsigned long)(bits & 0x7fffffu) * 2,
-          (bits & 0x7fffffffu) == 0 ? 0 : (bits & 0x7f800000u) == 0 ? -126 : (int)(bits >> 23 & 255) - 127);
+  sprintf(text, "%s0x%d.%06lxp%+d", bits >> 31 ? "-" : "", (bits & 0x7f800000u) != 0,
+          (unsigned long)(bits & 0x7fffffu) * 2,
+          (bits & 0x7fffffffu) == 0   ? 0
+          : (bits & 0x7f800000u) == 0 ? -126
+                                      : (int)(bits >> 23 & 255) - 127);
   return text;
 }
 
@@ -608,9 +802,10 @@ static void trace_step(void *context, const Progress *p)
   const long step = p->step - 1;
   char hex[32], digest[3][17];
   if (p->seen == net->images) t->wrong = 0;
-  printf("%ld\t%.9g\t%.9g\t%s\t%lu\t%s\t%s\t%s\n", step, (double)learning_rate(t->how, step), (double)t->loss,
-         hexadecimal(hex, t->loss), (unsigned long)(p->wrong - t->wrong), digest_text(digest[0], t->images),
-         digest_text(digest[1], t->gradient), digest_text(digest[2], net_digest(net)));
+  printf("%ld\t%.9g\t%.9g\t%s\t%lu\t%s\t%s\t%s\n", step, (double)learning_rate(t->how, step),
+         (double)t->loss, hexadecimal(hex, t->loss), (unsigned long)(p->wrong - t->wrong),
+         digest_text(digest[0], t->images), digest_text(digest[1], t->gradient),
+         digest_text(digest[2], net_digest(net)));
   t->wrong = p->wrong;
   if (step == t->dump) dump_parameters(t, "after.", net->weight);
 }
@@ -632,7 +827,9 @@ static void trace(const Experiment *e)
   t.net = &net;
   t.how = &how;
   t.dump = *value[O_DUMP] ? steps_of(O_DUMP, steps_per_epoch(e->data)) : -1;
-  if (t.dump >= how.steps) fail_usage("--dump %s: is not before the end of training, --steps %s", value[O_DUMP], value[O_STEPS]);
+  if (t.dump >= how.steps)
+    fail_usage("--dump %s: is not before the end of training, --steps %s", value[O_DUMP],
+               value[O_STEPS]);
   for (k = 0; k < net.activations; k++) {
     const Activation *a = &net.activation[k];
     if (a->channels * a->height * a->width > most) most = a->channels * a->height * a->width;
@@ -663,10 +860,12 @@ static void say_zeros(const Net *net, const char *path)
   int k;
   for (k = 0; k < net->tensors; k++) {
     const Tensor *t = &net->tensor[k];
-    for (j = t->offset; t->prunable && j < t->offset + t->size; j++) zeros += net->mask[j] && net->weight[j] == 0;
+    for (j = t->offset; t->prunable && j < t->offset + t->size; j++)
+      zeros += net->mask[j] && net->weight[j] == 0;
   }
   if (zeros > 0)
-    notice("%s: %lu weights are 0 but not masked, so they are trained like the others", path, (unsigned long)zeros);
+    notice("%s: %lu weights are 0 but not masked, so they are trained like the others", path,
+           (unsigned long)zeros);
 }
 
 /* train, imp and stability: the first is the second with one level. */
@@ -685,9 +884,11 @@ static void run(void)
   Solution ticket = {0};
   const char *at;
   int k;
-  if (writes && !*value[O_OUT]) fail_usage("--out PREFIX is needed: all result files begin with it");
+  if (writes && !*value[O_OUT])
+    fail_usage("--out PREFIX is needed: all result files begin with it");
   if (writes && value[O_OUT][strlen(value[O_OUT]) - 1] == '/')
-    fail_usage("--out %s: names a folder, not how files begin; for example --out %srun", value[O_OUT], value[O_OUT]);
+    fail_usage("--out %s: names a folder, not how files begin; for example --out %srun",
+               value[O_OUT], value[O_OUT]);
   load_data(&data);
   e.data = &data;
   e.model = model_of();
@@ -706,7 +907,9 @@ static void run(void)
   e.retrain = choice(O_RETRAIN);
   if (e.retrain == FINETUNE && !(learning_rate(&e.how, e.how.steps - 1) > 0))
     fail_usage("--retrain finetune trains with the schedule's last learning rate, which is 0 here");
-  if (e.rewind > e.how.steps) fail_usage("--rewind %s: is after the end of training, --steps %s", value[O_REWIND], value[O_STEPS]);
+  if (e.rewind > e.how.steps)
+    fail_usage("--rewind %s: is after the end of training, --steps %s", value[O_REWIND],
+               value[O_STEPS]);
   e.children = *value[O_CHILDREN] ? (int)number(O_CHILDREN) : command == STABILITY;
   e.points = *value[O_POINTS] ? (int)number(O_POINTS) : e.children > 0 ? 20 : 0;
   e.repel = (float)number(O_REPEL);
@@ -717,8 +920,8 @@ static void run(void)
     for (k = 0; k < e.branches; k++)
       if (e.branch[k] == branch) fail_usage("--branches %s: names one twice", value[O_BRANCHES]);
     if (e.levels == 1 && (branch == SHUFFLE || branch == RANDOM))
-      fail_usage("--branches %s: %s is trained from level 1 on, but --levels is 1", value[O_BRANCHES],
-                 branch_names[branch]);
+      fail_usage("--branches %s: %s is trained from level 1 on, but --levels is 1",
+                 value[O_BRANCHES], branch_names[branch]);
     e.branch[e.branches++] = branch;
     at += strcspn(at, ",");
   }
@@ -732,7 +935,8 @@ static void run(void)
     safetensors_read(&start[k], path);
     net_create(&net, &e.model, &data, 1, 1);
     checkpoint_apply(&net, &start[k], path); /* refuses a wrong file before any result is written */
-    key[e.pairs] = given[k].key, text[e.pairs++] = digest_text(digest[k], fnv1a(net_digest(&net), net.mask, net.size));
+    key[e.pairs] = given[k].key,
+    text[e.pairs++] = digest_text(digest[k], fnv1a(net_digest(&net), net.mask, net.size));
     if (k == 0) {
       e.init = &start[k];
       e.init_path = path;
@@ -751,7 +955,8 @@ static void run(void)
     if (e.children == 0) fail_usage("--children 0: stability compares copies; give 1 or more");
     n = step_list(O_AT, steps_per_epoch(&data), fork);
     for (k = 0; k < n; k++)
-      if (fork[k] > e.how.steps || (k > 0 && fork[k] < fork[k - 1])) fail_usage("--at %s: must ascend, up to --steps %s", value[O_AT], value[O_STEPS]);
+      if (fork[k] > e.how.steps || (k > 0 && fork[k] < fork[k - 1]))
+        fail_usage("--at %s: must ascend, up to --steps %s", value[O_AT], value[O_STEPS]);
     stability(&e, ticket.mask, fork, n);
     solution_free(&ticket);
   } else if (command == TRACE) trace(&e);
@@ -760,10 +965,12 @@ static void run(void)
   dataset_free(&data);
 }
 
-/* lmc, curve, distance and probe: the checkpoints named, which must be of one model and of this data set. */
+/* lmc, curve, distance and probe: the checkpoints named, which must be of one model and of this
+ * data set. */
 static void measure(void)
 {
-  static const char *const same[] = {"model", "shortcut", "bn-affine", "data", "data-digest", "train-size"};
+  static const char *const same[] = {"model", "shortcut",    "bn-affine",
+                                     "data",  "data-digest", "train-size"};
   static const char *key[PAIRS_MOST], *text[PAIRS_MOST];
   enum { SAME = sizeof same / sizeof same[0] };
   char *first[SAME], digest[17];
@@ -777,18 +984,23 @@ static void measure(void)
     safetensors_read(&s, file[f]);
     for (k = 0; k < SAME; k++) {
       const char *found = safetensors_value(&s, same[k]);
-      if (!found) fail("%s: does not say its %s; it is not a checkpoint of ticket", file[f], same[k]);
+      if (!found)
+        fail("%s: does not say its %s; it is not a checkpoint of ticket", file[f], same[k]);
       if (f == 0) first[k] = join(found, "", "");
-      else if (strcmp(first[k], found) != 0) fail("%s: its %s is %.80s, but %.80s in %s", file[f], same[k], found, first[k], file[0]);
+      else if (strcmp(first[k], found) != 0)
+        fail("%s: its %s is %.80s, but %.80s in %s", file[f], same[k], found, first[k], file[0]);
     }
     if (f == 0) {
       value[O_MODEL] = first[0], value[O_SHORTCUT] = first[1], value[O_AFFINE] = first[2];
       if (strcmp(first[5], "-") != 0) set(O_TRAIN_SIZE, first[5], STANDARD);
       load_data(&data);
       n = configuration(&data, key, text);
-      if (strcmp(first[3], data.name) != 0) fail("%s: was trained on %.80s, but this is %s; give its --data", file[0], first[3], data.name);
+      if (strcmp(first[3], data.name) != 0)
+        fail("%s: was trained on %.80s, but this is %s; give its --data", file[0], first[3],
+             data.name);
       if (strcmp(first[4], text[3]) != 0)
-        fail("%s: was trained on data with digest %.80s, but that of --data %s is %s", file[0], first[4], value[O_DATA], text[3]);
+        fail("%s: was trained on data with digest %.80s, but that of --data %s is %s", file[0],
+             first[4], value[O_DATA], text[3]);
       model = model_of();
       net_create(&net, &model, &data, (size_t)number(O_BATCH), (int)number(O_THREADS));
       idle(O_BN, net.size == net.parameters, O_MODEL, "it has no batch norm; leave it out");
@@ -812,7 +1024,9 @@ static void measure(void)
       bend = allocate(net.size, sizeof *bend, "the bend");
       curve(&net, &data, &solution[0], &solution[1], how, seed_of(O_SEED), is_on(O_QUIET), bend);
     }
-    print_path(&net, &data, solution, file, bend, choice(O_MASK), command == CURVE || choice(O_BN) == 1, (float)number(O_FROM), (float)number(O_TO), points);
+    print_path(&net, &data, solution, file, bend, choice(O_MASK),
+               command == CURVE || choice(O_BN) == 1, (float)number(O_FROM), (float)number(O_TO),
+               points);
     free(bend);
   }
   for (f = 0; f < files; f++) solution_free(&solution[f]);
@@ -822,8 +1036,8 @@ static void measure(void)
   dataset_free(&data);
 }
 
-/* One line per image in the order in which train and imp visit them: with augmentation the row and column of the crop in the
- * image bordered by CROP pixels. */
+/* One line per image in the order in which train and imp visit them: with augmentation the row
+ * and column of the crop in the image bordered by CROP pixels. */
 static void batches(void)
 {
   Dataset data;
@@ -844,12 +1058,16 @@ static void batches(void)
     for (step = 0; step < how.steps; step++) {
       const long epoch = step / per_epoch, first = step % per_epoch * batch;
       long place;
-      if (first == 0) data_order(order, data.train.n, how.order_seed, (uint32_t)level, (uint32_t)epoch);
+      if (first == 0)
+        data_order(order, data.train.n, how.order_seed, (uint32_t)level, (uint32_t)epoch);
       crops.a = (uint32_t)level, crops.b = (uint32_t)epoch;
       for (place = 0; place < batch && (size_t)(first + place) < data.train.n; place++) {
-        printf("%d\t%ld\t%ld\t%ld\t%lu", level, epoch, step, place, (unsigned long)order[first + place]);
+        printf("%d\t%ld\t%ld\t%ld\t%lu", level, epoch, step, place,
+               (unsigned long)order[first + place]);
         crop_flip(crops, order[first + place], crop);
-        if (how.augment) printf("\t%lu\t%lu\t%lu", (unsigned long)crop[0], (unsigned long)crop[1], (unsigned long)crop[2]);
+        if (how.augment)
+          printf("\t%lu\t%lu\t%lu", (unsigned long)crop[0], (unsigned long)crop[1],
+                 (unsigned long)crop[2]);
         printf("\n");
       }
     }
@@ -866,7 +1084,8 @@ static void describe(void)
   int s, c;
   load_data(&data);
   plane = (size_t)(data.height * data.width);
-  printf("data\t%s\nshape\t%dx%dx%d\nclasses\t%d\n", data.name, data.channels, data.height, data.width, data.classes);
+  printf("data\t%s\nshape\t%dx%dx%d\nclasses\t%d\n", data.name, data.channels, data.height,
+         data.width, data.classes);
   for (s = 0; s < 2; s++) {
     const Split *split = s ? &data.test : &data.train;
     printf("%s\t%lu images, of each class", s ? "test" : "train", (unsigned long)split->n);
@@ -880,13 +1099,14 @@ static void describe(void)
   for (c = 0; c < data.channels; c++) { /* of pixel / 255 over the training set */
     double sum = 0, squares = 0, n = (double)data.train.n * (double)plane, mean;
     for (j = 0; j < data.train.n * plane; j++) {
-      double p = data.train.pixel[(j / plane * (size_t)data.channels + (size_t)c) * plane + j % plane];
+      double p =
+          data.train.pixel[(j / plane * (size_t)data.channels + (size_t)c) * plane + j % plane];
       sum += p;
       squares += p * p;
     }
     mean = sum / n;
-    printf("channel %d\tmean %.4f deviation %.4f, normalised with %.4f and %.4f\n", c, mean / 255, sqrt(squares / n - mean * mean) / 255,
-           (double)data.mean[c], (double)data.deviation[c]);
+    printf("channel %d\tmean %.4f deviation %.4f, normalised with %.4f and %.4f\n", c, mean / 255,
+           sqrt(squares / n - mean * mean) / 255, (double)data.mean[c], (double)data.deviation[c]);
   }
   printf("digest\t%s\n", digest_text(digest, data_digest(&data)));
   if (*value[O_OUT]) dataset_write(&data, value[O_OUT]);
@@ -900,7 +1120,8 @@ static int by_time(const void *a, const void *b)
 }
 
 /* A training step on the images of the batch. */
-static void bench_step(Net *net, Optimizer *o, const Split *split, const uint32_t *index, size_t batch)
+static void bench_step(Net *net, Optimizer *o, const Split *split, const uint32_t *index,
+                       size_t batch)
 {
   static const Training how = {.lr = 0.01f, .momentum = 0.9f};
   float lane[LANES] = {0};
@@ -913,7 +1134,8 @@ static void bench_step(Net *net, Optimizer *o, const Split *split, const uint32_
 }
 
 /* Milliseconds of a step of one thread: the median over a second of them. */
-static double one_thread(Net *net, Optimizer *o, const Split *split, const uint32_t *index, size_t batch)
+static double one_thread(Net *net, Optimizer *o, const Split *split, const uint32_t *index,
+                         size_t batch)
 {
   enum { MOST = 1000 };
   double took[MOST], all = 0;
@@ -928,9 +1150,10 @@ static double one_thread(Net *net, Optimizer *o, const Split *split, const uint3
   return took[n / 2];
 }
 
-/* Of several threads, whose times clock() adds: so many steps between two seconds of the clock on the wall
- * that one step more or less is at most a twentieth. */
-static double many_threads(Net *net, Optimizer *o, const Split *split, const uint32_t *index, size_t batch)
+/* Of several threads, whose times clock() adds: so many steps between two seconds of the clock
+ * on the wall that one step more or less is at most a twentieth. */
+static double many_threads(Net *net, Optimizer *o, const Split *split, const uint32_t *index,
+                           size_t batch)
 {
   time_t start = time(NULL), now, before;
   long n = 0;
@@ -973,11 +1196,12 @@ static void bench(void)
     prune_magnitude(&net, net.mask, &pruning); /* of random weights: a random mask */
     net_set_mask(&net, net.mask);
     if (k == 0)
-      printf("# activations, their gradients and workspace: %lu bytes an image\ndensity\tms\timages_per_s\tgflops\tbytes\n",
+      printf("# activations, their gradients and workspace: %lu bytes an "
+             "image\ndensity\tms\timages_per_s\tgflops\tbytes\n",
              (unsigned long)(net.bytes / batch));
     ms = (threads > 1 ? many_threads : one_thread)(&net, &o, &data.train, index, batch);
-    printf("%d\t%.3f\t%.0f\t%.1f\t%lu\n", density[k], ms, (double)batch / ms * 1000, net_operations(&net) / ms / 1e6,
-           (unsigned long)net.bytes);
+    printf("%d\t%.3f\t%.0f\t%.1f\t%lu\n", density[k], ms, (double)batch / ms * 1000,
+           net_operations(&net) / ms / 1e6, (unsigned long)net.bytes);
     fflush(stdout);
     optimizer_free(&o);
     net_free(&net);
@@ -995,15 +1219,32 @@ static void compare(const char *what, uint64_t digest, uint64_t expected)
   wrong_digests += digest != expected;
 }
 
-/* Data sets, then a small network of each family after some steps of training, dense or with its weights pruned by magnitude. */
+/* Data sets, then a small network of each family after some steps of training, dense or with its
+ * weights pruned by magnitude. */
 static void verify(void)
 {
   static const Training adam = {.optimizer = ADAM, .lr = 0.0012f, .order_seed = 1};
-  static const Training cosine = {.optimizer = SGD, .lr = 0.05f, .momentum = 0.9f, .nesterov = 1, .weight_decay = 0.0001f,
-                                  .schedule = COSINE, .warmup = 5, .order_seed = 1};
-  static const Training step = {.optimizer = SGD, .lr = 0.05f, .momentum = 0.9f, .weight_decay = 0.0001f, .schedule = STEP, .gamma = 0.1f,
-                                .milestones = 1, .milestone = {10}, .warmup = 5, .order_seed = 1};
-  static const Training shrinking = {.optimizer = SGD, .lr = 0.001f, .weight_decay = 999,
+  static const Training cosine = {.optimizer = SGD,
+                                  .lr = 0.05f,
+                                  .momentum = 0.9f,
+                                  .nesterov = 1,
+                                  .weight_decay = 0.0001f,
+                                  .schedule = COSINE,
+                                  .warmup = 5,
+                                  .order_seed = 1};
+  static const Training step = {.optimizer = SGD,
+                                .lr = 0.05f,
+                                .momentum = 0.9f,
+                                .weight_decay = 0.0001f,
+                                .schedule = STEP,
+                                .gamma = 0.1f,
+                                .milestones = 1,
+                                .milestone = {10},
+                                .warmup = 5,
+                                .order_seed = 1};
+  static const Training shrinking = {.optimizer = SGD,
+                                     .lr = 0.001f,
+                                     .weight_decay = 999,
                                      .order_seed = 1}; /* weights soon subnormal */
   static const struct {
     const char *what;
@@ -1015,16 +1256,96 @@ static void verify(void)
     int augment;
     uint64_t digest;
   } cases[] = {
-    {"lenet-300-100 adam dense", {"lenet-300-100", 0, 1}, 0, KAIMING_UNIFORM, 60, &adam, 20, 0, 0, 0xbfed5749a587bc15u},
-    {"lenet-300-100 adam 5%", {"lenet-300-100", 0, 1}, 0, SPARSE_AWARE, 60, &adam, 20, 950000, 0, 0x29abd29125b93d4eu},
-    {"lenet-50-20-10 sgd 60%", {"lenet-50-20-10", 0, 1}, 0, GLOROT_NORMAL, 130, &cosine, 20, 400000, 0, 0x33e37fce9cdc48ceu},
-    {"lenet-40 sgd 20%, colour", {"lenet-40", 0, 1}, 1, KAIMING_NORMAL, 128, &step, 20, 800000, 0, 0xc2917b7cec0a89dcu},
-    {"resnet8-4 sgd dense", {"resnet8-4", 0, 1}, 1, KAIMING_NORMAL, 40, &step, 4, 0, 1, 0x6dc25c88d6a778bbu},
-    {"resnet8-8 sgd 10%, shortcut pad, no affine", {"resnet8-8", 1, 0}, 1, KAIMING_NORMAL, 21, &step, 4, 900000, 1, 0xe1c579dde1db9f82u},
-    {"conv2-8 sgd 70%", {"conv2-8", 0, 1}, 1, GLOROT_NORMAL, 18, &step, 2, 300000, 1, 0x3cabbe599ecf3d1cu},
-    {"vgg11-8 sgd 15%", {"vgg11-8", 0, 1}, 1, KAIMING_NORMAL, 18, &step, 2, 850000, 1, 0xd661c00b1ae0736cu},
-    {"lenet-9 sgd dense, subnormal", {"lenet-9", 0, 1}, 0, KAIMING_NORMAL, 60, &shrinking, 14, 0, 0,
-     0xe3352efbccbf836cu},
+      {"lenet-300-100 adam dense",
+       {"lenet-300-100", 0, 1},
+       0,
+       KAIMING_UNIFORM,
+       60,
+       &adam,
+       20,
+       0,
+       0,
+       0xbfed5749a587bc15u},
+      {"lenet-300-100 adam 5%",
+       {"lenet-300-100", 0, 1},
+       0,
+       SPARSE_AWARE,
+       60,
+       &adam,
+       20,
+       950000,
+       0,
+       0x29abd29125b93d4eu},
+      {"lenet-50-20-10 sgd 60%",
+       {"lenet-50-20-10", 0, 1},
+       0,
+       GLOROT_NORMAL,
+       130,
+       &cosine,
+       20,
+       400000,
+       0,
+       0x33e37fce9cdc48ceu},
+      {"lenet-40 sgd 20%, colour",
+       {"lenet-40", 0, 1},
+       1,
+       KAIMING_NORMAL,
+       128,
+       &step,
+       20,
+       800000,
+       0,
+       0xc2917b7cec0a89dcu},
+      {"resnet8-4 sgd dense",
+       {"resnet8-4", 0, 1},
+       1,
+       KAIMING_NORMAL,
+       40,
+       &step,
+       4,
+       0,
+       1,
+       0x6dc25c88d6a778bbu},
+      {"resnet8-8 sgd 10%, shortcut pad, no affine",
+       {"resnet8-8", 1, 0},
+       1,
+       KAIMING_NORMAL,
+       21,
+       &step,
+       4,
+       900000,
+       1,
+       0xe1c579dde1db9f82u},
+      {"conv2-8 sgd 70%",
+       {"conv2-8", 0, 1},
+       1,
+       GLOROT_NORMAL,
+       18,
+       &step,
+       2,
+       300000,
+       1,
+       0x3cabbe599ecf3d1cu},
+      {"vgg11-8 sgd 15%",
+       {"vgg11-8", 0, 1},
+       1,
+       KAIMING_NORMAL,
+       18,
+       &step,
+       2,
+       850000,
+       1,
+       0xd661c00b1ae0736cu},
+      {"lenet-9 sgd dense, subnormal",
+       {"lenet-9", 0, 1},
+       0,
+       KAIMING_NORMAL,
+       60,
+       &shrinking,
+       14,
+       0,
+       0,
+       0xe3352efbccbf836cu},
   };
   Dataset data[2];
   size_t k;
@@ -1071,75 +1392,120 @@ static const struct {
   void (*run)(void);
   const char *files, *help, *about, *examples;
 } commands[] = {
-  {"train", TRAIN, run, "", "trains one network, dense or under the mask of --init", "Writes the files that imp writes, for one level.",
-   "ticket train --data synth --epochs 5 --out dense"},
-  {"trace", TRACE, run, "", "trains like train and prints a row per step, for other implementations",
-   "Prints step, learning rate, mean loss of the batch (in decimals and exactly), wrong images, and digests: of the batch's images, of the gradient "
-   "(+0 where masked) and of parameters and statistics after the step. The last one is that of train. --dump writes a step's batch (images, labels, losses, "
-   "loss), every layer's output with its ReLU and the gradient of that, weight gradients (dW) and all weights before and after.",
-   "ticket trace --data synth --steps 3it --dump 2it --out step"},
-  {"imp", IMP, run, "", "finds tickets: train, prune, rewind, repeat; with controls",
-   "Level 0 trains the whole network. From each level to the next, those --rate of the surviving weights that are smallest in magnitude are pruned "
-   "(0 for good; weights of dense layers and convolutions only), the others are rewound to their values at step --rewind of level 0, and the "
-   "network is trained again as before: a lottery ticket. Controls, --branches, are trained beside it: reinit has the ticket's connections but new "
-   "initial values, the same at all levels (reinit-fresh: others at each); shuffle has as many connections in each layer, elsewhere (random: over "
-   "all layers), and the ticket's initial values. A ticket that ends with less error than its controls owes it to these values on these connections.",
-   "ticket imp --data synth --levels 4 --rate 0.6 --epochs 3 --branches reinit --out try\n"
-   "ticket imp --preset lenet-mnist --data mnist:DIR --branches reinit --out lenet"},
-  {"lmc", LMC, measure, " A B", "loss and error along the straight line between two checkpoints, and the barrier",
-   "Prints for training and test set the barrier (highest error on the line minus the mean of its ends, in percent), the height (highest error above "
-   "the straight line between the errors of the ends) and the highest loss, then loss and error at each place.",
-   "ticket lmc try.L00.safetensors try.L01.safetensors"},
-  {"stability", STABILITY, run, "", "instability of copies trained from several steps under different data orders",
-   "Trains a network to each step of --at, there makes copies, and trains all to the end. Prints a row per step: instability, the mean barrier "
-   "over all pairs, errors in percent, digest of the last copy.",
-   "ticket stability --data synth --epochs 3 --at 0,1ep,2ep"},
-  {"distance", DISTANCE, measure, " FILE...", "distances between checkpoints, as a matrix", "", "ticket distance try.L00.safetensors try.L01.safetensors try.rewind.safetensors"},
-  {"probe", PROBE, measure, " FILE", "gradient noise, dead units, density by layer, histogram of weights",
-   "Prints the angle in radians between the gradients of batches and of the whole training set, their norms, each layer's weights, units and dead "
-   "units, and how many surviving weights lie around each value.", "ticket probe try.L03.safetensors"},
-  {"curve", CURVE, measure, " A B", "trains a bent path of low loss between two checkpoints", "Prints what lmc prints, along a quadratic Bezier curve whose bend "
-   "is trained (Garipov and others 2018).", "ticket curve --epochs 3 try.L00.safetensors try.L00.reinit.safetensors"},
-  {"report", REPORT, report, " PREFIX...", "one HTML page of figures from runs and from tables of the commands above", "Runs that differ in their seeds "
-   "only are averaged. A table is what lmc, stability, distance, probe or curve printed, in a file.", "ticket report try"},
-  {"batches", BATCHES, batches, "", "prints which images make up each batch of a training", "For other implementations. With --augment also the crop in the "
-   "image bordered by 4 black pixels, and whether it is mirrored.", "ticket batches --data synth --levels 1 --steps 5it"},
-  {"data", DATA, describe, "", "describes a data set; writes it as IDX or CIFAR files", "", "ticket data --data synth-rgb"},
-  {"bench", BENCH, bench, "", "times a training step at several densities", "Prints a row per density, in percent: milliseconds a step, images a second, GFLOP/s on "
-   "the surviving weights, bytes of memory.", "ticket bench --model conv4 --batch 128"},
-  {"verify", VERIFY, verify, "", "checks that this build gives the same bits as all others", "", ""},
-  {"help", HELP, NULL, " [COMMAND]", "explains a command; --man: as a man page; --completion: for bash", "", ""},
+    {"train", TRAIN, run, "", "trains one network, dense or under the mask of --init",
+     "Writes the files that imp writes, for one level.",
+     "ticket train --data synth --epochs 5 --out dense"},
+    {"trace", TRACE, run, "",
+     "trains like train and prints a row per step, for other implementations",
+     "Prints step, learning rate, mean loss of the batch (in decimals and exactly), wrong images, "
+     "and digests: of the batch's images, of the gradient "
+     "(+0 where masked) and of parameters and statistics after the step. The last one is that of "
+     "train. --dump writes a step's batch (images, labels, losses, "
+     "loss), every layer's output with its ReLU and the gradient of that, weight gradients (dW) "
+     "and all weights before and after.",
+     "ticket trace --data synth --steps 3it --dump 2it --out step"},
+    {"imp", IMP, run, "", "finds tickets: train, prune, rewind, repeat; with controls",
+     "Level 0 trains the whole network. From each level to the next, those --rate of the surviving "
+     "weights that are smallest in magnitude are pruned "
+     "(0 for good; weights of dense layers and convolutions only), the others are rewound to their "
+     "values at step --rewind of level 0, and the "
+     "network is trained again as before: a lottery ticket. Controls, --branches, are trained "
+     "beside it: reinit has the ticket's connections but new "
+     "initial values, the same at all levels (reinit-fresh: others at each); shuffle has as many "
+     "connections in each layer, elsewhere (random: over "
+     "all layers), and the ticket's initial values. A ticket that ends with less error than its "
+     "controls owes it to these values on these connections.",
+     "ticket imp --data synth --levels 4 --rate 0.6 --epochs 3 --branches reinit --out try\n"
+     "ticket imp --preset lenet-mnist --data mnist:DIR --branches reinit --out lenet"},
+    {"lmc", LMC, measure, " A B",
+     "loss and error along the straight line between two checkpoints, and the barrier",
+     "Prints for training and test set the barrier (highest error on the line minus the mean of "
+     "its ends, in percent), the height (highest error above "
+     "the straight line between the errors of the ends) and the highest loss, then loss and error "
+     "at each place.",
+     "ticket lmc try.L00.safetensors try.L01.safetensors"},
+    {"stability", STABILITY, run, "",
+     "instability of copies trained from several steps under different data orders",
+     "Trains a network to each step of --at, there makes copies, and trains all to the end. Prints "
+     "a row per step: instability, the mean barrier "
+     "over all pairs, errors in percent, digest of the last copy.",
+     "ticket stability --data synth --epochs 3 --at 0,1ep,2ep"},
+    {"distance", DISTANCE, measure, " FILE...", "distances between checkpoints, as a matrix", "",
+     "ticket distance try.L00.safetensors try.L01.safetensors try.rewind.safetensors"},
+    {"probe", PROBE, measure, " FILE",
+     "gradient noise, dead units, density by layer, histogram of weights",
+     "Prints the angle in radians between the gradients of batches and of the whole training set, "
+     "their norms, each layer's weights, units and dead "
+     "units, and how many surviving weights lie around each value.",
+     "ticket probe try.L03.safetensors"},
+    {"curve", CURVE, measure, " A B", "trains a bent path of low loss between two checkpoints",
+     "Prints what lmc prints, along a quadratic Bezier curve whose bend "
+     "is trained (Garipov and others 2018).",
+     "ticket curve --epochs 3 try.L00.safetensors try.L00.reinit.safetensors"},
+    {"report", REPORT, report, " PREFIX...",
+     "one HTML page of figures from runs and from tables of the commands above",
+     "Runs that differ in their seeds "
+     "only are averaged. A table is what lmc, stability, distance, probe or curve printed, in a "
+     "file.",
+     "ticket report try"},
+    {"batches", BATCHES, batches, "", "prints which images make up each batch of a training",
+     "For other implementations. With --augment also the crop in the "
+     "image bordered by 4 black pixels, and whether it is mirrored.",
+     "ticket batches --data synth --levels 1 --steps 5it"},
+    {"data", DATA, describe, "", "describes a data set; writes it as IDX or CIFAR files", "",
+     "ticket data --data synth-rgb"},
+    {"bench", BENCH, bench, "", "times a training step at several densities",
+     "Prints a row per density, in percent: milliseconds a step, images a second, GFLOP/s on "
+     "the surviving weights, bytes of memory.",
+     "ticket bench --model conv4 --batch 128"},
+    {"verify", VERIFY, verify, "", "checks that this build gives the same bits as all others", "",
+     ""},
+    {"help", HELP, NULL, " [COMMAND]",
+     "explains a command; --man: as a man page; --completion: for bash", "", ""},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const struct {
   const char *name, *help;
-} results[] = { /* the files of train and imp, and the columns of the first */
-  {"PREFIX.tsv", "the configuration as # option = value, then a row per network; - is not measured:"},
-  {"level, branch", "times pruned; ticket or control"},
-  {"weights, density", "surviving prunable weights, and their share in percent"},
-  {"threshold", "largest magnitude that pruning this network would remove"},
-  {"*_loss, *_error", "mean cross-entropy in nats, and wrong images in percent, of the training and test set"},
-  {"*_barrier", "to the same branch one level up: highest error on the straight line minus the mean of its ends; needs --points or --children"},
-  {"*_instability", "mean barrier over all pairs of the network and its --children"},
-  {"*_height", "as the barrier, but above the straight line between the errors of the ends"},
-  {"collapsed", "layers without a weight that is left"},
-  {"digest", "of parameters and batch-norm statistics: equal on every machine"},
-  {"PREFIX.epochs.tsv", "a row per epoch of every training: loss and error of its batches and of the test set"},
-  {"PREFIX.L00.safetensors", "the trained network of level 0, L01 of level 1 ...; PREFIX.L01.reinit.safetensors a control, .child1 a copy"},
-  {"PREFIX.rewind.safetensors", "what the tickets are rewound to"},
-  {"PREFIX.resume.safetensors", "only while it runs: if it is stopped, the same command goes on where it was"},
+} results[] = {
+    /* the files of train and imp, and the columns of the first */
+    {"PREFIX.tsv",
+     "the configuration as # option = value, then a row per network; - is not measured:"},
+    {"level, branch", "times pruned; ticket or control"},
+    {"weights, density", "surviving prunable weights, and their share in percent"},
+    {"threshold", "largest magnitude that pruning this network would remove"},
+    {"*_loss, *_error",
+     "mean cross-entropy in nats, and wrong images in percent, of the training and test set"},
+    {"*_barrier", "to the same branch one level up: highest error on the straight line minus the "
+                  "mean of its ends; needs --points or --children"},
+    {"*_instability", "mean barrier over all pairs of the network and its --children"},
+    {"*_height", "as the barrier, but above the straight line between the errors of the ends"},
+    {"collapsed", "layers without a weight that is left"},
+    {"digest", "of parameters and batch-norm statistics: equal on every machine"},
+    {"PREFIX.epochs.tsv",
+     "a row per epoch of every training: loss and error of its batches and of the test set"},
+    {"PREFIX.L00.safetensors", "the trained network of level 0, L01 of level 1 ...; "
+                               "PREFIX.L01.reinit.safetensors a control, .child1 a copy"},
+    {"PREFIX.rewind.safetensors", "what the tickets are rewound to"},
+    {"PREFIX.resume.safetensors",
+     "only while it runs: if it is stopped, the same command goes on where it was"},
 };
 
 static const struct {
   int first; /* option */
   const char *name;
-} groups[] = {{O_DATA, "data"}, {O_MODEL, "model"}, {O_EPOCHS, "training"}, {O_LEVELS, "pruning"}, {O_CHILDREN, "measuring and repelling"}, {O_PRESET, "the run"}};
+} groups[] = {{O_DATA, "data"},
+              {O_MODEL, "model"},
+              {O_EPOCHS, "training"},
+              {O_LEVELS, "pruning"},
+              {O_CHILDREN, "measuring and repelling"},
+              {O_PRESET, "the run"}};
 enum { GROUPS = sizeof groups / sizeof groups[0], WIDTH = 92 };
 
 static int roff; /* help is written as a man page */
 
-/* Prints words in lines of at most WIDTH columns that begin with `indent` blanks; the first line already has `at` columns. */
+/* Prints words in lines of at most WIDTH columns that begin with `indent` blanks; the first line
+ * already has `at` columns. */
 static void wrap(int at, int indent, const char *s)
 {
   while (*s) {
@@ -1178,7 +1544,8 @@ static void details(int which)
   int c, g, k, n;
   if (which & (TRAIN | IMP)) {
     heading("files");
-    for (k = 0; k < (int)(sizeof results / sizeof results[0]); k++) entry(results[k].name, results[k].help);
+    for (k = 0; k < (int)(sizeof results / sizeof results[0]); k++)
+      entry(results[k].name, results[k].help);
   }
   for (g = 0; g < GROUPS; g++) {
     const char *name = groups[g].name;
@@ -1188,7 +1555,8 @@ static void details(int which)
       if (name) heading(name);
       name = NULL;
       sprintf(tag, "--%s %s", o->name, o->argument);
-      n = sprintf(text, "%s%s%s", o->help, *o->standard && o->kind != FLAG ? "; default " : "", o->kind != FLAG ? o->standard : "");
+      n = sprintf(text, "%s%s%s", o->help, *o->standard && o->kind != FLAG ? "; default " : "",
+                  o->kind != FLAG ? o->standard : "");
       for (c = 0; roff && c < COMMANDS; c++)
         if (o->commands & commands[c].command) n += sprintf(text + n, " [%s]", commands[c].name);
       entry(tag, text);
@@ -1209,7 +1577,8 @@ static void list(void)
   int k;
   for (k = 0; k < COMMANDS; k++) {
     sprintf(tag, "%s%s", commands[k].name, commands[k].files);
-    sprintf(text, "%s%s%s", commands[k].help, roff && *commands[k].about ? ". " : "", roff ? commands[k].about : "");
+    sprintf(text, "%s%s%s", commands[k].help, roff && *commands[k].about ? ". " : "",
+            roff ? commands[k].about : "");
     entry(tag, text);
   }
 }
@@ -1218,16 +1587,21 @@ static void list(void)
 static void help(int c)
 {
   if (c < COMMANDS) {
-    printf("ticket %s - %s\n\nusage: ticket %s%s%s%s\n", commands[c].name, commands[c].help, commands[c].name, commands[c].files,
-           commands[c].command & (TRAIN | IMP) ? " --out PREFIX" : "", commands[c].command & (VERIFY | HELP) ? "" : " [--option value]...");
+    printf("ticket %s - %s\n\nusage: ticket %s%s%s%s\n", commands[c].name, commands[c].help,
+           commands[c].name, commands[c].files,
+           commands[c].command & (TRAIN | IMP) ? " --out PREFIX" : "",
+           commands[c].command & (VERIFY | HELP) ? "" : " [--option value]...");
     if (*commands[c].about) printf("\n"), wrap(0, 0, commands[c].about);
     if (*commands[c].examples) heading("for example"), wrap(0, 2, commands[c].examples);
     details(commands[c].command);
     return;
   }
-  printf("ticket %s - finds lottery tickets and tests why they win\n\nusage: ticket COMMAND [--option value]...\n\n", TICKET_VERSION);
+  printf("ticket %s - finds lottery tickets and tests why they win\n\nusage: ticket COMMAND "
+         "[--option value]...\n\n",
+         TICKET_VERSION);
   list();
-  printf("\nFirst try:  ticket imp --data synth --branches reinit --levels 4 --rate 0.6 --epochs 3 --out try\n");
+  printf("\nFirst try:  ticket imp --data synth --branches reinit --levels 4 --rate 0.6 --epochs 3 "
+         "--out try\n");
 }
 
 /* The manual: `man -l`, or share/man/man1/ticket.1. */
@@ -1235,8 +1609,10 @@ static void manual(void)
 {
   int k;
   roff = 1;
-  printf(".TH TICKET 1 2026-11-23 \"ticket %s\"\n.SH NAME\nticket \\- finds lottery tickets and tests why they win\n.SH SYNOPSIS\n"
-         ".B ticket\n.I COMMAND\n[\\-\\-option value]...\n.SH COMMANDS\n", TICKET_VERSION);
+  printf(".TH TICKET 1 2026-11-23 \"ticket %s\"\n.SH NAME\nticket \\- finds lottery tickets and "
+         "tests why they win\n.SH SYNOPSIS\n"
+         ".B ticket\n.I COMMAND\n[\\-\\-option value]...\n.SH COMMANDS\n",
+         TICKET_VERSION);
   list();
   details(~0);
   heading("examples");
@@ -1252,7 +1628,8 @@ static void manual(void)
 static void completion(void)
 {
   int c, k;
-  printf("_ticket()\n{\n  local words=\n  case ${COMP_WORDS[COMP_CWORD-1]} in\n  ticket | */ticket | help) words='");
+  printf("_ticket()\n{\n  local words=\n  case ${COMP_WORDS[COMP_CWORD-1]} in\n  ticket | */ticket "
+         "| help) words='");
   for (c = 0; c < COMMANDS; c++) printf("%s ", commands[c].name);
   for (k = 0; k < OPTIONS; k++)
     if (options[k].kind == CHOICE) {
@@ -1269,7 +1646,8 @@ static void completion(void)
       if (options[k].commands & commands[c].command) printf("--%s ", options[k].name);
     printf("' ;;\n");
   }
-  printf("    esac ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -o default -F _ticket ticket\n");
+  printf("    esac ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- "
+         "\"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -o default -F _ticket ticket\n");
 }
 
 /* Number of the command of that name, or COMMANDS; *nearest is the one most alike. */
@@ -1281,7 +1659,10 @@ static int find_command(const char *name, int *nearest)
   return c;
 }
 
-static int asks_help(const char *argument) { return !strcmp(argument, "--help") || !strcmp(argument, "-h"); }
+static int asks_help(const char *argument)
+{
+  return !strcmp(argument, "--help") || !strcmp(argument, "-h");
+}
 
 int main(int count, char **argument)
 {
@@ -1295,8 +1676,11 @@ int main(int count, char **argument)
   c = find_command(command_name, &nearest);
   for (helped = 0, k = 2; k < count; k++) helped |= asks_help(argument[k]);
   if (!strcmp(command_name, "--version")) printf("ticket %s\n", TICKET_VERSION);
-  else if (!*command_name) fail_usage("say what to do: ticket COMMAND [--option value]...; see ticket help");
-  else if (c == COMMANDS) fail_usage("there is no command '%s'; did you mean %s? See ticket help", command_name, commands[nearest].name);
+  else if (!*command_name)
+    fail_usage("say what to do: ticket COMMAND [--option value]...; see ticket help");
+  else if (c == COMMANDS)
+    fail_usage("there is no command '%s'; did you mean %s? See ticket help", command_name,
+               commands[nearest].name);
   else if (helped) help(c);
   else if (commands[c].run) {
     command = commands[c].command;
@@ -1310,6 +1694,8 @@ int main(int count, char **argument)
   else if (!strcmp(topic, "--completion")) completion();
   else if ((c = find_command(topic, &nearest)) < COMMANDS) help(c);
   else fail_usage("there is no command '%s'; see ticket help", topic);
-  if (fflush(stdout) || ferror(stdout)) fail("standard output: cannot be written; is the disk full?"); /* it may turn out only now */
+  /* it may turn out only now */
+  if (fflush(stdout) || ferror(stdout))
+    fail("standard output: cannot be written; is the disk full?");
   return wrong_digests > 0;
 }

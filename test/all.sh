@@ -39,7 +39,7 @@ run() # NAME COMMAND...
 
 unit() # PROGRAM SOURCE...
 {
-  if $compiler -I. -o "$@" nn.c prune.c lmc.c data.c -lm; then run $1 $1
+  if $compiler -I. -o "$@" arithmetic.c nn.c prune.c lmc.c data.c -lm; then run $1 $1
   else
     echo "FAIL $1: does not compile"
     failed=$((failed + 1))
@@ -48,7 +48,7 @@ unit() # PROGRAM SOURCE...
 unit test/unit test/unit.c test/naive.c
 unit test/unit_lmc test/unit_lmc.c
 # The networks are made for 1, 2 or 3 threads; with OpenMP they really have them.
-if $compiler -fopenmp -I. -o test/unit-threads test/unit.c test/naive.c nn.c prune.c lmc.c data.c -lm 2>/dev/null; then
+if $compiler -fopenmp -I. -o test/unit-threads test/unit.c test/naive.c arithmetic.c nn.c prune.c lmc.c data.c -lm 2>/dev/null; then
   run 'test/unit-threads (OpenMP)' env OMP_WAIT_POLICY=passive test/unit-threads 2 25
   rm -f test/unit-threads
 else

@@ -28,37 +28,42 @@ enum { MOST_FILES = 60, TEXT = 4000, SHOWN = 12 };
 #define GRAY " --model lenet-6 --data mnist:../gray --batch 8 --quiet --out r"
 #define COLOUR " --data cifar10:../colour --train-size 12 --batch 8 --quiet --out r"
 
-static const struct { const char *name, *command; } kind[] = {
-  {"train", "train --steps 4ep --optimizer sgd --lr 0.1" GRAY},
-  {"branches", "imp --steps 2ep --levels 3 --rate 0.5 --rewind 2it --branches reinit,shuffle" GRAY},
-  {"children", "imp --steps 3ep --levels 3 --rate 0.5 --rewind 4it --children 1 --points 3"
-               " --branches reinit" GRAY},
-  {"repel", "imp --steps 2ep --levels 4 --rate 0.5 --repel 0.1 --branches reinit-fresh" GRAY},
-  {"finetune", "imp --steps 2ep --levels 4 --rate 0.5 --retrain finetune" GRAY},
-  {"lr", "imp --steps 2ep --levels 4 --rate 0.5 --rewind 2it --retrain lr --children 2 --points 2"
-         GRAY},
-  {"conv", "imp --steps 2ep --levels 2 --rate 0.5 --branches random --model conv2-2" COLOUR},
-  {"resnet", "imp --steps 2ep --levels 2 --rate 0.5 --rewind 2it --children 1 --points 2"
-             " --model resnet8-2 --optimizer sgd --lr 0.01" COLOUR}
-};
+static const struct {
+  const char *name, *command;
+} kind[] = {
+    {"train", "train --steps 4ep --optimizer sgd --lr 0.1" GRAY},
+    {"branches",
+     "imp --steps 2ep --levels 3 --rate 0.5 --rewind 2it --branches reinit,shuffle" GRAY},
+    {"children", "imp --steps 3ep --levels 3 --rate 0.5 --rewind 4it --children 1 --points 3"
+                 " --branches reinit" GRAY},
+    {"repel", "imp --steps 2ep --levels 4 --rate 0.5 --repel 0.1 --branches reinit-fresh" GRAY},
+    {"finetune", "imp --steps 2ep --levels 4 --rate 0.5 --retrain finetune" GRAY},
+    {"lr", "imp --steps 2ep --levels 4 --rate 0.5 --rewind 2it --retrain lr --children 2 --points "
+           "2" GRAY},
+    {"conv", "imp --steps 2ep --levels 2 --rate 0.5 --branches random --model conv2-2" COLOUR},
+    {"resnet", "imp --steps 2ep --levels 2 --rate 0.5 --rewind 2it --children 1 --points 2"
+               " --model resnet8-2 --optimizer sgd --lr 0.01" COLOUR}};
 enum { KINDS = sizeof kind / sizeof kind[0] };
 
 /* Commands that only read a finished run of kind `children`; report writes its page. */
 static const char *const readers[] = {
-  "lmc r.L00.safetensors r.L01.safetensors --points 3 --data mnist:../gray",
-  "distance r.L00.safetensors r.L01.reinit.safetensors r.rewind.safetensors --data mnist:../gray",
-  "probe r.L01.safetensors --data mnist:../gray --batch 8",
-  "report r",
-  "data --data mnist:../gray",
-  "batches --data mnist:../gray --steps 2it"
-};
+    "lmc r.L00.safetensors r.L01.safetensors --points 3 --data mnist:../gray",
+    "distance r.L00.safetensors r.L01.reinit.safetensors r.rewind.safetensors --data mnist:../gray",
+    "probe r.L01.safetensors --data mnist:../gray --batch 8",
+    "report r",
+    "data --data mnist:../gray",
+    "batches --data mnist:../gray --steps 2it"};
 enum { READERS = sizeof readers / sizeof readers[0] };
 
 /* ==== folders held in memory ================================================================ */
 
 typedef struct {
   int files;
-  struct { char name[80]; unsigned char *bytes; long size; } file[MOST_FILES];
+  struct {
+    char name[80];
+    unsigned char *bytes;
+    long size;
+  } file[MOST_FILES];
 } Folder;
 
 static void give_up(const char *what)
@@ -908,10 +913,16 @@ static void places(long wanted)
 }
 
 enum { ABSENT, EMPTY, CUT_1, CUT_HALF, CUT_LAST, CUT_LINE, LONGER, ZEROED, OTHER, OLDER, WAYS };
-static const char *const way_name[WAYS] = {
-  "absent", "empty", "cut after a byte", "cut in the middle", "cut before the last byte",
-  "cut before the last line", "longer by a byte", "zeroed", "of another seed",
-  "of an earlier moment"};
+static const char *const way_name[WAYS] = {"absent",
+                                           "empty",
+                                           "cut after a byte",
+                                           "cut in the middle",
+                                           "cut before the last byte",
+                                           "cut before the last line",
+                                           "longer by a byte",
+                                           "zeroed",
+                                           "of another seed",
+                                           "of an earlier moment"};
 
 /* Changes a file so; 0 if that way does not fit it. */
 static int spoil(const struct State *s, int k, int way)

@@ -1,11 +1,12 @@
-/* naive.c - the executable specification of ticket's arithmetic: forward, loss, every gradient, the optimisers and
- * the training loop as textbook loops over [image][channel][row][column], slow and plain. test/unit.c compares nn.c with it
- * bit by bit.
+/* naive.c - the executable specification of ticket's arithmetic: forward, loss, every gradient,
+ * the optimisers and the training loop as textbook loops over [image][channel][row][column],
+ * slow and plain. test/unit.c compares nn.c with it bit by bit.
  *
- * It shares no code with nn.c, not even the functions: a square root in integers, powers of two by ldexp and frexp.
- * The contract (DESIGN.md 3): every operation rounds once to binary32, so every one has a line of its own and its
- * result goes into a float; every sum starts at +0 and has one order; masked weights are skipped, not added as zeros;
- * a sum over a batch has 16 lanes, lane = image mod 16. SPDX-License-Identifier: MIT */
+ * It shares no code with nn.c, not even the functions: a square root in integers, powers of two
+ * by ldexp and frexp. The contract (DESIGN.md 3): every operation rounds once to binary32, so
+ * every one has a line of its own and its result goes into a float; every sum starts at +0 and
+ * has one order; masked weights are skipped, not added as zeros; a sum over a batch has 16
+ * lanes, lane = image mod 16. SPDX-License-Identifier: MIT */
 #include "naive.h"
 
 #include <math.h>
@@ -23,8 +24,9 @@ static float number(uint32_t bits)
 
 static float infinity(void) { return number(0x7f800000u); } /* some compilers lack math.h's */
 
-/* The binary32 nearest to the root, in integers. x = n 2^(2h) with n in [2^48, 2^50), so the root of n, cut off, has 25
- * bits: 24 and one that says how to round. A tie cannot be: n is even, and the square of an odd number is not. */
+/* The binary32 nearest to the root, in integers. x = n 2^(2h) with n in [2^48, 2^50), so the
+ * root of n, cut off, has 25 bits: 24 and one that says how to round. A tie cannot be: n is
+ * even, and the square of an odd number is not. */
 float naive_square_root(float x)
 {
   int exponent;
@@ -32,8 +34,10 @@ float naive_square_root(float x)
   double fraction;
   if (x < 0) return number(0x7fc00000u);
   if (!(x > 0) || x == infinity()) return x; /* zeros, infinity and NaN are their own roots */
-  fraction = frexp((double)x, &exponent);                           /* x = fraction 2^exponent, 1/2 <= fraction < 1 */
-  n = (uint64_t)ldexp(fraction, 49);                                /* exact: the fraction has 24 bits */
+  /* x = fraction 2^exponent, 1/2 <= fraction < 1 */
+  fraction = frexp((double)x, &exponent);
+  /* exact: the fraction has 24 bits */
+  n = (uint64_t)ldexp(fraction, 49);
   exponent -= 49;
   if (exponent % 2 != 0) {
     n *= 2;
@@ -69,11 +73,13 @@ float naive_exponential(float x)
     t = t * sum;
     sum = one + t;
   }
-  return (float)ldexp((double)sum, k); /* exact in double: one rounding, also where the result is subnormal */
+  /* exact in double: one rounding, also where the result is subnormal */
+  return (float)ldexp((double)sum, k);
 }
 
-/* x = 2^k m with m up to the float below sqrt 2, above half of it. f = m - 1, s = f / (2 + f), z = s^2,
- * p = 2 (z/3 + z^2/5 + z^3/7 + z^4/9); ln m = f - s (f - p); ln x = k high + ((k low - s (f - p)) + f). */
+/* x = 2^k m with m up to the float below sqrt 2, above half of it. f = m - 1, s = f / (2 + f), z
+ * = s^2, p = 2 (z/3 + z^2/5 + z^3/7 + z^4/9); ln m = f - s (f - p); ln x = k high + ((k low - s
+ * (f - p)) + f). */
 float naive_logarithm(float x)
 {
   static const float ln2_high = 0.693145751953125f, ln2_low = 1.42860677e-6f, root_2 = 1.41421354f;
@@ -109,8 +115,8 @@ float naive_logarithm(float x)
   return high + t;
 }
 
-/* u = q/4 + r, q = 4 u rounded, halves up. With x = 2 pi r and z = x^2:
- * even q: 1 - z (1/2! - z (1/4! - z (1/6! - z (1/8! - z/10!)))); odd q: x - x (z (1/3! - z (1/5! - z (1/7! - z/9!)))). */
+/* u = q/4 + r, q = 4 u rounded, halves up. With x = 2 pi r and z = x^2: even q: 1 - z (1/2! - z
+ * (1/4! - z (1/6! - z (1/8! - z/10!)))); odd q: x - x (z (1/3! - z (1/5! - z (1/7! - z/9!)))). */
 float naive_cosine_turns(float u)
 {
   static const float two_pi = 6.28318531f, quarter = 0.25f;
@@ -147,7 +153,8 @@ static float naive_arc_sine(float x)
   float z = x * x, sum = 1.0f;
   int n;
   for (n = 12; n >= 1; n--) {
-    float above = (float)((2 * n - 1) * (2 * n - 1)), below = (float)(2 * n * (2 * n + 1)), ratio = above / below, t;
+    float above = (float)((2 * n - 1) * (2 * n - 1)), below = (float)(2 * n * (2 * n + 1)),
+          ratio = above / below, t;
     t = z * ratio;
     t = t * sum;
     sum = one + t;
@@ -175,8 +182,8 @@ float naive_arc_cosine(float x)
 
 /* ==== random numbers ======================================================================== */
 
-/* Ten rounds: two counters are multiplied by constants, the halves of the products change places and take up the other
- * two counters and the key, which grows by a constant from round to round. */
+/* Ten rounds: two counters are multiplied by constants, the halves of the products change places
+ * and take up the other two counters and the key, which grows by a constant from round to round. */
 void naive_philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2])
 {
   uint32_t c[4], k[2];
@@ -210,12 +217,16 @@ uint32_t naive_bits(Stream s, uint64_t index)
   return out[index % 4];
 }
 
-float naive_uniform(Stream s, uint64_t index) { return (float)ldexp((double)(naive_bits(s, index) / 256), -24); }
+float naive_uniform(Stream s, uint64_t index)
+{
+  return (float)ldexp((double)(naive_bits(s, index) / 256), -24);
+}
 
 float naive_normal(Stream s, uint64_t index)
 {
   static const float minus_two = -2.0f;
-  float u = (float)ldexp((double)(naive_bits(s, 2 * index) / 256 + 1), -24), v = naive_uniform(s, 2 * index + 1), r, c;
+  float u = (float)ldexp((double)(naive_bits(s, 2 * index) / 256 + 1), -24),
+        v = naive_uniform(s, 2 * index + 1), r, c;
   r = naive_logarithm(u);
   r = minus_two * r;
   r = naive_square_root(r);
@@ -223,7 +234,8 @@ float naive_normal(Stream s, uint64_t index)
   return r * c;
 }
 
-/* The draws x for which x bound has a low word of at least 2^32 mod bound are spread evenly over the high words. */
+/* The draws x for which x bound has a low word of at least 2^32 mod bound are spread evenly over
+ * the high words. */
 uint32_t naive_below(Stream s, uint64_t *index, uint32_t bound)
 {
   uint64_t product;
@@ -285,7 +297,8 @@ static int add_tensor(Naive *n, const char *name, const char *what, int kind, si
 }
 
 /* A layer that writes C x H x W numbers. */
-static NaiveLayer *add_layer(Naive *n, int kind, int in, size_t channels, size_t height, size_t width)
+static NaiveLayer *add_layer(Naive *n, int kind, int in, size_t channels, size_t height,
+                             size_t width)
 {
   NaiveLayer *l = &n->layer[n->layers++];
   NaiveActivation *a = &n->activation[n->activations];
@@ -300,7 +313,8 @@ static NaiveLayer *add_layer(Naive *n, int kind, int in, size_t channels, size_t
 }
 
 /* outputs x inputs weights, maybe a bias for each output */
-static void add_weights(Naive *n, NaiveLayer *l, size_t outputs, size_t inputs, size_t fan_out, int bias)
+static void add_weights(Naive *n, NaiveLayer *l, size_t outputs, size_t inputs, size_t fan_out,
+                        int bias)
 {
   int t;
   l->weight = add_tensor(n, l->name, "weight", NAIVE_WEIGHT, outputs * inputs);
@@ -314,11 +328,13 @@ static void add_weights(Naive *n, NaiveLayer *l, size_t outputs, size_t inputs, 
   }
 }
 
-int naive_conv(Naive *n, int in, const char *name, size_t outputs, size_t kernel, size_t stride, size_t padding, int bias)
+int naive_conv(Naive *n, int in, const char *name, size_t outputs, size_t kernel, size_t stride,
+               size_t padding, int bias)
 {
   const NaiveActivation *x = &n->activation[in];
-  NaiveLayer *l = add_layer(n, NAIVE_CONV, in, outputs, (x->height + 2 * padding - kernel) / stride + 1,
-                            (x->width + 2 * padding - kernel) / stride + 1);
+  NaiveLayer *l =
+      add_layer(n, NAIVE_CONV, in, outputs, (x->height + 2 * padding - kernel) / stride + 1,
+                (x->width + 2 * padding - kernel) / stride + 1);
   strcpy(l->name, name);
   l->kernel = kernel;
   l->stride = stride;
@@ -360,8 +376,14 @@ static int add_pool(Naive *n, int kind, int in, size_t window)
   l->kernel = window;
   return l->out;
 }
-int naive_max_pool(Naive *n, int in, size_t window) { return add_pool(n, NAIVE_MAX_POOL, in, window); }
-int naive_average_pool(Naive *n, int in, size_t window) { return add_pool(n, NAIVE_AVERAGE_POOL, in, window); }
+int naive_max_pool(Naive *n, int in, size_t window)
+{
+  return add_pool(n, NAIVE_MAX_POOL, in, window);
+}
+int naive_average_pool(Naive *n, int in, size_t window)
+{
+  return add_pool(n, NAIVE_AVERAGE_POOL, in, window);
+}
 
 int naive_sum(Naive *n, int in, int shortcut)
 {
@@ -381,9 +403,11 @@ void naive_close(Naive *n)
     NaiveLayer *l = &n->layer[k];
     if (l->kind != NAIVE_NORM) continue;
     l->mean = add_tensor(n, l->name, "running_mean", NAIVE_MEAN, n->activation[l->in].channels);
-    l->variance = add_tensor(n, l->name, "running_var", NAIVE_VARIANCE, n->activation[l->in].channels);
+    l->variance =
+        add_tensor(n, l->name, "running_var", NAIVE_VARIANCE, n->activation[l->in].channels);
   }
-  n->tensor[n->layer[n->layers - 1].weight].output = n->tensor[n->layer[n->layers - 1].bias].output = 1;
+  n->tensor[n->layer[n->layers - 1].weight].output =
+      n->tensor[n->layer[n->layers - 1].bias].output = 1;
   n->weight = room(n->size, sizeof(float));
   n->gradient = room(n->size, sizeof(float));
   n->keep = room(n->size, 1);
@@ -406,7 +430,7 @@ void naive_create(Naive *n, const Dataset *data, const size_t *hidden, size_t co
   naive_close(n);
 }
 
-/* ---- models: the modules of OpenLTH by their names ------------------------------------------------ */
+/* ---- models: the modules of OpenLTH by their names ---- */
 
 /* Numbers are convolutions of so many channels, 3x3, padding 1; M is a 2x2 max pool. */
 static int naive_plan(Naive *n, const char *plan, int with_norm, int affine)
@@ -439,7 +463,8 @@ static int naive_block(Naive *n, int in, int number, size_t channels, size_t str
   at = naive_conv(n, at, name[2], channels, 3, 1, 1, 0);
   at = naive_norm(n, at, name[3], m->affine);
   if (stride > 1 && !m->pad_shortcut)
-    shortcut = naive_norm(n, naive_conv(n, in, name[4], channels, 1, stride, 0, 0), name[5], m->affine);
+    shortcut =
+        naive_norm(n, naive_conv(n, in, name[4], channels, 1, stride, 0, 0), name[5], m->affine);
   return naive_relu(n, naive_sum(n, at, shortcut));
 }
 
@@ -448,13 +473,13 @@ void naive_model(Naive *n, const Model *m, const Dataset *data)
   static const struct {
     const char *name, *plan;
   } plans[] = {
-    {"conv2", "64 64 M"},
-    {"conv4", "64 64 M 128 128 M"},
-    {"conv6", "64 64 M 128 128 M 256 256 M"},
-    {"vgg11", "64 M 128 M 256 256 M 512 512 M 512 512"},
-    {"vgg13", "64 64 M 128 128 M 256 256 M 512 512 M 512 512"},
-    {"vgg16", "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512"},
-    {"vgg19", "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512"},
+      {"conv2", "64 64 M"},
+      {"conv4", "64 64 M 128 128 M"},
+      {"conv6", "64 64 M 128 128 M 256 256 M"},
+      {"vgg11", "64 M 128 M 256 256 M 512 512 M 512 512"},
+      {"vgg13", "64 64 M 128 128 M 256 256 M 512 512 M 512 512"},
+      {"vgg16", "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512"},
+      {"vgg19", "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512"},
   };
   size_t k;
   int at = 0;
@@ -477,7 +502,8 @@ void naive_model(Naive *n, const Model *m, const Dataset *data)
     at = naive_relu(n, naive_norm(n, at, "bn", m->affine));
     for (segment = 0; segment < 3; segment++, width *= 2)
       for (block = 0; block < blocks; block++)
-        at = naive_block(n, at, segment * blocks + block, width, segment > 0 && block == 0 ? 2 : 1, m);
+        at = naive_block(n, at, segment * blocks + block, width, segment > 0 && block == 0 ? 2 : 1,
+                         m);
     at = naive_average_pool(n, at, n->activation[at].height);
   }
   naive_dense(n, at, "fc", n->classes);
@@ -524,7 +550,8 @@ static float uniform_within(Stream s, uint64_t j, float width)
   return t * width;
 }
 
-static void init_weights(float *w, const unsigned char *keep, const NaiveTensor *t, Stream s, int scheme)
+static void init_weights(float *w, const unsigned char *keep, const NaiveTensor *t, Stream s,
+                         int scheme)
 {
   static const float two = 2.0f, six = 6.0f;
   size_t o, i, j;
@@ -565,9 +592,10 @@ void naive_init(Naive *n, int scheme, uint64_t seed, uint32_t variant)
     width = naive_square_root((float)t->fan_in); /* only a bias's is used */
     width = one / width;
     for (j = 0; j < t->size; j++)
-      w[j] = t->kind == NAIVE_BIAS ? uniform_within(s, j, width)
-             : t->kind == NAIVE_GAMMA ? naive_uniform(s, j)
-             : t->kind == NAIVE_VARIANCE ? one : 0;
+      w[j] = t->kind == NAIVE_BIAS       ? uniform_within(s, j, width)
+             : t->kind == NAIVE_GAMMA    ? naive_uniform(s, j)
+             : t->kind == NAIVE_VARIANCE ? one
+                                         : 0;
   }
 }
 
@@ -589,7 +617,8 @@ uint64_t naive_digest(const Naive *n)
 }
 
 /* (p / 255 - mean) / deviation */
-void naive_pixels(float *x, const Dataset *data, const Split *split, const uint32_t *index, size_t first, size_t images)
+void naive_pixels(float *x, const Dataset *data, const Split *split, const uint32_t *index,
+                  size_t first, size_t images)
 {
   static const float full = 255.0f;
   const size_t plane = (size_t)(data->height * data->width), all = plane * (size_t)data->channels;
@@ -645,12 +674,14 @@ static Job job_of(Naive *n, int k, size_t images)
 }
 
 /* Where [image][channel][row][column] is. */
-static size_t place(const NaiveActivation *a, size_t image, size_t channel, size_t row, size_t column)
+static size_t place(const NaiveActivation *a, size_t image, size_t channel, size_t row,
+                    size_t column)
 {
   return ((image * a->channels + channel) * a->height + row) * a->width + column;
 }
 
-/* The input row (column) that output row r reads through the kernel's row k: r s + k - p. Is it inside [0, size)? */
+/* The input row (column) that output row r reads through the kernel's row k: r s + k - p. Is it
+ * inside [0, size)? */
 static int inside(size_t *at, const NaiveLayer *l, size_t r, size_t k, size_t size)
 {
   const size_t padded = r * l->stride + k;
@@ -687,7 +718,9 @@ static void conv_forward(const Job *j)
             for (kr = 0; kr < K; kr++)
               for (kc = 0; kc < K; kc++) {
                 w = ((o * x->channels + i) * K + kr) * K + kc;
-                if (!j->keep[w] || !inside(&row, l, r, kr, x->height) || !inside(&column, l, c, kc, x->width)) continue;
+                if (!j->keep[w] || !inside(&row, l, r, kr, x->height) ||
+                    !inside(&column, l, c, kc, x->width))
+                  continue;
                 product = j->weight[w] * x->value[place(x, b, i, row, column)];
                 sum = sum + product;
               }
@@ -696,8 +729,8 @@ static void conv_forward(const Job *j)
         }
 }
 
-/* dx[i][row][column] = sum over o, r, c of w[o][i][kr][kc] dy[o][r][c] where r s + kr - p = row and c s + kc - p = column.
- * r ascends as kr descends, c as kc. */
+/* dx[i][row][column] = sum over o, r, c of w[o][i][kr][kc] dy[o][r][c] where r s + kr - p = row
+ * and c s + kc - p = column. r ascends as kr descends, c as kc. */
 static void conv_input_gradient(const Job *j, float *dx)
 {
   const NaiveLayer *l = j->layer;
@@ -727,7 +760,8 @@ static void conv_input_gradient(const Job *j, float *dx)
         }
 }
 
-/* dw[o][i][kr][kc] = sum over images, r, c of dy[o][r][c] x[i][r s + kr - p][c s + kc - p], by lanes */
+/* dw[o][i][kr][kc] = sum over images, r, c of dy[o][r][c] x[i][r s + kr - p][c s + kc - p], by
+ * lanes */
 static void conv_weight_gradient(const Job *j)
 {
   const NaiveLayer *l = j->layer;
@@ -745,7 +779,8 @@ static void conv_weight_gradient(const Job *j)
           for (b = 0; b < j->images; b++)
             for (r = 0; r < y->height; r++)
               for (c = 0; c < y->width; c++) {
-                if (!inside(&row, l, r, kr, x->height) || !inside(&column, l, c, kc, x->width)) continue;
+                if (!inside(&row, l, r, kr, x->height) || !inside(&column, l, c, kc, x->width))
+                  continue;
                 product = y->gradient[place(y, b, o, r, c)] * x->value[place(x, b, i, row, column)];
                 lane[b % LANES] = lane[b % LANES] + product;
               }
@@ -753,7 +788,7 @@ static void conv_weight_gradient(const Job *j)
         }
 }
 
-/* ---- dense: y[o] = (sum over i of w[o][i] x[i]) + b[o] ---------------------------------------------- */
+/* ---- dense: y[o] = (sum over i of w[o][i] x[i]) + b[o] ---- */
 
 static void dense_forward(const Job *j)
 {
@@ -806,7 +841,7 @@ static void dense_weight_gradient(const Job *j)
     }
 }
 
-/* ---- batch norm: xhat = (x - mean) inv, inv = 1/sqrt(variance + 1e-5); y = xhat gamma + beta ---------- */
+/* ---- batch norm: xhat = (x - mean) inv, inv = 1/sqrt(variance + 1e-5); y = xhat gamma + beta ---- */
 
 static float inverse_of(float variance)
 {
@@ -824,7 +859,8 @@ static void batch_statistics(const Job *j, size_t c, float *mean, float *inv, fl
   float lane[LANES] = {0}, square[LANES] = {0}, t;
   size_t b, i;
   for (b = 0; b < j->images; b++)
-    for (i = 0; i < pixels(x); i++) lane[b % LANES] = lane[b % LANES] + x->value[place(x, b, c, 0, i)];
+    for (i = 0; i < pixels(x); i++)
+      lane[b % LANES] = lane[b % LANES] + x->value[place(x, b, c, 0, i)];
   t = naive_lanes(lane);
   *mean = t / N;
   for (b = 0; b < j->images; b++)
@@ -872,7 +908,8 @@ static void norm_forward(const Job *j, float *running_mean, float *running_varia
   }
 }
 
-/* dbeta = sum of dy, dgamma = sum of dy xhat, by lanes; dx = gamma inv ((dy - dbeta / N) - xhat dgamma / N) */
+/* dbeta = sum of dy, dgamma = sum of dy xhat, by lanes; dx = gamma inv ((dy - dbeta / N) - xhat
+ * dgamma / N) */
 static void norm_backward(const Job *j, float *dx)
 {
   const NaiveActivation *x = j->in, *y = j->out;
@@ -911,21 +948,24 @@ static void norm_backward(const Job *j, float *dx)
   free(dbeta);
 }
 
-/* ---- ReLU, pools, sums ------------------------------------------------------------------------------ */
+/* ---- ReLU, pools, sums ---- */
 
 static void relu_forward(const Job *j)
 {
   size_t i;
-  for (i = 0; i < j->images * numbers(j->in); i++) j->out->value[i] = j->in->value[i] < 0 ? 0 : j->in->value[i];
+  for (i = 0; i < j->images * numbers(j->in); i++)
+    j->out->value[i] = j->in->value[i] < 0 ? 0 : j->in->value[i];
 }
 
 static void relu_backward(const Job *j, float *dx)
 {
   size_t i;
-  for (i = 0; i < j->images * numbers(j->in); i++) dx[i] = j->out->value[i] > 0 ? j->out->gradient[i] : 0;
+  for (i = 0; i < j->images * numbers(j->in); i++)
+    dx[i] = j->out->value[i] > 0 ? j->out->gradient[i] : 0;
 }
 
-/* Forward where dx is NULL, else backward. dx of pixels in no window, and of those that are not the largest, is +0. */
+/* Forward where dx is NULL, else backward. dx of pixels in no window, and of those that are not
+ * the largest, is +0. */
 static void pool(const Job *j, float *dx)
 {
   const NaiveActivation *x = j->in, *y = j->out;
@@ -953,8 +993,8 @@ static void pool(const Job *j, float *dx)
         }
 }
 
-/* y = x + shortcut, or dshortcut = dy: pixel (row, column) of the shortcut's channel c is added to pixel
- * (row / s, column / s) of channel c + (C - Cs) / 2 where s divides row and column. */
+/* y = x + shortcut, or dshortcut = dy: pixel (row, column) of the shortcut's channel c is added
+ * to pixel (row / s, column / s) of channel c + (C - Cs) / 2 where s divides row and column. */
 static void sum_with_shortcut(const Job *j, const NaiveActivation *shortcut, float *dshortcut)
 {
   const NaiveActivation *y = j->out;
@@ -965,14 +1005,15 @@ static void sum_with_shortcut(const Job *j, const NaiveActivation *shortcut, flo
     for (c = 0; c < shortcut->channels; c++)
       for (row = 0; row < shortcut->height; row += s)
         for (column = 0; column < shortcut->width; column += s) {
-          const size_t from = place(shortcut, b, c, row, column), to = place(y, b, c + before, row / s, column / s);
+          const size_t from = place(shortcut, b, c, row, column),
+                       to = place(y, b, c + before, row / s, column / s);
           if (row / s >= y->height || column / s >= y->width) continue;
           if (dshortcut) dshortcut[from] = y->gradient[to];
           else y->value[to] = j->in->value[to] + shortcut->value[from];
         }
 }
 
-/* ---- the whole network ------------------------------------------------------------------------------- */
+/* ---- the whole network ---- */
 
 void naive_forward(Naive *n, const float *x, size_t images, int training)
 {
@@ -990,7 +1031,8 @@ void naive_forward(Naive *n, const float *x, size_t images, int training)
     if (l->kind == NAIVE_CONV) conv_forward(&j);
     if (l->kind == NAIVE_DENSE) dense_forward(&j);
     if (l->kind == NAIVE_NORM)
-      norm_forward(&j, n->weight + n->tensor[l->mean].offset, n->weight + n->tensor[l->variance].offset, training);
+      norm_forward(&j, n->weight + n->tensor[l->mean].offset,
+                   n->weight + n->tensor[l->variance].offset, training);
     if (l->kind == NAIVE_RELU) relu_forward(&j);
     if (l->kind == NAIVE_MAX_POOL || l->kind == NAIVE_AVERAGE_POOL) pool(&j, NULL);
     if (l->kind == NAIVE_SUM) sum_with_shortcut(&j, &n->activation[l->shortcut], NULL);
@@ -1001,7 +1043,8 @@ void naive_forward(Naive *n, const float *x, size_t images, int training)
 static void contribute(NaiveActivation *a, const float *gradient, size_t images)
 {
   size_t i;
-  for (i = 0; i < images * numbers(a); i++) a->gradient[i] = a->given ? a->gradient[i] + gradient[i] : gradient[i];
+  for (i = 0; i < images * numbers(a); i++)
+    a->gradient[i] = a->given ? a->gradient[i] + gradient[i] : gradient[i];
   a->given++;
 }
 
@@ -1039,9 +1082,11 @@ void naive_backward(Naive *n, size_t images)
   }
 }
 
-/* m = the largest logit, e[c] = exp(z[c] - m), s = sum of e, p[c] = e[c] / s:
- * loss = ln s - (z[label] - m),  dz[c] = (p[c] - [c = label]) / images. Returns 1 if the first largest is not the label. */
-static int softmax_loss(float *dz, float *loss, const float *z, size_t classes, size_t label, size_t images)
+/* m = the largest logit, e[c] = exp(z[c] - m), s = sum of e, p[c] = e[c] / s: loss = ln s -
+ * (z[label] - m),  dz[c] = (p[c] - [c = label]) / images. Returns 1 if the first largest is not
+ * the label. */
+static int softmax_loss(float *dz, float *loss, const float *z, size_t classes, size_t label,
+                        size_t images)
 {
   float m = z[0], s = 0, p, t;
   size_t c, best = 0;
@@ -1065,19 +1110,21 @@ static int softmax_loss(float *dz, float *loss, const float *z, size_t classes, 
   return best != label;
 }
 
-void naive_loss(Naive *n, const unsigned char *label, size_t images, float *loss, float lane[LANES], size_t *wrong)
+void naive_loss(Naive *n, const unsigned char *label, size_t images, float *loss, float lane[LANES],
+                size_t *wrong)
 {
   const NaiveActivation *z = &n->activation[n->activations - 1];
   size_t b;
   for (b = 0; b < images; b++) {
     const size_t at = b * n->classes;
-    *wrong += (size_t)softmax_loss(z->gradient + at, &loss[b], z->value + at, n->classes, label[b], images);
+    *wrong += (size_t)softmax_loss(z->gradient + at, &loss[b], z->value + at, n->classes, label[b],
+                                   images);
     lane[b % LANES] = lane[b % LANES] + loss[b];
   }
 }
 
-void naive_batch(Naive *n, const float *x, const unsigned char *label, size_t images, float *logits, float *loss,
-                 float lane[LANES], size_t *wrong)
+void naive_batch(Naive *n, const float *x, const unsigned char *label, size_t images, float *logits,
+                 float *loss, float lane[LANES], size_t *wrong)
 {
   naive_forward(n, x, images, 1);
   naive_loss(n, label, images, loss, lane, wrong);
@@ -1087,7 +1134,8 @@ void naive_batch(Naive *n, const float *x, const unsigned char *label, size_t im
 
 void naive_evaluate(Naive *n, const Dataset *data, const Split *split, float *loss, size_t *wrong)
 {
-  float *x = room(split->n * n->inputs, sizeof *x), *each = room(split->n, sizeof *each), lane[LANES] = {0}, sum;
+  float *x = room(split->n * n->inputs, sizeof *x), *each = room(split->n, sizeof *each),
+        lane[LANES] = {0}, sum;
   *wrong = 0;
   naive_pixels(x, data, split, NULL, 0, split->n);
   naive_forward(n, x, split->n, 0);
@@ -1123,7 +1171,8 @@ float naive_learning_rate(const Training *how, long step)
   return lr;
 }
 
-/* SGD as PyTorch writes it: g = dW + wd w, v = mu v + g, w = w - lr v; Nesterov: w - lr (g + mu v). */
+/* SGD as PyTorch writes it: g = dW + wd w, v = mu v + g, w = w - lr v; Nesterov: w - lr (g + mu
+ * v). */
 static void naive_sgd(Naive *n, const Training *how, float lr)
 {
   size_t j;
@@ -1144,11 +1193,13 @@ static void naive_sgd(Naive *n, const Training *how, float lr)
   }
 }
 
-/* Adam as PyTorch writes it: g = dW + wd w, m = 0.9 m + 0.1 g, s = 0.999 s + (0.001 g) g,
- * w = w - ((lr / c1) m) / (sqrt s / sqrt c2 + 1e-8), with c = 1 - beta^t kept as c = c + (1 - beta)(1 - c). */
+/* Adam as PyTorch writes it: g = dW + wd w, m = 0.9 m + 0.1 g, s = 0.999 s + (0.001 g) g, w = w
+ * - ((lr / c1) m) / (sqrt s / sqrt c2 + 1e-8), with c = 1 - beta^t kept as c = c + (1 - beta)(1
+ * - c). */
 static void naive_adam(Naive *n, const Training *how, float lr)
 {
-  static const float one = 1.0f, beta1 = 0.9f, rest1 = 0.1f, beta2 = 0.999f, rest2 = 0.001f, epsilon = 1e-8f;
+  static const float one = 1.0f, beta1 = 0.9f, rest1 = 0.1f, beta2 = 0.999f, rest2 = 0.001f,
+                     epsilon = 1e-8f;
   float t, rate, root;
   size_t j;
   t = one - n->correction1;
@@ -1186,8 +1237,10 @@ void naive_step(Naive *n, const Training *how, float lr)
   else naive_sgd(n, how, lr);
 }
 
-/* Step s is batch s mod (batches per epoch) of epoch s / (batches per epoch); an epoch's last batch may be smaller. */
-void naive_train(Naive *n, const Dataset *data, const Training *how, uint32_t level, long from, long to, float lr, size_t batch)
+/* Step s is batch s mod (batches per epoch) of epoch s / (batches per epoch); an epoch's last
+ * batch may be smaller. */
+void naive_train(Naive *n, const Dataset *data, const Training *how, uint32_t level, long from,
+                 long to, float lr, size_t batch)
 {
   const Split *split = &data->train;
   const size_t per_epoch = (split->n + batch - 1) / batch;
@@ -1198,7 +1251,8 @@ void naive_train(Naive *n, const Dataset *data, const Training *how, uint32_t le
   long step;
   for (step = from; step < to; step++) {
     Stream s = {0, RANDOM_ORDER, 0, 0};
-    size_t first = (size_t)step % per_epoch * batch, images = first + batch > split->n ? split->n - first : batch, b, wrong = 0;
+    size_t first = (size_t)step % per_epoch * batch,
+           images = first + batch > split->n ? split->n - first : batch, b, wrong = 0;
     float lane[LANES] = {0};
     s.seed = how->order_seed;
     s.a = level;
@@ -1226,7 +1280,8 @@ static int tensor_of(const Naive *n, size_t j)
   return k;
 }
 
-/* The rate of weight j and the group it is ranked in: the output layer and the convolutions may have their own. */
+/* The rate of weight j and the group it is ranked in: the output layer and the convolutions may
+ * have their own. */
 static long rate_of(const Naive *n, const Pruning *how, size_t j, int *group)
 {
   const NaiveTensor *t = &n->tensor[tensor_of(n, j)];
@@ -1247,10 +1302,14 @@ static int one_group(const Naive *n, const Pruning *how, size_t i, size_t j)
   return how->scope == LAYER ? tensor_of(n, i) == tensor_of(n, j) : a == b;
 }
 
-static int is_weight(const Naive *n, size_t j) { return n->tensor[tensor_of(n, j)].kind == NAIVE_WEIGHT; }
+static int is_weight(const Naive *n, size_t j)
+{
+  return n->tensor[tensor_of(n, j)].kind == NAIVE_WEIGHT;
+}
 
-/* Of a group of `all` weights of which `left` survive, those with fewer than `pruned` survivors before them are masked;
- * i comes before j if |i| < |j|, or they are equal and i < j. round(n x): halves up. */
+/* Of a group of `all` weights of which `left` survive, those with fewer than `pruned` survivors
+ * before them are masked; i comes before j if |i| < |j|, or they are equal and i < j. round(n
+ * x): halves up. */
 float naive_prune(const Naive *n, unsigned char *keep, const Pruning *how)
 {
   unsigned char *old = room(n->size, 1);
@@ -1282,7 +1341,8 @@ float naive_prune(const Naive *n, unsigned char *keep, const Pruning *how)
   return threshold;
 }
 
-/* Place i of the tensor (of all tensors' weights one after the other) gets the mask that place order[i] had. */
+/* Place i of the tensor (of all tensors' weights one after the other) gets the mask that place
+ * order[i] had. */
 void naive_shuffle(const Naive *n, unsigned char *keep, uint64_t seed, uint32_t level, int together)
 {
   unsigned char *old = room(n->size, 1);
@@ -1308,9 +1368,11 @@ void naive_shuffle(const Naive *n, unsigned char *keep, uint64_t seed, uint32_t 
   free(order);
 }
 
-/* Level 0 trains from 0 to T and passes step k on its way; a reinit trains from 0 to T; all others from k to T, with
- * an optimiser as new. The data order is the level's; fine-tuning keeps the schedule's last rate. */
-void naive_level(Naive *n, const Experiment *e, int level, int branch, const float *start, float *rewind)
+/* Level 0 trains from 0 to T and passes step k on its way; a reinit trains from 0 to T; all
+ * others from k to T, with an optimiser as new. The data order is the level's; fine-tuning keeps
+ * the schedule's last rate. */
+void naive_level(Naive *n, const Experiment *e, int level, int branch, const float *start,
+                 float *rewind)
 {
   unsigned char *keep = room(n->size, 1);
   const long k = e->rewind, T = e->how.steps;
@@ -1329,7 +1391,9 @@ void naive_level(Naive *n, const Experiment *e, int level, int branch, const flo
     memcpy(n->weight, start, n->size * sizeof *start);
     naive_mask(n, keep);
     naive_train(n, e->data, &e->how, (uint32_t)level, k, T,
-                branch == TICKET && e->retrain == FINETUNE ? naive_learning_rate(&e->how, T - 1) : 0, e->batch);
+                branch == TICKET && e->retrain == FINETUNE ? naive_learning_rate(&e->how, T - 1)
+                                                           : 0,
+                e->batch);
   }
   free(keep);
 }
@@ -1342,14 +1406,18 @@ typedef struct {
   size_t moved;
   double by;
 } Moved;
-static double parameter(const Moved *m, size_t j) { return (double)m->n->weight[j] + (j == m->moved ? m->by : 0); }
+static double parameter(const Moved *m, size_t j)
+{
+  return (double)m->n->weight[j] + (j == m->moved ? m->by : 0);
+}
 
 static void note(double *nearest, double distance)
 {
   if (distance < *nearest) *nearest = distance;
 }
 
-static void double_conv(double *out, const double *in, const Moved *m, const NaiveLayer *l, size_t images)
+static void double_conv(double *out, const double *in, const Moved *m, const NaiveLayer *l,
+                        size_t images)
 {
   const NaiveActivation *x = &m->n->activation[l->in], *y = &m->n->activation[l->out];
   const size_t w = m->n->tensor[l->weight].offset, K = l->kernel;
@@ -1363,28 +1431,33 @@ static void double_conv(double *out, const double *in, const Moved *m, const Nai
             for (kr = 0; kr < K; kr++)
               for (kc = 0; kc < K; kc++) {
                 const size_t j = w + ((o * x->channels + i) * K + kr) * K + kc;
-                if (m->n->keep[j] && inside(&row, l, r, kr, x->height) && inside(&column, l, c, kc, x->width))
+                if (m->n->keep[j] && inside(&row, l, r, kr, x->height) &&
+                    inside(&column, l, c, kc, x->width))
                   sum += parameter(m, j) * in[place(x, b, i, row, column)];
               }
           out[place(y, b, o, r, c)] = sum;
         }
 }
 
-static void double_dense(double *out, const double *in, const Moved *m, const NaiveLayer *l, size_t images)
+static void double_dense(double *out, const double *in, const Moved *m, const NaiveLayer *l,
+                         size_t images)
 {
   const size_t w = m->n->tensor[l->weight].offset, bias = m->n->tensor[l->bias].offset;
-  const size_t outputs = numbers(&m->n->activation[l->out]), inputs = numbers(&m->n->activation[l->in]);
+  const size_t outputs = numbers(&m->n->activation[l->out]),
+               inputs = numbers(&m->n->activation[l->in]);
   size_t b, o, i;
   for (b = 0; b < images; b++)
     for (o = 0; o < outputs; o++) {
       double sum = parameter(m, bias + o);
       for (i = 0; i < inputs; i++)
-        if (m->n->keep[w + o * inputs + i]) sum += parameter(m, w + o * inputs + i) * in[b * inputs + i];
+        if (m->n->keep[w + o * inputs + i])
+          sum += parameter(m, w + o * inputs + i) * in[b * inputs + i];
       out[b * outputs + o] = sum;
     }
 }
 
-static void double_norm(double *out, const double *in, const Moved *m, const NaiveLayer *l, size_t images)
+static void double_norm(double *out, const double *in, const Moved *m, const NaiveLayer *l,
+                        size_t images)
 {
   const NaiveActivation *x = &m->n->activation[l->in];
   const double N = (double)(images * pixels(x));
@@ -1407,7 +1480,8 @@ static void double_norm(double *out, const double *in, const Moved *m, const Nai
   }
 }
 
-static void double_pool(double *out, const double *in, const Moved *m, const NaiveLayer *l, size_t images, double *nearest)
+static void double_pool(double *out, const double *in, const Moved *m, const NaiveLayer *l,
+                        size_t images, double *nearest)
 {
   const NaiveActivation *x = &m->n->activation[l->in], *y = &m->n->activation[l->out];
   const size_t W = l->kernel;
@@ -1421,14 +1495,17 @@ static void double_pool(double *out, const double *in, const Moved *m, const Nai
             for (k = 0; k < W; k++) {
               const double v = in[place(x, b, c, row * W + r, column * W + k)];
               sum += v;
-              if (l->kind == NAIVE_MAX_POOL && fabs(v - most) > 0) note(nearest, fabs(v - most)); /* equal ones move together */
+              /* equal ones move together */
+              if (l->kind == NAIVE_MAX_POOL && fabs(v - most) > 0) note(nearest, fabs(v - most));
               if (v > most) most = v;
             }
-          out[place(y, b, c, row, column)] = l->kind == NAIVE_MAX_POOL ? most : sum / (double)(W * W);
+          out[place(y, b, c, row, column)] =
+              l->kind == NAIVE_MAX_POOL ? most : sum / (double)(W * W);
         }
 }
 
-static void double_sum(double *out, const double *in, const double *shortcut, const Moved *m, const NaiveLayer *l, size_t images)
+static void double_sum(double *out, const double *in, const double *shortcut, const Moved *m,
+                       const NaiveLayer *l, size_t images)
 {
   const NaiveActivation *x = &m->n->activation[l->in], *s = &m->n->activation[l->shortcut];
   const size_t before = (x->channels - s->channels) / 2;
@@ -1437,15 +1514,17 @@ static void double_sum(double *out, const double *in, const double *shortcut, co
     for (c = 0; c < x->channels; c++)
       for (row = 0; row < x->height; row++)
         for (column = 0; column < x->width; column++) {
-          const int there = c >= before && c - before < s->channels && row * l->stride < s->height && column * l->stride < s->width;
+          const int there = c >= before && c - before < s->channels &&
+                            row * l->stride < s->height && column * l->stride < s->width;
           const size_t at = place(x, b, c, row, column);
           out[at] = in[at];
-          if (there) out[at] += shortcut[place(s, b, c - before, row * l->stride, column * l->stride)];
+          if (there)
+            out[at] += shortcut[place(s, b, c - before, row * l->stride, column * l->stride)];
         }
 }
 
-double naive_loss_in_double(const Naive *n, const float *x, const unsigned char *label, size_t images, size_t moved, double by,
-                            double *nearest)
+double naive_loss_in_double(const Naive *n, const float *x, const unsigned char *label,
+                            size_t images, size_t moved, double by, double *nearest)
 {
   double **value = room((size_t)n->activations, sizeof *value), sum = 0;
   size_t b, i;
@@ -1454,7 +1533,8 @@ double naive_loss_in_double(const Naive *n, const float *x, const unsigned char 
   m.n = n;
   m.moved = moved;
   m.by = by;
-  for (k = 0; k < n->activations; k++) value[k] = room(images * numbers(&n->activation[k]), sizeof **value);
+  for (k = 0; k < n->activations; k++)
+    value[k] = room(images * numbers(&n->activation[k]), sizeof **value);
   for (i = 0; i < images * n->inputs; i++) value[0][i] = (double)x[i];
   for (k = 0; k < n->layers; k++) {
     const NaiveLayer *l = &n->layer[k];
@@ -1463,7 +1543,8 @@ double naive_loss_in_double(const Naive *n, const float *x, const unsigned char 
     if (l->kind == NAIVE_CONV) double_conv(out, in, &m, l, images);
     if (l->kind == NAIVE_DENSE) double_dense(out, in, &m, l, images);
     if (l->kind == NAIVE_NORM) double_norm(out, in, &m, l, images);
-    if (l->kind == NAIVE_MAX_POOL || l->kind == NAIVE_AVERAGE_POOL) double_pool(out, in, &m, l, images, nearest);
+    if (l->kind == NAIVE_MAX_POOL || l->kind == NAIVE_AVERAGE_POOL)
+      double_pool(out, in, &m, l, images, nearest);
     if (l->kind == NAIVE_SUM) double_sum(out, in, value[l->shortcut], &m, l, images);
     for (i = 0; l->kind == NAIVE_RELU && i < images * numbers(&n->activation[l->out]); i++) {
       note(nearest, fabs(in[i]));

@@ -1,12 +1,14 @@
-/* parity.c - what test/conv_parity.py compares with PyTorch: one batch through a model, then ten steps of SGD on it.
+/* parity.c - what test/conv_parity.py compares with PyTorch: one batch through a model, then ten
+ * steps of SGD on it.
  *
  *     parity MODEL conv|pad on|off INIT.safetensors BATCH.bin OUT.safetensors
  *
- * Shortcut and affine batch norm as ticket's options have them. INIT: all tensors of the model and maybe masks. BATCH: records
- * of a label byte and 3x32x32 bytes, as CIFAR-10's; normalised as synth-rgb. OUT: `logits` [images][10] and `loss` [images]
- * of the first forward pass (training), `grad.NAME` of every parameter, 0 where masked, `stat.NAME` the running statistics
- * after it, `NAME` everything after ten steps (lr 0.001, momentum 0.9), `evaluated` the mean loss then, by the running
- * statistics. SPDX-License-Identifier: MIT */
+ * Shortcut and affine batch norm as ticket's options have them. INIT: all tensors of the model
+ * and maybe masks. BATCH: records of a label byte and 3x32x32 bytes, as CIFAR-10's; normalised
+ * as synth-rgb. OUT: `logits` [images][10] and `loss` [images] of the first forward pass
+ * (training), `grad.NAME` of every parameter, 0 where masked, `stat.NAME` the running statistics
+ * after it, `NAME` everything after ten steps (lr 0.001, momentum 0.9), `evaluated` the mean
+ * loss then, by the running statistics. SPDX-License-Identifier: MIT */
 #include "../ticket.h"
 
 #include <stdlib.h>
@@ -34,12 +36,14 @@ static void load_batch(Split *batch, const char *path)
   size_t size, i;
   unsigned char *bytes = read_file(path, &size);
   batch->n = size / (IMAGE + 1);
-  if (batch->n == 0 || size % (IMAGE + 1) != 0) fail("%s: %lu bytes are no records of %d", path, (unsigned long)size, IMAGE + 1);
+  if (batch->n == 0 || size % (IMAGE + 1) != 0)
+    fail("%s: %lu bytes are no records of %d", path, (unsigned long)size, IMAGE + 1);
   batch->pixel = allocate(batch->n, IMAGE, "the pixels");
   batch->label = allocate(batch->n, 1, "the labels");
   for (i = 0; i < batch->n; i++) {
     batch->label[i] = bytes[i * (IMAGE + 1)];
-    if (batch->label[i] > 9) fail("%s: image %lu has label %d", path, (unsigned long)i, batch->label[i]);
+    if (batch->label[i] > 9)
+      fail("%s: image %lu has label %d", path, (unsigned long)i, batch->label[i]);
     memcpy(batch->pixel + i * IMAGE, bytes + i * (IMAGE + 1) + 1, IMAGE);
   }
   free(bytes);
@@ -57,7 +61,8 @@ int main(int count, char **argument)
   Training how;
   Optimizer optimizer;
   Net net;
-  if (count != 7) fail_usage("parity MODEL conv|pad on|off INIT.safetensors BATCH.bin OUT.safetensors");
+  if (count != 7)
+    fail_usage("parity MODEL conv|pad on|off INIT.safetensors BATCH.bin OUT.safetensors");
   model.name = argument[1];
   model.pad_shortcut = strcmp(argument[2], "pad") == 0;
   model.affine = strcmp(argument[3], "on") == 0;
@@ -83,7 +88,8 @@ int main(int count, char **argument)
       to = add("", "logits", 2, shape);
       for (b = 0; b < batch.n; b++)
         for (i = 0; i < net.classes; i++)
-          to[b * net.classes + i] = z->value[(b / z->tile * net.classes + i) * z->tile + b % z->tile];
+          to[b * net.classes + i] =
+              z->value[(b / z->tile * net.classes + i) * z->tile + b % z->tile];
       memcpy(add("", "loss", 1, shape), net.loss, batch.n * sizeof *to);
     }
     net_backward(&net);
@@ -92,7 +98,8 @@ int main(int count, char **argument)
       const size_t from = t->rank;
       size_t n = 0;
       if (t->offset >= net.parameters) {
-        memcpy(add("stat.", t->name, t->dims, t->shape), net.weight + t->offset, t->size * sizeof *to);
+        memcpy(add("stat.", t->name, t->dims, t->shape), net.weight + t->offset,
+               t->size * sizeof *to);
         continue;
       }
       to = add("grad.", t->name, t->dims, t->shape);

@@ -4,7 +4,7 @@
 # From the root of the repository: [JOBS=N] sh test/portability.sh
 # Debian: the first package list of .ci/run. What is not installed is skipped with a line. SPDX-License-Identifier: MIT
 . test/lib.sh
-sources='ticket.c nn.c prune.c lmc.c report.c data.c'
+sources='ticket.c arithmetic.c nn.c prune.c lmc.c report.c data.c'
 jobs=${JOBS:-2}
 PATH=$PATH:/usr/lib/wine WINEDEBUG=-all WINEPREFIX=$room/wine WINEDLLOVERRIDES='mscoree,mshtml='
 export PATH WINEDEBUG WINEPREFIX WINEDLLOVERRIDES

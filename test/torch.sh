@@ -24,7 +24,7 @@ for python in ${PYTHON:-/usr/bin/python3 python3}; do
   export PYTHONDONTWRITEBYTECODE=1
   "$python" test/torch_parity.py "$ticket" "$room" ${TICKET_DATA:+"$TICKET_DATA/mnist"} >"$room/said" 2>&1
   add_up
-  if ${1:-cc -std=c99 -O2} -I. -o "$room/parity" test/parity.c nn.c prune.c lmc.c data.c -lm >"$room/said" 2>&1; then
+  if ${1:-cc -std=c99 -O2} -I. -o "$room/parity" test/parity.c arithmetic.c nn.c prune.c lmc.c data.c -lm >"$room/said" 2>&1; then
     "$python" test/conv_parity.py "$ticket" "$room/parity" "$room" >"$room/said" 2>&1
   fi
   add_up

@@ -1,11 +1,12 @@
-/* unit.c - the unit tests: nn.c, data.c and prune.c against independent answers, most of all against the oracle in
- * naive.c, bit by bit.
+/* unit.c - the unit tests: nn.c, data.c and prune.c against independent answers, most of all
+ * against the oracle in naive.c, bit by bit.
  *
- *     unit [SEED [CASES]]     the seed of all random cases (1), and how many networks to compare (120; 20 for emulators)
+ *     unit [SEED [CASES]]     the seed of all random cases (1), and how many networks to compare
+ *                             (120; 20 for emulators)
  *
- * Prints a line per group of checks and `N passed, N failed`; exit status 1 if any failed. A check passes by a
- * comparison that is true, so NaN passes none. What is "frozen" below must not change: published results depend on it.
- * SPDX-License-Identifier: MIT */
+ * Prints a line per group of checks and `N passed, N failed`; exit status 1 if any failed. A
+ * check passes by a comparison that is true, so NaN passes none. What is "frozen" below must not
+ * change: published results depend on it. SPDX-License-Identifier: MIT */
 #include "naive.h"
 
 #include <float.h>
@@ -34,7 +35,9 @@ static void begin(const char *group)
 static void end(void)
 {
   if (tally.group_failed == 0) printf("ok   %s (%lu checks)\n", tally.group, tally.group_passed);
-  else printf("FAIL %s: %lu of %lu checks\n", tally.group, tally.group_failed, tally.group_failed + tally.group_passed);
+  else
+    printf("FAIL %s: %lu of %lu checks\n", tally.group, tally.group_failed,
+           tally.group_failed + tally.group_passed);
   fflush(stdout);
   tally.passed += tally.group_passed;
   tally.failed += tally.group_failed;
@@ -82,7 +85,10 @@ static float from_bits(uint32_t u)
 static int not_a_number(float x) { return (bits(x) & 0x7fffffffu) > 0x7f800000u; }
 
 /* The same bits, or both NaN, whose bits no standard fixes. */
-static int same_bits(float a, float b) { return bits(a) == bits(b) || (not_a_number(a) && not_a_number(b)); }
+static int same_bits(float a, float b)
+{
+  return bits(a) == bits(b) || (not_a_number(a) && not_a_number(b));
+}
 
 /* a <= b, and neither is NaN or infinite. By their bits, for pcc takes !(NaN > b) for NaN <= b. */
 static int at_most(double a, double b)
@@ -95,8 +101,9 @@ static int at_most(double a, double b)
 
 static void check_float(const char *what, float expected, float computed)
 {
-  check(same_bits(expected, computed), "%s: expected %.9g (%08lx), computed %.9g (%08lx)", what, (double)expected,
-        (unsigned long)bits(expected), (double)computed, (unsigned long)bits(computed));
+  check(same_bits(expected, computed), "%s: expected %.9g (%08lx), computed %.9g (%08lx)", what,
+        (double)expected, (unsigned long)bits(expected), (double)computed,
+        (unsigned long)bits(computed));
 }
 
 /* n numbers, one check. Not even one NaN may be among them. */
@@ -105,29 +112,35 @@ static void check_floats(const char *what, const float *expected, const float *c
   size_t i;
   for (i = 0; i < n; i++)
     if (bits(expected[i]) != bits(computed[i]) || not_a_number(computed[i])) break;
-  check(i == n, "%s: number %lu of %lu: expected %.9g (%08lx), computed %.9g (%08lx)", what, (unsigned long)i, (unsigned long)n,
-        (double)(i < n ? expected[i] : 0), (unsigned long)(i < n ? bits(expected[i]) : 0), (double)(i < n ? computed[i] : 0),
+  check(i == n, "%s: number %lu of %lu: expected %.9g (%08lx), computed %.9g (%08lx)", what,
+        (unsigned long)i, (unsigned long)n, (double)(i < n ? expected[i] : 0),
+        (unsigned long)(i < n ? bits(expected[i]) : 0), (double)(i < n ? computed[i] : 0),
         (unsigned long)(i < n ? bits(computed[i]) : 0));
 }
 
 static void check_count(const char *what, size_t expected, size_t computed)
 {
-  check(expected == computed, "%s: expected %lu, computed %lu", what, (unsigned long)expected, (unsigned long)computed);
+  check(expected == computed, "%s: expected %lu, computed %lu", what, (unsigned long)expected,
+        (unsigned long)computed);
 }
 
 static void check_digest(const char *what, uint64_t expected, uint64_t computed)
 {
-  check(expected == computed, "%s: expected digest %08lx%08lx, computed %08lx%08lx", what, (unsigned long)(expected >> 32),
-        (unsigned long)(expected & 0xffffffffu), (unsigned long)(computed >> 32), (unsigned long)(computed & 0xffffffffu));
+  check(expected == computed, "%s: expected digest %08lx%08lx, computed %08lx%08lx", what,
+        (unsigned long)(expected >> 32), (unsigned long)(expected & 0xffffffffu),
+        (unsigned long)(computed >> 32), (unsigned long)(computed & 0xffffffffu));
 }
 
 static void check_near(const char *what, double expected, double computed, double tolerance)
 {
-  check(at_most(fabs(computed - expected), tolerance), "%s: expected %.9g within %.2g, computed %.9g", what, expected, tolerance,
-        computed);
+  check(at_most(fabs(computed - expected), tolerance),
+        "%s: expected %.9g within %.2g, computed %.9g", what, expected, tolerance, computed);
 }
 
-static void check_true(const char *what, int truth) { check(truth, "%s: expected true, computed false", what); }
+static void check_true(const char *what, int truth)
+{
+  check(truth, "%s: expected true, computed false", what);
+}
 
 static uint64_t digest_add(uint64_t hash, uint32_t word)
 {
@@ -138,14 +151,15 @@ static uint64_t digest_add(uint64_t hash, uint32_t word)
 
 static const uint64_t DIGEST_START = 0xcbf29ce484222325u;
 
-/* ---- dice: random numbers of the tests themselves, from the oracle's Philox ------------------- */
+/* ---- dice: random numbers of the tests themselves, from the oracle's Philox ---- */
 
 static struct {
   Stream stream;
   uint64_t at;
 } dice;
 
-enum { DICE = 1000 }; /* their purpose; a = group, so that no group depends on how many draws another takes */
+/* their purpose; a = group, so that no group depends on how many draws another takes */
+enum { DICE = 1000 };
 
 static void dice_for(uint64_t seed, uint32_t group)
 {
@@ -157,7 +171,10 @@ static void dice_for(uint64_t seed, uint32_t group)
 }
 
 static uint32_t roll(uint32_t bound) { return naive_below(dice.stream, &dice.at, bound); }
-static size_t roll_between(size_t low, size_t high) { return low + roll((uint32_t)(high - low + 1)); }
+static size_t roll_between(size_t low, size_t high)
+{
+  return low + roll((uint32_t)(high - low + 1));
+}
 static float roll_float(float low, float high)
 {
   float t = naive_uniform(dice.stream, dice.at++), range = high - low;
@@ -173,9 +190,11 @@ static void *room(size_t count, size_t size) { return allocate(count, size, "a t
 static void test_philox(void)
 {
   static const uint32_t vector[3][10] = {
-    {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
-    {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
-    {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1},
+      {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
+      {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d,
+       0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
+      {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09,
+       0x94fdcceb, 0x5001e420, 0x24126ea1},
   };
   uint32_t out[4], i, k;
   begin("Philox4x32-10 known answers");
@@ -183,15 +202,17 @@ static void test_philox(void)
     memset(out, 0xca, sizeof out);
     philox(out, vector[i], vector[i] + 4);
     for (k = 0; k < 4; k++)
-      check(out[k] == vector[i][6 + k], "vector %lu word %lu: expected %08lx, computed %08lx", (unsigned long)i, (unsigned long)k,
-            (unsigned long)vector[i][6 + k], (unsigned long)out[k]);
+      check(out[k] == vector[i][6 + k], "vector %lu word %lu: expected %08lx, computed %08lx",
+            (unsigned long)i, (unsigned long)k, (unsigned long)vector[i][6 + k],
+            (unsigned long)out[k]);
   }
   end();
 }
 
 static void test_draws(uint64_t seed)
 {
-  static const uint32_t frozen_bits[6] = {0xc590479e, 0xef4e16c7, 0x249a7dfd, 0x70ee2c53, 0xe152b0ea, 0xd8960651};
+  static const uint32_t frozen_bits[6] = {0xc590479e, 0xef4e16c7, 0x249a7dfd,
+                                          0x70ee2c53, 0xe152b0ea, 0xd8960651};
   static const uint32_t frozen_uniform[4] = {0x3f459047, 0x3f6f4e16, 0x3e1269f4, 0x3ee1dc58};
   static const uint32_t frozen_normal[4] = {0x3f2908d5, 0xbfeb62b3, 0x3f15fdef, 0x3ed151c0};
   const Stream fixed = {0x0123456789abcdefu, 2, 3, 4};
@@ -202,7 +223,8 @@ static void test_draws(uint64_t seed)
   dice_for(seed, 2);
   for (i = 0; i < 6; i++) {
     uint64_t index = i < 4 ? i : i == 4 ? 4000000001u : 0x3ffffffffu; /* up to the last block */
-    check(random_bits(fixed, index) == frozen_bits[i], "frozen bits %lu: expected %08lx, computed %08lx", (unsigned long)i,
+    check(random_bits(fixed, index) == frozen_bits[i],
+          "frozen bits %lu: expected %08lx, computed %08lx", (unsigned long)i,
           (unsigned long)frozen_bits[i], (unsigned long)random_bits(fixed, index));
   }
   for (i = 0; i < 4; i++) {
@@ -219,8 +241,8 @@ static void test_draws(uint64_t seed)
     s.a = roll(100);
     s.b = naive_bits(dice.stream, dice.at++);
     in_case("seed %08lx%08lx purpose %lu a %lu b %lu index %lu", (unsigned long)(s.seed >> 32),
-            (unsigned long)(s.seed & 0xffffffffu),
-            (unsigned long)s.purpose, (unsigned long)s.a, (unsigned long)s.b, (unsigned long)i);
+            (unsigned long)(s.seed & 0xffffffffu), (unsigned long)s.purpose, (unsigned long)s.a,
+            (unsigned long)s.b, (unsigned long)i);
     check(random_bits(s, i) == naive_bits(s, i), "bits differ from the oracle's");
     u = random_uniform(s, i);
     check_float("uniform", naive_uniform(s, i), u);
@@ -235,8 +257,8 @@ static void test_draws(uint64_t seed)
   end();
 }
 
-/* Moments of n standard normals, each within 5 standard deviations of its estimate: mean 1/n, variance 2/n, skewness
- * 6/n, kurtosis 24/n, correlation of neighbours 1/n. */
+/* Moments of n standard normals, each within 5 standard deviations of its estimate: mean 1/n,
+ * variance 2/n, skewness 6/n, kurtosis 24/n, correlation of neighbours 1/n. */
 static void test_normal_moments(uint64_t seed)
 {
   enum { N = 200000 };
@@ -258,14 +280,17 @@ static void test_normal_moments(uint64_t seed)
   check_near("third moment", 0, m[3] / N, 5 * sqrt(15.0 / N));
   check_near("fourth moment", 3, m[4] / N, 5 * sqrt(96.0 / N));
   check_near("neighbours' product", 0, neighbours / N, 5 / sqrt(N));
-  check(at_most(3.5, most) && at_most(most, 5.8), "largest: expected 3.5 to 5.8 (the least u is 2^-24), computed %.9g", most);
+  check(at_most(3.5, most) && at_most(most, 5.8),
+        "largest: expected 3.5 to 5.8 (the least u is 2^-24), computed %.9g", most);
   end();
 }
 
-/* random_below against the oracle, which writes the rule out; bounds with and without rejected draws. */
+/* random_below against the oracle, which writes the rule out; bounds with and without rejected
+ * draws. */
 static void test_below(uint64_t seed)
 {
-  static const uint32_t bounds[] = {1, 2, 3, 6, 10, 1000, 60000, 0x7fffffff, 0x80000000, 0x80000001, 0xc0000000, 0xffffffff};
+  static const uint32_t bounds[] = {
+      1, 2, 3, 6, 10, 1000, 60000, 0x7fffffff, 0x80000000, 0x80000001, 0xc0000000, 0xffffffff};
   enum { FACES = 6, DRAWS = 60000 };
   double chi = 0;
   uint32_t count[FACES] = {0}, k, i;
@@ -276,15 +301,18 @@ static void test_below(uint64_t seed)
     uint64_t at = 0, expected_at = 0, rejected;
     in_case("bound %lu", (unsigned long)bounds[k]);
     for (i = 0; i < 2000; i++) {
-      uint32_t expected = naive_below(s, &expected_at, bounds[k]), computed = random_below(s, &at, bounds[k]);
-      check(expected == computed && computed < bounds[k], "draw %lu: expected %lu, computed %lu", (unsigned long)i,
-            (unsigned long)expected, (unsigned long)computed);
-      check(at == expected_at, "draw %lu: expected the index %lu after it, computed %lu", (unsigned long)i,
-            (unsigned long)expected_at, (unsigned long)at);
+      uint32_t expected = naive_below(s, &expected_at, bounds[k]),
+               computed = random_below(s, &at, bounds[k]);
+      check(expected == computed && computed < bounds[k], "draw %lu: expected %lu, computed %lu",
+            (unsigned long)i, (unsigned long)expected, (unsigned long)computed);
+      check(at == expected_at, "draw %lu: expected the index %lu after it, computed %lu",
+            (unsigned long)i, (unsigned long)expected_at, (unsigned long)at);
     }
-    rejected = at - 2000; /* a share of (2^32 mod bound) / 2^32: a quarter for c0000000, none for powers of two */
+    /* a share of (2^32 mod bound) / 2^32: a quarter for c0000000, none for powers of two */
+    rejected = at - 2000;
     if (bounds[k] == 0xc0000000)
-      check(rejected > 500 && rejected < 850, "expected about 667 rejected, computed %lu", (unsigned long)rejected);
+      check(rejected > 500 && rejected < 850, "expected about 667 rejected, computed %lu",
+            (unsigned long)rejected);
     if ((bounds[k] & (bounds[k] - 1)) == 0) check_count("rejected", 0, (size_t)rejected);
   }
   in_case("%d throws of a die", (int)DRAWS);
@@ -292,8 +320,12 @@ static void test_below(uint64_t seed)
     uint64_t at = 100000 + i;
     count[random_below(s, &at, FACES)]++;
   }
-  for (k = 0; k < FACES; k++) chi += ((double)count[k] - DRAWS / FACES) * ((double)count[k] - DRAWS / FACES) / (DRAWS / FACES);
-  check(at_most(chi, 37), "chi squared, 5 degrees of freedom: expected at most 37 (1 in 2 million), computed %.9g", chi);
+  for (k = 0; k < FACES; k++)
+    chi +=
+        ((double)count[k] - DRAWS / FACES) * ((double)count[k] - DRAWS / FACES) / (DRAWS / FACES);
+  check(at_most(chi, 37),
+        "chi squared, 5 degrees of freedom: expected at most 37 (1 in 2 million), computed %.9g",
+        chi);
   end();
 }
 
@@ -335,9 +367,12 @@ static void test_order(uint64_t seed)
     count[order[0] * 64 + order[1] * 16 + order[2] * 4 + order[3]]++;
   }
   for (k = 0; k < 256; k++)
-    if (count[k] > 0) chi += ((double)count[k] - ORDERS / 24) * ((double)count[k] - ORDERS / 24) / (ORDERS / 24);
+    if (count[k] > 0)
+      chi += ((double)count[k] - ORDERS / 24) * ((double)count[k] - ORDERS / 24) / (ORDERS / 24);
   in_case("%d orders of 4", (int)ORDERS);
-  check(at_most(chi, 73), "chi squared, 23 degrees of freedom: expected at most 73 (1 in 2 million), computed %.9g", chi);
+  check(at_most(chi, 73),
+        "chi squared, 23 degrees of freedom: expected at most 73 (1 in 2 million), computed %.9g",
+        chi);
   for (s.seed = 1, s.b = 0, k = 0; k < 6; k++, s.b++) {
     random_order(count, 100, s);
     for (i = 0; i < 100; i++) hash = digest_add(hash, count[i]);
@@ -353,7 +388,8 @@ static void test_order(uint64_t seed)
 static double ulps(float computed, double exact)
 {
   int exponent;
-  frexp(exact, &exponent); /* exact = f 2^exponent, 1/2 <= f < 1: its last place is 2^(exponent - 24), 2^-149 at least */
+  /* exact = f 2^exponent, 1/2 <= f < 1: its last place is 2^(exponent - 24), 2^-149 at least */
+  frexp(exact, &exponent);
   return fabs((double)computed - exact) / ldexp(1.0, exponent - 24 < -149 ? -149 : exponent - 24);
 }
 
@@ -361,7 +397,8 @@ static double root_of(double x) { return sqrt(x); }
 static double exponential_of(double x) { return exp(x); }
 static double logarithm_of(double x) { return log(x); }
 
-/* cos(2 pi x), 0 <= x <= 1, by its series, to 1e-13: glibc's cos uses instructions that qemu's PowerPC lacks. */
+/* cos(2 pi x), 0 <= x <= 1, by its series, to 1e-13: glibc's cos uses instructions that qemu's
+ * PowerPC lacks. */
 static double cosine_of_turns(double x)
 {
   double z = 2 * 3.14159265358979323846 * x, sum = 0, term = 1;
@@ -389,8 +426,9 @@ typedef struct {
 enum { BINADES = 255, PER_BINADE = 160, BY_BINADE = 2 * BINADES * PER_BINADE };
 enum { EVEN = 20000, EDGES = 7 * 500, ARGUMENTS = BY_BINADE + EVEN + EDGES };
 
-/* Argument i: of every binade and sign 160, among them its ends and the neighbours of sqrt 2; then 20,000 evenly spread
- * between low and high; then multiples of `edge` and three neighbours on either side. */
+/* Argument i: of every binade and sign 160, among them its ends and the neighbours of sqrt 2;
+ * then 20,000 evenly spread between low and high; then multiples of `edge` and three neighbours
+ * on either side. */
 static float argument(const Function *f, uint32_t i)
 {
   static const uint32_t ends[] = {0, 1, 0x7fffff, 0x3504f2, 0x3504f3, 0x3504f4};
@@ -425,14 +463,17 @@ static void test_function(const Function *f)
     hash = digest_add(hash, bits(y));
     exact = f->exact(x);
     error = f->ulps > 0 ? ulps(y, exact) : fabs((double)y - exact);
-    if (exact > FLT_MAX && (bits(y) == 0x7f800000u || bits(y) == 0x7f7fffffu)) error = 0; /* overflow: either is near */
+    /* overflow: either is near */
+    if (exact > FLT_MAX && (bits(y) == 0x7f800000u || bits(y) == 0x7f7fffffu)) error = 0;
     in_case("x = %.9g (%08lx)", (double)x, (unsigned long)bits(x));
-    if (!at_most(error, bound) && beyond++ == 0) check(0, "error %.3g: expected %.17g, computed %.9g", error, exact, (double)y);
-    if (!same_bits(y, f->oracle(x)) && other++ == 0) check_float("the oracle's bits", f->oracle(x), y);
+    if (!at_most(error, bound) && beyond++ == 0)
+      check(0, "error %.3g: expected %.17g, computed %.9g", error, exact, (double)y);
+    if (!same_bits(y, f->oracle(x)) && other++ == 0)
+      check_float("the oracle's bits", f->oracle(x), y);
   }
   in_case("%lu arguments", (unsigned long)ARGUMENTS);
-  check(beyond == 0, "results with an error above %.2g%s: expected 0, computed %lu", bound, f->ulps > 0 ? " ulp" : "",
-        (unsigned long)beyond);
+  check(beyond == 0, "results with an error above %.2g%s: expected 0, computed %lu", bound,
+        f->ulps > 0 ? " ulp" : "", (unsigned long)beyond);
   check_count("results that differ from the oracle's", 0, other);
   check_digest("frozen results", f->frozen, hash);
   end();
@@ -441,11 +482,16 @@ static void test_function(const Function *f)
 static void test_functions(void)
 {
   static const Function functions[] = {
-    {"square_root", square_root, naive_square_root, root_of, 0.5, 0, 0, FLT_MAX, 1, 0x097365988c0ab214u},
-    {"exponential", exponential, naive_exponential, exponential_of, 2, 0, -200, 89, 0.34657359f, 0x543412353f5511e3u},
-    {"logarithm", logarithm, naive_logarithm, logarithm_of, 2, 0, 1e-45f, FLT_MAX, 0.70710678f, 0x7451d12bbf67b914u},
-    {"cosine_turns", cosine_turns, naive_cosine_turns, cosine_of_turns, 0, 2e-7, 0, 1, 0.125f, 0xca222499ea807d99u},
-    {"arc_cosine", arc_cosine, naive_arc_cosine, arc_cosine_of, 0, 5e-7, -1, 1, 0.5f, 0xdc48676812ac714fu},
+      {"square_root", square_root, naive_square_root, root_of, 0.5, 0, 0, FLT_MAX, 1,
+       0x097365988c0ab214u},
+      {"exponential", exponential, naive_exponential, exponential_of, 2, 0, -200, 89, 0.34657359f,
+       0x543412353f5511e3u},
+      {"logarithm", logarithm, naive_logarithm, logarithm_of, 2, 0, 1e-45f, FLT_MAX, 0.70710678f,
+       0x7451d12bbf67b914u},
+      {"cosine_turns", cosine_turns, naive_cosine_turns, cosine_of_turns, 0, 2e-7, 0, 1, 0.125f,
+       0xca222499ea807d99u},
+      {"arc_cosine", arc_cosine, naive_arc_cosine, arc_cosine_of, 0, 5e-7, -1, 1, 0.5f,
+       0xdc48676812ac714fu},
   };
   size_t k;
   for (k = 0; k < sizeof functions / sizeof *functions; k++) test_function(&functions[k]);
@@ -458,39 +504,39 @@ static void test_special_values(void)
     float (*function)(float);
     uint32_t x, y;
   } table[] = {
-    {"square_root(+0)", square_root, 0, 0},
-    {"square_root(-0)", square_root, 0x80000000, 0x80000000},
-    {"square_root(4)", square_root, 0x40800000, 0x40000000},
-    {"square_root(infinity)", square_root, 0x7f800000, 0x7f800000},
-    {"square_root(-1)", square_root, 0xbf800000, 0x7fc00000},
-    {"square_root(NaN)", square_root, 0x7fc00000, 0x7fc00000},
-    {"square_root(2^-149)", square_root, 1, 0x1a3504f3},
-    {"square_root(largest)", square_root, 0x7f7fffff, 0x5f7fffff},
-    {"exponential(+0)", exponential, 0, 0x3f800000},
-    {"exponential(-0)", exponential, 0x80000000, 0x3f800000},
-    {"exponential(2^-149)", exponential, 1, 0x3f800000},
-    {"exponential(infinity)", exponential, 0x7f800000, 0x7f800000},
-    {"exponential(-infinity)", exponential, 0xff800000, 0},
-    {"exponential(NaN)", exponential, 0x7fc00000, 0x7fc00000},
-    {"exponential(largest)", exponential, 0x7f7fffff, 0x7f800000},
-    {"exponential(-largest)", exponential, 0xff7fffff, 0},
-    {"exponential(89)", exponential, 0x42b20000, 0x7f800000},
-    {"exponential(-105)", exponential, 0xc2d20000, 0},
-    {"logarithm(1)", logarithm, 0x3f800000, 0},
-    {"logarithm(+0)", logarithm, 0, 0xff800000},
-    {"logarithm(-0)", logarithm, 0x80000000, 0xff800000},
-    {"logarithm(infinity)", logarithm, 0x7f800000, 0x7f800000},
-    {"logarithm(NaN)", logarithm, 0x7fc00000, 0x7fc00000},
-    {"logarithm(2^-149)", logarithm, 1, 0xc2ce8ed0},
-    {"cosine_turns(0)", cosine_turns, 0, 0x3f800000},
-    {"cosine_turns(1/2)", cosine_turns, 0x3f000000, 0xbf800000},
-    {"cosine_turns(1)", cosine_turns, 0x3f800000, 0x3f800000},
-    {"arc_cosine(1)", arc_cosine, 0x3f800000, 0},
-    {"arc_cosine(0)", arc_cosine, 0, 0x3fc90fdb},
-    {"arc_cosine(-1)", arc_cosine, 0xbf800000, 0x40490fdb},
-    {"arc_cosine(just above 1)", arc_cosine, 0x3f800001, 0},
-    {"arc_cosine(just below -1)", arc_cosine, 0xbf800001, 0x40490fdb},
-    {"arc_cosine(NaN)", arc_cosine, 0x7fc00000, 0x7fc00000},
+      {"square_root(+0)", square_root, 0, 0},
+      {"square_root(-0)", square_root, 0x80000000, 0x80000000},
+      {"square_root(4)", square_root, 0x40800000, 0x40000000},
+      {"square_root(infinity)", square_root, 0x7f800000, 0x7f800000},
+      {"square_root(-1)", square_root, 0xbf800000, 0x7fc00000},
+      {"square_root(NaN)", square_root, 0x7fc00000, 0x7fc00000},
+      {"square_root(2^-149)", square_root, 1, 0x1a3504f3},
+      {"square_root(largest)", square_root, 0x7f7fffff, 0x5f7fffff},
+      {"exponential(+0)", exponential, 0, 0x3f800000},
+      {"exponential(-0)", exponential, 0x80000000, 0x3f800000},
+      {"exponential(2^-149)", exponential, 1, 0x3f800000},
+      {"exponential(infinity)", exponential, 0x7f800000, 0x7f800000},
+      {"exponential(-infinity)", exponential, 0xff800000, 0},
+      {"exponential(NaN)", exponential, 0x7fc00000, 0x7fc00000},
+      {"exponential(largest)", exponential, 0x7f7fffff, 0x7f800000},
+      {"exponential(-largest)", exponential, 0xff7fffff, 0},
+      {"exponential(89)", exponential, 0x42b20000, 0x7f800000},
+      {"exponential(-105)", exponential, 0xc2d20000, 0},
+      {"logarithm(1)", logarithm, 0x3f800000, 0},
+      {"logarithm(+0)", logarithm, 0, 0xff800000},
+      {"logarithm(-0)", logarithm, 0x80000000, 0xff800000},
+      {"logarithm(infinity)", logarithm, 0x7f800000, 0x7f800000},
+      {"logarithm(NaN)", logarithm, 0x7fc00000, 0x7fc00000},
+      {"logarithm(2^-149)", logarithm, 1, 0xc2ce8ed0},
+      {"cosine_turns(0)", cosine_turns, 0, 0x3f800000},
+      {"cosine_turns(1/2)", cosine_turns, 0x3f000000, 0xbf800000},
+      {"cosine_turns(1)", cosine_turns, 0x3f800000, 0x3f800000},
+      {"arc_cosine(1)", arc_cosine, 0x3f800000, 0},
+      {"arc_cosine(0)", arc_cosine, 0, 0x3fc90fdb},
+      {"arc_cosine(-1)", arc_cosine, 0xbf800000, 0x40490fdb},
+      {"arc_cosine(just above 1)", arc_cosine, 0x3f800001, 0},
+      {"arc_cosine(just below -1)", arc_cosine, 0xbf800001, 0x40490fdb},
+      {"arc_cosine(NaN)", arc_cosine, 0x7fc00000, 0x7fc00000},
   };
   static const struct {
     uint32_t x;
@@ -507,8 +553,10 @@ static void test_special_values(void)
     check_count("is_finite", (size_t)finite[k].finite, is_finite(from_bits(finite[k].x)) != 0);
   }
   in_case("self-check");
-  check(self_check() == NULL, "expected nothing to complain of, computed \"%s\"", self_check() ? self_check() : "");
-  check_true("NaN passes no check", !same_bits(nan, 0) && !at_most((double)nan, 1) && !at_most(1, (double)nan));
+  check(self_check() == NULL, "expected nothing to complain of, computed \"%s\"",
+        self_check() ? self_check() : "");
+  check_true("NaN passes no check",
+             !same_bits(nan, 0) && !at_most((double)nan, 1) && !at_most(1, (double)nan));
   end();
 }
 
@@ -524,11 +572,13 @@ typedef struct {
   uint32_t *index;
   float *x, *logits, *loss;
   size_t most; /* images that fit: L T */
-  int net_of[NAIVE_LAYERS + 1]; /* the net's activation that holds what the oracle's does after the forward pass, or -1 */
+  /* the net's activation that holds what the oracle's does after the forward pass, or -1 */
+  int net_of[NAIVE_LAYERS + 1];
 } Case;
 
 /* Random pixels and labels for images of that shape. */
-static void random_data(Dataset *d, size_t channels, size_t height, size_t width, size_t classes, size_t train, size_t test)
+static void random_data(Dataset *d, size_t channels, size_t height, size_t width, size_t classes,
+                        size_t train, size_t test)
 {
   size_t i, size = channels * height * width;
   int s;
@@ -539,7 +589,8 @@ static void random_data(Dataset *d, size_t channels, size_t height, size_t width
   d->width = (int)width;
   d->classes = (int)classes;
   for (i = 0; i < 3; i++) {
-    d->mean[i] = roll(3) ? roll_float(0, 0.9f) : 0; /* 0: black pixels are zeros, the signs of zeros matter */
+    /* 0: black pixels are zeros, the signs of zeros matter */
+    d->mean[i] = roll(3) ? roll_float(0, 0.9f) : 0;
     d->deviation[i] = roll_float(0.1f, 0.6f);
   }
   for (s = 0; s < 2; s++) {
@@ -552,10 +603,12 @@ static void random_data(Dataset *d, size_t channels, size_t height, size_t width
   }
 }
 
-/* The shape random too. Every roll has a statement of its own: C leaves the order of a call's arguments open. */
+/* The shape random too. Every roll has a statement of its own: C leaves the order of a call's
+ * arguments open. */
 static void random_shape(Dataset *d, size_t largest, size_t most_classes, size_t train)
 {
-  size_t channels = roll(2) ? 3 : 1, height = roll_between(1, largest), width = roll_between(1, largest);
+  size_t channels = roll(2) ? 3 : 1, height = roll_between(1, largest),
+         width = roll_between(1, largest);
   size_t classes = roll_between(2, most_classes);
   random_data(d, channels, height, width, classes, train, 0);
 }
@@ -568,7 +621,8 @@ static void free_data(Dataset *d)
   free(d->test.label);
 }
 
-/* The buffers of a case whose networks are made; of their activations only the first and the last are known to be the same. */
+/* The buffers of a case whose networks are made; of their activations only the first and the
+ * last are known to be the same. */
 static void make_room(Case *c)
 {
   int k;
@@ -643,25 +697,29 @@ static size_t first_of_output(const Net *net)
   return net->tensor[k].offset;
 }
 
-/* Some surviving parameters become zeros of both signs, subnormals, and numbers that are small or equal. */
+/* Some surviving parameters become zeros of both signs, subnormals, and numbers that are small
+ * or equal. */
 static void strange_weights(Case *c)
 {
-  static const uint32_t strange[] = {0, 0x80000000, 1, 0x80000123, 0x007fffff,
-                                    0x00800000, 0x3f800000, 0xbf800000, 0x3f800001, 0x33800000};
+  static const uint32_t strange[] = {0,          0x80000000, 1,          0x80000123, 0x007fffff,
+                                     0x00800000, 0x3f800000, 0xbf800000, 0x3f800001, 0x33800000};
   size_t j;
   for (j = 0; j < c->net.parameters; j++)
     if (c->mask[j] && roll(12) == 0)
-      c->net.weight[j] = c->naive.weight[j] = from_bits(strange[roll(sizeof strange / sizeof *strange)]);
+      c->net.weight[j] = c->naive.weight[j] =
+          from_bits(strange[roll(sizeof strange / sizeof *strange)]);
   if (roll(4) == 0) /* all logits are equal: the first of them counts as the largest */
     for (j = 0; j < c->net.size; j++)
-      if (j >= first_of_output(&c->net) && j < c->net.parameters) c->net.weight[j] = c->naive.weight[j] = 0;
+      if (j >= first_of_output(&c->net) && j < c->net.parameters)
+        c->net.weight[j] = c->naive.weight[j] = 0;
 }
 
 /* Where number i of image b of an activation is. */
 static size_t place_of(const Activation *a, size_t b, size_t i)
 {
   const size_t area = a->height * a->width;
-  return (b / a->tile * a->channels + i / area) * a->plane + i % area / a->width * a->row + i % a->width * a->tile + b % a->tile;
+  return (b / a->tile * a->channels + i / area) * a->plane + i % area / a->width * a->row +
+         i % a->width * a->tile + b % a->tile;
 }
 
 /* What the network says of image b and a class. */
@@ -684,7 +742,8 @@ static size_t borders_written(const Net *net)
       for (j = 1; j <= lead; j++) written += bits(*(x - j)) != 0;
       for (t = 0; t < net->slots / a->tile; t++)
         for (c = 0; c < a->channels; c++, x += a->plane)
-          for (j = 0; j < a->plane; j++) written += (j >= a->height * a->row || j % a->row >= width) && bits(x[j]) != 0;
+          for (j = 0; j < a->plane; j++)
+            written += (j >= a->height * a->row || j % a->row >= width) && bits(x[j]) != 0;
     }
   }
   return written;
@@ -708,8 +767,10 @@ static void poison(Net *net)
   for (j = 0; j < net->survivors; j++) net->gradient[j] = nan;
 }
 
-/* Gradients and moments are kept of survivors only; their expected values are the oracle's at those places. */
-static void check_survivors(const char *what, const float *expected, const float *computed, const Net *net)
+/* Gradients and moments are kept of survivors only; their expected values are the oracle's at
+ * those places. */
+static void check_survivors(const char *what, const float *expected, const float *computed,
+                            const Net *net)
 {
   float *chosen = room(net->survivors, sizeof *chosen);
   size_t j;
@@ -718,7 +779,8 @@ static void check_survivors(const char *what, const float *expected, const float
   free(chosen);
 }
 
-/* Of every activation that both hold, the numbers of the images. What is in unused slots is nobody's business. */
+/* Of every activation that both hold, the numbers of the images. What is in unused slots is
+ * nobody's business. */
 static void compare_activations(const Case *c, size_t images)
 {
   char what[NAME_SIZE];
@@ -731,9 +793,11 @@ static void compare_activations(const Case *c, size_t images)
     if (!a) continue;
     sprintf(what, "activation %d", k);
     n = expected->channels * expected->height * expected->width;
-    check(a->channels == expected->channels && a->height == expected->height && a->width == expected->width,
-          "%s: expected %lu x %lu x %lu, computed %lu x %lu x %lu", what, (unsigned long)expected->channels,
-          (unsigned long)expected->height, (unsigned long)expected->width, (unsigned long)a->channels, (unsigned long)a->height,
+    check(a->channels == expected->channels && a->height == expected->height &&
+              a->width == expected->width,
+          "%s: expected %lu x %lu x %lu, computed %lu x %lu x %lu", what,
+          (unsigned long)expected->channels, (unsigned long)expected->height,
+          (unsigned long)expected->width, (unsigned long)a->channels, (unsigned long)a->height,
           (unsigned long)a->width);
     if (a->channels * a->height * a->width != n) continue;
     computed = room(images * n, sizeof *computed);
@@ -744,8 +808,8 @@ static void compare_activations(const Case *c, size_t images)
   }
 }
 
-/* One batch through both networks; activations, losses, lanes, wrong images and gradients compared. index may be NULL.
- * Returns 0 if the losses are not finite, by both. */
+/* One batch through both networks; activations, losses, lanes, wrong images and gradients
+ * compared. index may be NULL. Returns 0 if the losses are not finite, by both. */
 static int compare_batch(Case *c, const uint32_t *index, size_t first, size_t images)
 {
   const size_t C = c->net.classes, I = c->naive.inputs;
@@ -759,11 +823,13 @@ static int compare_batch(Case *c, const uint32_t *index, size_t first, size_t im
   net_load(&c->net, &c->data.train, index, first, images);
   naive_pixels(c->x, &c->data, &c->data.train, index, first, images);
   for (b = 0; b < images; b++)
-    for (k = 0; k < I; k++) other += bits(input->value[place_of(input, b, k)]) != bits(c->x[b * I + k]);
+    for (k = 0; k < I; k++)
+      other += bits(input->value[place_of(input, b, k)]) != bits(c->x[b * I + k]);
   check_count("pixels loaded otherwise", 0, other);
   net_forward(&c->net, 1);
   naive_forward(&c->naive, c->x, images, 1);
-  memcpy(c->logits, c->naive.activation[c->naive.activations - 1].value, images * C * sizeof(float));
+  memcpy(c->logits, c->naive.activation[c->naive.activations - 1].value,
+         images * C * sizeof(float));
   naive_loss(&c->naive, c->label, images, c->loss, expected_lane, &expected_wrong);
   if (is_finite(naive_lanes(expected_lane))) compare_activations(c, images);
   net_loss(&c->net, lane, &wrong);
@@ -789,8 +855,8 @@ static int compare_batch(Case *c, const uint32_t *index, size_t first, size_t im
     check_floats(what, chosen, c->net.gradient + t->rank, n);
     free(chosen);
   }
-  check_floats("running statistics", c->naive.weight + c->net.parameters, c->net.weight + c->net.parameters,
-               c->net.size - c->net.parameters);
+  check_floats("running statistics", c->naive.weight + c->net.parameters,
+               c->net.weight + c->net.parameters, c->net.size - c->net.parameters);
   return 1;
 }
 
@@ -806,8 +872,9 @@ static void random_training(Training *how)
   how->steps = 100;
 }
 
-/* The masked weights are +0, all their bits, whatever momentum, weight decay or Adam do; the list of survivors is the
- * mask's, and each tensor's gradients begin where its first survivor is. */
+/* The masked weights are +0, all their bits, whatever momentum, weight decay or Adam do; the
+ * list of survivors is the mask's, and each tensor's gradients begin where its first survivor
+ * is. */
 static void check_masked(const Net *net, const unsigned char *mask)
 {
   size_t j, revived = 0, strange = 0, n = 0;
@@ -832,7 +899,8 @@ static size_t is_sparse(const Layer *layer) { return layer->forward.step == 0; }
 
 /* Which kernels and shapes the cases have used: a test of one kernel that never ran is no test. */
 typedef struct {
-  size_t sparse, dense, dense_masked, several_tiles, partial_tile, empty_tensor, wide, last_slot, steps;
+  size_t sparse, dense, dense_masked, several_tiles, partial_tile, empty_tensor, wide, last_slot,
+      steps;
 } Coverage;
 
 static void compare_case(uint32_t number, Coverage *seen)
@@ -853,10 +921,12 @@ static void compare_case(uint32_t number, Coverage *seen)
   random_training(&how);
   images = roll(3) == 0 ? c.most : roll_between(1, batch);
   if (images > n) images = n;
-  in_case("%lu (%s of %dx%dx%d, %d classes, batch %lu, %lu of %lu images, scheme %d, %s lr %g momentum %g%s decay %g)",
-          (unsigned long)number, c.model, c.data.channels, c.data.height, c.data.width, c.data.classes, (unsigned long)batch,
-          (unsigned long)images, (unsigned long)n, scheme, how.optimizer == ADAM ? "Adam" : "SGD", (double)how.lr,
-          (double)how.momentum, how.nesterov ? " Nesterov" : "", (double)how.weight_decay);
+  in_case("%lu (%s of %dx%dx%d, %d classes, batch %lu, %lu of %lu images, scheme %d, %s lr %g "
+          "momentum %g%s decay %g)",
+          (unsigned long)number, c.model, c.data.channels, c.data.height, c.data.width,
+          c.data.classes, (unsigned long)batch, (unsigned long)images, (unsigned long)n, scheme,
+          how.optimizer == ADAM ? "Adam" : "SGD", (double)how.lr, (double)how.momentum,
+          how.nesterov ? " Nesterov" : "", (double)how.weight_decay);
 
   if (number % 5) random_mask(&c, 0); /* every fifth network is whole */
   if (early) set_masks(&c);
@@ -916,23 +986,31 @@ static void test_networks(uint64_t seed, uint32_t cases)
     compare_case(i, &seen);
   }
   in_case("%lu cases", (unsigned long)cases);
-  check(seen.steps >= 19 * cases, "training steps: expected %lu or more, computed %lu", 19UL * cases, (unsigned long)seen.steps);
+  check(seen.steps >= 19 * cases, "training steps: expected %lu or more, computed %lu",
+        19UL * cases, (unsigned long)seen.steps);
   if (cases >= 100) { /* each kernel and each kind of batch has had its turn */
-    check(seen.sparse >= 20, "sparse layers: expected 20 or more, computed %lu", (unsigned long)seen.sparse);
-    check(seen.dense >= 20, "dense layers: expected 20 or more, computed %lu", (unsigned long)seen.dense);
-    check(seen.dense_masked >= 20, "masked dense layers: expected 20 or more, computed %lu", (unsigned long)seen.dense_masked);
+    check(seen.sparse >= 20, "sparse layers: expected 20 or more, computed %lu",
+          (unsigned long)seen.sparse);
+    check(seen.dense >= 20, "dense layers: expected 20 or more, computed %lu",
+          (unsigned long)seen.dense);
+    check(seen.dense_masked >= 20, "masked dense layers: expected 20 or more, computed %lu",
+          (unsigned long)seen.dense_masked);
     check(seen.several_tiles >= 5, "batches of several tiles: expected 5 or more, computed %lu",
           (unsigned long)seen.several_tiles);
-    check(seen.partial_tile >= 20, "partial tiles: expected 20 or more, computed %lu", (unsigned long)seen.partial_tile);
-    check(seen.last_slot >= 5, "full tiles: expected 5 or more, computed %lu", (unsigned long)seen.last_slot);
-    check(seen.empty_tensor >= 5, "empty tensors: expected 5 or more, computed %lu", (unsigned long)seen.empty_tensor);
-    check(seen.wide >= 3, "layers of more than %d inputs: expected 3 or more, computed %lu", (int)TILE, (unsigned long)seen.wide);
+    check(seen.partial_tile >= 20, "partial tiles: expected 20 or more, computed %lu",
+          (unsigned long)seen.partial_tile);
+    check(seen.last_slot >= 5, "full tiles: expected 5 or more, computed %lu",
+          (unsigned long)seen.last_slot);
+    check(seen.empty_tensor >= 5, "empty tensors: expected 5 or more, computed %lu",
+          (unsigned long)seen.empty_tensor);
+    check(seen.wide >= 3, "layers of more than %d inputs: expected 3 or more, computed %lu",
+          (int)TILE, (unsigned long)seen.wide);
   }
   end();
 }
 
-/* What is masked, and the same weights as zeros of a whole network: sums with and without +-0 terms, by other kernels. They
- * are equal numbers (a zero's sign may differ). */
+/* What is masked, and the same weights as zeros of a whole network: sums with and without +-0
+ * terms, by other kernels. They are equal numbers (a zero's sign may differ). */
 static void test_sparse_is_dense(uint64_t seed)
 {
   static const size_t hidden[] = {37, 300, 5}, batch = 130;
@@ -969,10 +1047,10 @@ static void test_sparse_is_dense(uint64_t seed)
       net_backward(net);
     }
     for (other = 0, b = 0; b < images; b++)
-      for (j = 0; j < c.net.classes; j++)
-        other += !(logit(&c.net, b, j) == logit(&d.net, b, j));
+      for (j = 0; j < c.net.classes; j++) other += !(logit(&c.net, b, j) == logit(&d.net, b, j));
     check_count("logits that differ", 0, other);
-    for (other = 0, j = 0; j < c.net.survivors; j++) other += !(c.net.gradient[j] == d.net.gradient[c.net.survivor[j]]);
+    for (other = 0, j = 0; j < c.net.survivors; j++)
+      other += !(c.net.gradient[j] == d.net.gradient[c.net.survivor[j]]);
     check_count("gradients that differ", 0, other);
     check_floats("loss", lane[0], lane[1], LANES);
     check_count("wrong images", wrong[0], wrong[1]);
@@ -995,13 +1073,16 @@ typedef struct {
 /* A network that is built in both, and what it costs. */
 typedef struct {
   Case *c;
-  char shape[200];  /* what it is made of */
-  double cost;      /* multiplications of the forward pass, per image */
+  char shape[200]; /* what it is made of */
+  double cost;     /* multiplications of the forward pass, per image */
   double affordable;
   int named;
 } Stack;
 
-static const NaiveActivation *shape_of(const Stack *s, Pair p) { return &s->c->naive.activation[p.naive]; }
+static const NaiveActivation *shape_of(const Stack *s, Pair p)
+{
+  return &s->c->naive.activation[p.naive];
+}
 
 /* Adds to the description, while there is room. */
 static void describe(Stack *s, const char *format, ...)
@@ -1033,7 +1114,8 @@ static const char *new_name(Stack *s, const char *what)
   return name;
 }
 
-static Pair stack_conv(Stack *s, Pair in, size_t outputs, size_t kernel, size_t stride, size_t padding, int bias)
+static Pair stack_conv(Stack *s, Pair in, size_t outputs, size_t kernel, size_t stride,
+                       size_t padding, int bias)
 {
   const char *name = new_name(s, "conv");
   Pair p = paired(s, add_conv(&s->c->net, in.net, name, outputs, kernel, stride, padding, bias),
@@ -1052,13 +1134,15 @@ static Pair stack_dense(Stack *s, Pair in, size_t outputs)
   const NaiveActivation *x = shape_of(s, in);
   s->cost += (double)(x->channels * x->height * x->width * outputs);
   describe(s, " %lu", (unsigned long)outputs);
-  return paired(s, add_dense(&s->c->net, in.net, name, outputs), naive_dense(&s->c->naive, in.naive, name, outputs));
+  return paired(s, add_dense(&s->c->net, in.net, name, outputs),
+                naive_dense(&s->c->naive, in.naive, name, outputs));
 }
 static Pair stack_norm(Stack *s, Pair in, int affine)
 {
   const char *name = new_name(s, "bn");
   describe(s, affine ? " N" : " n");
-  return paired(s, add_norm(&s->c->net, in.net, name, affine), naive_norm(&s->c->naive, in.naive, name, affine));
+  return paired(s, add_norm(&s->c->net, in.net, name, affine),
+                naive_norm(&s->c->naive, in.naive, name, affine));
 }
 static Pair stack_relu(Stack *s, Pair in)
 {
@@ -1068,13 +1152,17 @@ static Pair stack_relu(Stack *s, Pair in)
 static Pair stack_pool(Stack *s, Pair in, size_t window, int average)
 {
   describe(s, " %s%lu", average ? "avg" : "max", (unsigned long)window);
-  if (average) return paired(s, add_average_pool(&s->c->net, in.net, window), naive_average_pool(&s->c->naive, in.naive, window));
-  return paired(s, add_max_pool(&s->c->net, in.net, window), naive_max_pool(&s->c->naive, in.naive, window));
+  if (average)
+    return paired(s, add_average_pool(&s->c->net, in.net, window),
+                  naive_average_pool(&s->c->naive, in.naive, window));
+  return paired(s, add_max_pool(&s->c->net, in.net, window),
+                naive_max_pool(&s->c->naive, in.naive, window));
 }
 static Pair stack_sum(Stack *s, Pair in, Pair shortcut)
 {
   describe(s, " +");
-  return paired(s, add_sum(&s->c->net, in.net, shortcut.net), naive_sum(&s->c->naive, in.naive, shortcut.naive));
+  return paired(s, add_sum(&s->c->net, in.net, shortcut.net),
+                naive_sum(&s->c->naive, in.naive, shortcut.naive));
 }
 
 /* A convolution that can be afforded: fewer and fewer outputs are tried. */
@@ -1088,20 +1176,25 @@ static Pair random_conv(Stack *s, Pair in, size_t outputs, size_t stride, int bi
     kernel -= 2;
     padding = kernel / 2;
   }
-  pixels = (double)((x->height + 2 * padding - kernel) / stride + 1) * (double)((x->width + 2 * padding - kernel) / stride + 1);
+  pixels = (double)((x->height + 2 * padding - kernel) / stride + 1) *
+           (double)((x->width + 2 * padding - kernel) / stride + 1);
   cost = pixels * (double)(x->channels * kernel * kernel);
-  while (outputs > 1 && s->cost + cost * (double)outputs > s->affordable) outputs = (outputs + 1) / 2;
+  while (outputs > 1 && s->cost + cost * (double)outputs > s->affordable)
+    outputs = (outputs + 1) / 2;
   return stack_conv(s, in, outputs, kernel, stride, padding, bias);
 }
 
-/* conv norm relu conv norm, and the shortcut added: as it is, through a 1x1 convolution, or subsampled and padded. */
+/* conv norm relu conv norm, and the shortcut added: as it is, through a 1x1 convolution, or
+ * subsampled and padded. */
 static Pair random_block(Stack *s, Pair in, int affine)
 {
   const NaiveActivation x = *shape_of(s, in);
   const int kind = (int)roll(3); /* 0 same shape, 1 projection, 2 pad */
-  size_t stride = kind == 0 || x.height == 1 || x.width == 1 ? 1 : roll_between(1, 2), outputs = x.channels, most;
+  size_t stride = kind == 0 || x.height == 1 || x.width == 1 ? 1 : roll_between(1, 2),
+         outputs = x.channels, most;
   Pair at, shortcut = in;
-  most = (size_t)((s->affordable - s->cost) / ((double)(x.height * x.width) * 9 * (double)(x.channels + 20)));
+  most = (size_t)((s->affordable - s->cost) /
+                  ((double)(x.height * x.width) * 9 * (double)(x.channels + 20)));
   if (most < 1) most = 1;
   if (kind == 1) outputs = roll_between(1, most < 40 ? most : 40);
   if (kind == 2) outputs = roll_between(x.channels, x.channels + (most < 40 ? most : 40));
@@ -1137,7 +1230,8 @@ static void random_stack(Stack *s, Case *c, size_t batch, int threads, double af
   for (k = 0; k < parts; k++) {
     const NaiveActivation *x = shape_of(s, at);
     const size_t least = x->height < x->width ? x->height : x->width, what = roll(10);
-    const double block = (double)(x->height * x->width) * 9 * (double)(x->channels * x->channels) * 2;
+    const double block =
+        (double)(x->height * x->width) * 9 * (double)(x->channels * x->channels) * 2;
     if (what < 5) {
       at = random_conv(s, at, roll_between(1, 40), roll(4) ? 1 : 2, (int)roll(2));
       if (roll(3) == 0) affine = !affine;
@@ -1146,7 +1240,8 @@ static void random_stack(Stack *s, Case *c, size_t batch, int threads, double af
     } else if (what < 7 && least > 1) {
       at = stack_pool(s, at, roll_between(1, least < 4 ? least : 4), (int)roll(2));
     } else if (what == 7 && k > 0) at = stack_norm(s, at, affine);
-    else if (what > 7 && s->cost + block < s->affordable && (k > 0 || roll(3) == 0)) at = random_block(s, at, affine);
+    else if (what > 7 && s->cost + block < s->affordable && (k > 0 || roll(3) == 0))
+      at = random_block(s, at, affine);
   }
   if (roll(3) == 0 && shape_of(s, at)->height == shape_of(s, at)->width)
     at = stack_pool(s, at, shape_of(s, at)->height, 1);
@@ -1180,12 +1275,15 @@ static void compare_tensors(const Case *c)
     size_t size = 1;
     int d;
     for (d = 0; d < t->dims; d++) size *= t->shape[d];
-    check(strcmp(e->name, t->name) == 0 && e->size == t->size && e->offset == t->offset && size == t->size,
-          "tensor %d: expected %s, %lu values from %lu on, computed %s, %lu values (%lu by its shape) from %lu on", k, e->name,
-          (unsigned long)e->size, (unsigned long)e->offset, t->name, (unsigned long)t->size, (unsigned long)size,
-          (unsigned long)t->offset);
-    check(t->prunable == (e->kind == NAIVE_WEIGHT) && t->output == e->output, "%s: expected prunable %d and output %d, computed %d and %d",
-          t->name, e->kind == NAIVE_WEIGHT, e->output, t->prunable, t->output);
+    check(strcmp(e->name, t->name) == 0 && e->size == t->size && e->offset == t->offset &&
+              size == t->size,
+          "tensor %d: expected %s, %lu values from %lu on, computed %s, %lu values (%lu by its "
+          "shape) from %lu on",
+          k, e->name, (unsigned long)e->size, (unsigned long)e->offset, t->name,
+          (unsigned long)t->size, (unsigned long)size, (unsigned long)t->offset);
+    check(t->prunable == (e->kind == NAIVE_WEIGHT) && t->output == e->output,
+          "%s: expected prunable %d and output %d, computed %d and %d", t->name,
+          e->kind == NAIVE_WEIGHT, e->output, t->prunable, t->output);
     if (e->kind == NAIVE_WEIGHT || e->kind == NAIVE_BIAS) {
       check_count("fan in", e->fan_in, t->fan_in);
       check_count("fan out", e->fan_out, t->fan_out);
@@ -1200,16 +1298,19 @@ static void make_model(Case *c, const Model *m, size_t batch)
   make_room(c);
 }
 
-/* The test set by the running statistics: loss, wrong images; and the activations of its first images. */
+/* The test set by the running statistics: loss, wrong images; and the activations of its first
+ * images. */
 static void compare_evaluation(Case *c)
 {
   const Split *test = &c->data.test;
   float loss, expected_loss, lane[LANES] = {0};
-  size_t wrong = 99, expected_wrong, other = 0, images = test->n < c->net.batch ? test->n : c->net.batch;
+  size_t wrong = 99, expected_wrong, other = 0,
+         images = test->n < c->net.batch ? test->n : c->net.batch;
   poison(&c->net);
   net_evaluate(&c->net, test, &loss, &wrong);
   naive_evaluate(&c->naive, &c->data, test, &expected_loss, &expected_wrong);
-  check(same_bits(expected_loss, loss), "loss of the test set: expected %.9g, computed %.9g", (double)expected_loss, (double)loss);
+  check(same_bits(expected_loss, loss), "loss of the test set: expected %.9g, computed %.9g",
+        (double)expected_loss, (double)loss);
   if (!is_finite(expected_loss)) return;
   check_count("wrong images of the test set", expected_wrong, wrong);
   naive_pixels(c->x, &c->data, test, NULL, 0, images);
@@ -1219,11 +1320,12 @@ static void compare_evaluation(Case *c)
   net_load(&c->net, test, NULL, 0, images);
   net_forward(&c->net, 0);
   compare_activations(c, images);
-  check_floats("running statistics after evaluation", c->naive.weight + c->net.parameters, c->net.weight + c->net.parameters,
-               c->net.size - c->net.parameters);
+  check_floats("running statistics after evaluation", c->naive.weight + c->net.parameters,
+               c->net.weight + c->net.parameters, c->net.size - c->net.parameters);
 }
 
-/* Two or three steps on batches of other sizes; initial values, every number of the passes, evaluation. */
+/* Two or three steps on batches of other sizes; initial values, every number of the passes,
+ * evaluation. */
 static void compare_stack(Case *c, uint32_t number, const char *what, int steps)
 {
   const size_t batch = c->net.batch, n = c->data.train.n;
@@ -1244,8 +1346,9 @@ static void compare_stack(Case *c, uint32_t number, const char *what, int steps)
   optimizer_create(&o, &c->net);
   for (step = 0; step < steps; step++) {
     images = step == 0 ? batch : roll_between(1, batch);
-    in_case("%lu (%s; %dx%dx%d, batch %lu of %lu, threads %d, scheme %d, %s, step %d)", (unsigned long)number, what,
-            c->data.channels, c->data.height, c->data.width, (unsigned long)images, (unsigned long)batch, c->net.threads, scheme,
+    in_case("%lu (%s; %dx%dx%d, batch %lu of %lu, threads %d, scheme %d, %s, step %d)",
+            (unsigned long)number, what, c->data.channels, c->data.height, c->data.width,
+            (unsigned long)images, (unsigned long)batch, c->net.threads, scheme,
             how.optimizer == ADAM ? "Adam" : "SGD", step);
     for (k = 0; k < images; k++) c->index[k] = roll((uint32_t)n);
     if (!compare_batch(c, c->index, 0, images)) break; /* diverged */
@@ -1266,12 +1369,14 @@ static void compare_stack(Case *c, uint32_t number, const char *what, int steps)
   optimizer_free(&o);
 }
 
-/* Masks that keep few input channels whole and none of the others: many sums of a weight gradient come together. */
+/* Masks that keep few input channels whole and none of the others: many sums of a weight
+ * gradient come together. */
 static void test_crowded_masks(uint64_t seed)
 {
   size_t k, j, batch = 20;
   begin("crowded masks");
-  for (k = 0; k < 3; k++) { /* a third of a million partial sums: 128 x 128 3x3, 784 inputs, very many outputs */
+  /* a third of a million partial sums: 128 x 128 3x3, 784 inputs, very many outputs */
+  for (k = 0; k < 3; k++) {
     Case c;
     Stack s;
     Pair at = {0, 0};
@@ -1285,7 +1390,8 @@ static void test_crowded_masks(uint64_t seed)
     net_open(&c.net, &c.data, batch, 1);
     naive_open(&c.naive, &c.data);
     c.net_of[0] = 0;
-    if (k == 0) at = stack_conv(&s, stack_relu(&s, stack_conv(&s, at, 128, 1, 1, 0, 1)), 128, 3, 1, 1, 0);
+    if (k == 0)
+      at = stack_conv(&s, stack_relu(&s, stack_conv(&s, at, 128, 1, 1, 0, 1)), 128, 3, 1, 1, 0);
     if (k == 1) at = stack_dense(&s, at, 300);
     if (k == 2) at = stack_conv(&s, stack_conv(&s, at, 9, 1, 1, 0, 0), 1500, 3, 2, 1, 0);
     stack_dense(&s, stack_relu(&s, at), c.net.classes);
@@ -1298,7 +1404,9 @@ static void test_crowded_masks(uint64_t seed)
     memset(c.mask, 1, c.net.size);
     for (j = 0; j < t->size; j++) { /* whole input channels: 32 of 128, 340 of 784, 3 of 9 */
       const size_t channel = j % t->fan_in / (t->fan_in / t->shape[1]);
-      c.mask[t->offset + j] = k == 0 ? channel < 32 : k == 1 ? channel >= 220 && channel < 560 : channel < 3;
+      c.mask[t->offset + j] = k == 0   ? channel < 32
+                              : k == 1 ? channel >= 220 && channel < 560
+                                       : channel < 3;
     }
     set_masks(&c);
     net_init(&c.net, KAIMING_NORMAL, 1, 0);
@@ -1315,8 +1423,10 @@ static void test_crowded_masks(uint64_t seed)
 
 static void test_stacks(uint64_t seed, uint32_t cases)
 {
-  static const double affordable[] = {2e5, 1e6, 3e6, 1e7, 3e7}; /* multiplications of a forward pass */
-  size_t kinds[8] = {0}, sparse = 0, dense = 0, masked = 0, strided = 0, partial = 0, several = 0, norms = 0, affine = 0, pads = 0;
+  /* multiplications of a forward pass */
+  static const double affordable[] = {2e5, 1e6, 3e6, 1e7, 3e7};
+  size_t kinds[8] = {0}, sparse = 0, dense = 0, masked = 0, strided = 0, partial = 0, several = 0,
+         norms = 0, affine = 0, pads = 0;
   uint32_t i;
   int k;
   begin("convolutional networks equal the oracle's, bit for bit");
@@ -1336,8 +1446,8 @@ static void test_stacks(uint64_t seed, uint32_t cases)
     batch = roll(3) == 0 ? roll_between(1, 16) : roll_between(1, 70);
     random_data(&c.data, channels, height, width, classes, 70, roll_between(1, 50));
     random_stack(&s, &c, batch, (int)roll_between(1, 3), money / (double)batch);
-    in_case("%lu (%s; %lux%lux%lu, batch %lu)", (unsigned long)i, s.shape, (unsigned long)channels, (unsigned long)height,
-            (unsigned long)width, (unsigned long)batch);
+    in_case("%lu (%s; %lux%lux%lu, batch %lu)", (unsigned long)i, s.shape, (unsigned long)channels,
+            (unsigned long)height, (unsigned long)width, (unsigned long)batch);
     compare_stack(&c, i, s.shape, 3);
     partial += batch % LANES != 0;
     several += batch > LANES;
@@ -1348,7 +1458,8 @@ static void test_stacks(uint64_t seed, uint32_t cases)
       norms += l->kind == NAIVE_NORM && l->weight < 0;
       affine += l->kind == NAIVE_NORM && l->weight >= 0;
       if (l->kind == NAIVE_SUM)
-        pads += c.naive.activation[l->shortcut].channels < c.naive.activation[l->in].channels || l->stride > 1;
+        pads += c.naive.activation[l->shortcut].channels < c.naive.activation[l->in].channels ||
+                l->stride > 1;
     }
     for (k = 0; k < c.net.layers; k++) {
       const Layer *l = &c.net.layer[k];
@@ -1361,19 +1472,25 @@ static void test_stacks(uint64_t seed, uint32_t cases)
   }
   in_case("%lu cases", (unsigned long)cases);
   if (cases >= 100) {
-    for (k = 0; k < 7; k++) check(kinds[k] >= 20, "layers of kind %d: expected 20 or more, computed %lu", k, (unsigned long)kinds[k]);
+    for (k = 0; k < 7; k++)
+      check(kinds[k] >= 20, "layers of kind %d: expected 20 or more, computed %lu", k,
+            (unsigned long)kinds[k]);
     check(sparse >= 20 && dense >= 20 && masked >= 20,
-          "sparse, dense and masked dense layers: expected 20 or more each, computed %lu, %lu, %lu", (unsigned long)sparse,
-          (unsigned long)dense, (unsigned long)masked);
-    check(strided >= 20 && partial >= 20 && several >= 20 && norms >= 20 && affine >= 20 && pads >= 5,
-          "strided, partial tile, several tiles, norms, affine norms, pad shortcuts: expected 20 or more (pads 5), computed %lu %lu %lu "
-          "%lu %lu %lu", (unsigned long)strided, (unsigned long)partial, (unsigned long)several, (unsigned long)norms,
-          (unsigned long)affine, (unsigned long)pads);
+          "sparse, dense and masked dense layers: expected 20 or more each, computed %lu, %lu, %lu",
+          (unsigned long)sparse, (unsigned long)dense, (unsigned long)masked);
+    check(strided >= 20 && partial >= 20 && several >= 20 && norms >= 20 && affine >= 20 &&
+              pads >= 5,
+          "strided, partial tile, several tiles, norms, affine norms, pad shortcuts: expected 20 "
+          "or more (pads 5), computed %lu %lu %lu "
+          "%lu %lu %lu",
+          (unsigned long)strided, (unsigned long)partial, (unsigned long)several,
+          (unsigned long)norms, (unsigned long)affine, (unsigned long)pads);
   }
   end();
 }
 
-/* The models: every tensor; of those that an oracle can afford initial values, two steps and evaluation. */
+/* The models: every tensor; of those that an oracle can afford initial values, two steps and
+ * evaluation. */
 static void test_models(uint64_t seed)
 {
   static const struct {
@@ -1381,10 +1498,12 @@ static void test_models(uint64_t seed)
     int pad, affine, compared; /* compared: images of a batch, 0: only the tensors */
     size_t size;
   } models[] = {
-    {"conv2", 0, 1, 3, 8},      {"conv4", 0, 1, 3, 8},     {"conv6", 0, 1, 2, 8},      {"conv2", 0, 1, 0, 32},
-    {"vgg11", 0, 1, 0, 32},     {"vgg13", 0, 1, 0, 32},    {"vgg16", 0, 1, 0, 32},     {"vgg19", 0, 0, 0, 32},
-    {"resnet20", 0, 1, 0, 32},  {"resnet20", 1, 0, 0, 32}, {"resnet20-4", 0, 1, 5, 8}, {"resnet20-5", 1, 0, 18, 8},
-    {"resnet32-3", 1, 1, 3, 8}, {"resnet44", 0, 0, 0, 32}, {"resnet56", 1, 1, 0, 32},  {"resnet110-2", 0, 1, 2, 8},
+      {"conv2", 0, 1, 3, 8},       {"conv4", 0, 1, 3, 8},      {"conv6", 0, 1, 2, 8},
+      {"conv2", 0, 1, 0, 32},      {"vgg11", 0, 1, 0, 32},     {"vgg13", 0, 1, 0, 32},
+      {"vgg16", 0, 1, 0, 32},      {"vgg19", 0, 0, 0, 32},     {"resnet20", 0, 1, 0, 32},
+      {"resnet20", 1, 0, 0, 32},   {"resnet20-4", 0, 1, 5, 8}, {"resnet20-5", 1, 0, 18, 8},
+      {"resnet32-3", 1, 1, 3, 8},  {"resnet44", 0, 0, 0, 32},  {"resnet56", 1, 1, 0, 32},
+      {"resnet110-2", 0, 1, 2, 8},
   };
   size_t i;
   begin("models have OpenLTH's tensors and equal the oracle's");
@@ -1396,10 +1515,13 @@ static void test_models(uint64_t seed)
     m.name = models[i].name;
     m.pad_shortcut = models[i].pad;
     m.affine = models[i].affine;
-    random_data(&c.data, 3, models[i].size, models[i].size, 10, models[i].compared ? 20 : 1, models[i].compared ? 5 : 0);
-    in_case("%s%s%s", m.name, m.pad_shortcut ? ", pad shortcut" : "", m.affine ? "" : ", no affine");
+    random_data(&c.data, 3, models[i].size, models[i].size, 10, models[i].compared ? 20 : 1,
+                models[i].compared ? 5 : 0);
+    in_case("%s%s%s", m.name, m.pad_shortcut ? ", pad shortcut" : "",
+            m.affine ? "" : ", no affine");
     make_model(&c, &m, models[i].compared ? (size_t)models[i].compared : 1);
-    check(strcmp(m.name, c.net.model) == 0, "expected the name %s, computed %s", m.name, c.net.model);
+    check(strcmp(m.name, c.net.model) == 0, "expected the name %s, computed %s", m.name,
+          c.net.model);
     if (models[i].compared) compare_stack(&c, (uint32_t)i, m.name, 2);
     else compare_tensors(&c);
     free_case(&c);
@@ -1433,9 +1555,12 @@ static void test_threads(uint64_t seed)
       naive_model(&c.naive, &m, &c.data);
       make_room(&c);
       check_count("threads", (size_t)threads, (size_t)c.net.threads);
-      for (j = 0; j < c.net.size; j++) c.mask[j] = !c.net.tensor[0].prunable || j >= first_of_output(&c.net) || roll(8) < (uint32_t)density;
+      for (j = 0; j < c.net.size; j++)
+        c.mask[j] = !c.net.tensor[0].prunable || j >= first_of_output(&c.net) ||
+                    roll(8) < (uint32_t)density;
       for (j = 0; j < (size_t)c.net.tensors; j++)
-        if (!c.net.tensor[j].prunable) memset(c.mask + c.net.tensor[j].offset, 1, c.net.tensor[j].size);
+        if (!c.net.tensor[j].prunable)
+          memset(c.mask + c.net.tensor[j].offset, 1, c.net.tensor[j].size);
       set_masks(&c);
       net_init(&c.net, KAIMING_NORMAL, seed, 0);
       optimizer_create(&o, &c.net);
@@ -1453,13 +1578,15 @@ static void test_threads(uint64_t seed)
 
 /* Gradients against central differences (loss(w + h) - loss(w - h)) / 2h of the loss in double.
  *
- * h = 1e-5: the differences err by h^2 loss'''/6 (about 1e-10) and by rounding, 1e-16 / h = 1e-11. No ReLU has an input
- * nearer to 0 than 1e-3 (other draws are thrown away), and h moves none that far, so no kink lies between.
- * The gradients themselves are sums in float of at most 48 terms at each of at most 4 layers, forward and back: an error of
- * a few hundred 2^-24 = 2e-5 of the terms' sizes at the very worst, and a tenth of that where the signs of roundings vary.
- * Tolerance: 5e-6 of the size of the terms, for which we take the sum of |gradient| over the images one by one, the largest
- * in the tensor. (The gradient itself is no measure: its terms may cancel. So may p - 1 for an image's label, hence
- * the same again with the next label.) One of 20 images left out exceeds it a thousandfold. */
+ * h = 1e-5: the differences err by h^2 loss'''/6 (about 1e-10) and by rounding, 1e-16 / h =
+ * 1e-11. No ReLU has an input nearer to 0 than 1e-3 (other draws are thrown away), and h moves
+ * none that far, so no kink lies between. The gradients themselves are sums in float of at most
+ * 48 terms at each of at most 4 layers, forward and back: an error of a few hundred 2^-24 = 2e-5
+ * of the terms' sizes at the very worst, and a tenth of that where the signs of roundings vary.
+ * Tolerance: 5e-6 of the size of the terms, for which we take the sum of |gradient| over the
+ * images one by one, the largest in the tensor. (The gradient itself is no measure: its terms
+ * may cancel. So may p - 1 for an image's label, hence the same again with the next label.) One
+ * of 20 images left out exceeds it a thousandfold. */
 static void test_differences(uint64_t seed)
 {
   static const double h = 1e-5;
@@ -1489,13 +1616,17 @@ static void test_differences(uint64_t seed)
       net_forward(&c.net, 1);
       net_loss(&c.net, lane, &wrong);
       net_backward(&c.net);
-      check_near("loss", naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, c.net.size, 0, &nearest),
-                 (double)naive_lanes(lane) / (double)images, 1e-5);
+      check_near(
+          "loss",
+          naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, c.net.size, 0, &nearest),
+          (double)naive_lanes(lane) / (double)images, 1e-5);
       terms = room(c.net.size, sizeof *terms);
       for (i = 0; i < 2 * images; i++) {
         unsigned char label = (unsigned char)((c.data.train.label[i / 2] + i % 2) % c.net.classes);
-        naive_batch(&c.naive, c.x + i / 2 * c.naive.inputs, &label, 1, c.logits, c.loss, lane, &wrong);
-        for (j = 0; j < c.net.size; j++) terms[j] += fabs((double)c.naive.gradient[j]) / (double)images;
+        naive_batch(&c.naive, c.x + i / 2 * c.naive.inputs, &label, 1, c.logits, c.loss, lane,
+                    &wrong);
+        for (j = 0; j < c.net.size; j++)
+          terms[j] += fabs((double)c.naive.gradient[j]) / (double)images;
       }
       gradient = room(c.net.size, sizeof *gradient); /* 0 where masked */
       for (j = 0; j < c.net.survivors; j++) gradient[c.net.survivor[j]] = c.net.gradient[j];
@@ -1505,8 +1636,10 @@ static void test_differences(uint64_t seed)
         for (j = t->offset; j < t->offset + t->size; j++)
           if (terms[j] > most) most = terms[j];
         for (j = t->offset; j < t->offset + t->size; j++) {
-          double up = naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, j, h, &nearest);
-          double down = naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, j, -h, &nearest);
+          double up =
+              naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, j, h, &nearest);
+          double down =
+              naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, j, -h, &nearest);
           check_near(t->name, (up - down) / (2 * h), (double)gradient[j], 5e-6 * most + 1e-9);
         }
       }
@@ -1521,12 +1654,13 @@ static void test_differences(uint64_t seed)
   end();
 }
 
-/* The gradients of convolutional networks against central differences of the oracle's loss in double; that nn.c's are the
- * oracle's is compared on the way. h, kinks and errors of the differences as in test_differences; but batch norm makes
- * every image depend on the others and multiplies by 1/deviation, so the size of the terms is not simply measured:: of
- * the larger of the largest gradient in the tensor and 1/10 of the largest of all, the error of 12 x 28 networks was below
- * 2e-4 but for one bias before a norm over nearly equal numbers, whose gradient is 0 and came to 5e-3. One of 20 images left
- * out would be 5e-2. */
+/* The gradients of convolutional networks against central differences of the oracle's loss in
+ * double; that nn.c's are the oracle's is compared on the way. h, kinks and errors of the
+ * differences as in test_differences; but batch norm makes every image depend on the others and
+ * multiplies by 1/deviation, so the size of the terms is not simply measured:: of the larger of
+ * the largest gradient in the tensor and 1/10 of the largest of all, the error of 12 x 28
+ * networks was below 2e-4 but for one bias before a norm over nearly equal numbers, whose
+ * gradient is 0 and came to 5e-3. One of 20 images left out would be 5e-2. */
 static void test_conv_differences(uint64_t seed)
 {
   enum { NETWORKS = 28, PLACES = 12 };
@@ -1535,7 +1669,8 @@ static void test_conv_differences(uint64_t seed)
   begin("gradients of convolutional networks equal finite differences");
   dice_for(seed, 90000);
   for (tries = 0; made < NETWORKS && tries < 3000; tries++) {
-    size_t images = roll_between(6, 20), i, j, height = roll_between(2, 7), width = roll_between(2, 7);
+    size_t images = roll_between(6, 20), i, j, height = roll_between(2, 7),
+           width = roll_between(2, 7);
     double nearest = 1, largest = 0;
     int k;
     Case c;
@@ -1549,14 +1684,16 @@ static void test_conv_differences(uint64_t seed)
     memcpy(c.naive.weight, c.net.weight, c.net.size * sizeof(float));
     naive_pixels(c.x, &c.data, &c.data.train, NULL, 0, images);
     naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, c.net.size, 0, &nearest);
-    for (j = 0, k = 0; k < c.naive.layers; k++) j += c.naive.layer[k].kind == (int)(made % 7); /* each kind has its turns */
+    /* each kind has its turns */
+    for (j = 0, k = 0; k < c.naive.layers; k++) j += c.naive.layer[k].kind == (int)(made % 7);
     if (nearest > 5e-4 && j > 0) {
       made++;
-      in_case("try %lu (%s; %lux%lu, %lu images)", (unsigned long)tries, s.shape, (unsigned long)height, (unsigned long)width,
-              (unsigned long)images);
+      in_case("try %lu (%s; %lux%lu, %lu images)", (unsigned long)tries, s.shape,
+              (unsigned long)height, (unsigned long)width, (unsigned long)images);
       compare_batch(&c, NULL, 0, images);
       for (j = 0; j < c.naive.trained; j++)
-        if (fabs((double)c.naive.gradient[j]) > largest) largest = fabs((double)c.naive.gradient[j]);
+        if (fabs((double)c.naive.gradient[j]) > largest)
+          largest = fabs((double)c.naive.gradient[j]);
       for (k = 0; k < c.naive.tensors; k++) {
         const NaiveTensor *t = &c.naive.tensor[k];
         double most = largest / 10;
@@ -1568,7 +1705,8 @@ static void test_conv_differences(uint64_t seed)
           j = t->offset + (t->size <= PLACES ? i : roll((uint32_t)t->size));
           up = naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, j, h, &nearest);
           down = naive_loss_in_double(&c.naive, c.x, c.data.train.label, images, j, -h, &nearest);
-          check_near(t->name, (up - down) / (2 * h), (double)c.naive.gradient[j], 1e-2 * most + 1e-9);
+          check_near(t->name, (up - down) / (2 * h), (double)c.naive.gradient[j],
+                     1e-2 * most + 1e-9);
         }
       }
     }
@@ -1579,7 +1717,8 @@ static void test_conv_differences(uint64_t seed)
   end();
 }
 
-/* A weight that is NaN reaches the loss of every image, by either kernel: a training that diverges must be seen. */
+/* A weight that is NaN reaches the loss of every image, by either kernel: a training that
+ * diverges must be seen. */
 static void test_divergence(uint64_t seed)
 {
   static const size_t hidden[] = {12, 5};
@@ -1595,7 +1734,8 @@ static void test_divergence(uint64_t seed)
     for (k = 0; k < c.net.tensor[0].size; k++) c.mask[k] = i % 2 || roll(4) == 0;
     set_masks(&c);
     net_init(&c.net, KAIMING_UNIFORM, i, 0);
-    j = i < 9 ? c.net.survivor[roll((uint32_t)c.net.layer[0].survivors)] : c.net.tensor[i < 15 ? 1 : 3].offset + roll(5);
+    j = i < 9 ? c.net.survivor[roll((uint32_t)c.net.layer[0].survivors)]
+              : c.net.tensor[i < 15 ? 1 : 3].offset + roll(5);
     c.net.weight[j] = from_bits(0x7fc00000);
     in_case("parameter %lu of %lu is NaN", (unsigned long)j, (unsigned long)c.net.size);
     net_load(&c.net, &c.data.train, NULL, 0, 40);
@@ -1617,7 +1757,11 @@ static void test_evaluate(uint64_t seed)
   begin("evaluation does not depend on the batch");
   dice_for(seed, 14);
   for (s = 0; s < 6; s++) {
-    size_t n = s == 0 ? 203 : s == 1 ? 1 : s == 2 ? 16 : roll_between(2, 500), wrong, expected_wrong;
+    size_t n = s == 0   ? 203
+               : s == 1 ? 1
+               : s == 2 ? 16
+                        : roll_between(2, 500),
+           wrong, expected_wrong;
     float loss, expected_loss;
     Dataset d;
     random_data(&d, 1, 5, 5, 7, 3, n);
@@ -1649,8 +1793,9 @@ static void test_layout(void)
     const char *name;
     size_t rows, columns;
     int prunable, output;
-  } expected[] = {{"fc_layers.0.weight", 300, 784, 1, 0}, {"fc_layers.0.bias", 300, 0, 0, 0}, {"fc_layers.1.weight", 100, 300, 1, 0},
-                  {"fc_layers.1.bias", 100, 0, 0, 0},     {"fc.weight", 10, 100, 1, 1},       {"fc.bias", 10, 0, 0, 1}};
+  } expected[] = {{"fc_layers.0.weight", 300, 784, 1, 0}, {"fc_layers.0.bias", 300, 0, 0, 0},
+                  {"fc_layers.1.weight", 100, 300, 1, 0}, {"fc_layers.1.bias", 100, 0, 0, 0},
+                  {"fc.weight", 10, 100, 1, 1},           {"fc.bias", 10, 0, 0, 1}};
   size_t offset = 0;
   Model lenet = {"lenet-300-100", 0, 1};
   Dataset d;
@@ -1668,7 +1813,8 @@ static void test_layout(void)
     const Tensor *t = &net.tensor[k];
     size_t size = expected[k].rows * (expected[k].columns ? expected[k].columns : 1);
     in_case("tensor %d", k);
-    check(strcmp(t->name, expected[k].name) == 0, "expected %s, computed %s", expected[k].name, t->name);
+    check(strcmp(t->name, expected[k].name) == 0, "expected %s, computed %s", expected[k].name,
+          t->name);
     check_count("dimensions", expected[k].columns ? 2 : 1, (size_t)t->dims);
     check_count("rows", expected[k].rows, t->shape[0]);
     if (expected[k].columns) check_count("columns", expected[k].columns, t->shape[1]);
@@ -1687,12 +1833,15 @@ static void test_layout(void)
 
 /* ==== initial values ======================================================================== */
 
-/* Bounds, mean and variance of every scheme, within 5 standard deviations of their estimates (of n squares of normals
- * 2/n, of uniforms 0.8/n); the exact bits are compared with the oracle's in compare_case, and frozen here. */
+/* Bounds, mean and variance of every scheme, within 5 standard deviations of their estimates (of
+ * n squares of normals 2/n, of uniforms 0.8/n); the exact bits are compared with the oracle's in
+ * compare_case, and frozen here. */
 static void test_init(uint64_t seed)
 {
-  static const char *const names[] = {"kaiming-normal", "kaiming-uniform", "glorot-normal", "sparse-aware"};
-  static const uint64_t frozen[4] = {0x6f61a48b0d19b149u, 0x67554c0583d10f7cu, 0x9d78c613c6a1d06fu, 0x6f61a48b0d19b149u};
+  static const char *const names[] = {"kaiming-normal", "kaiming-uniform", "glorot-normal",
+                                      "sparse-aware"};
+  static const uint64_t frozen[4] = {0x6f61a48b0d19b149u, 0x67554c0583d10f7cu, 0x9d78c613c6a1d06fu,
+                                     0x6f61a48b0d19b149u};
   static const size_t hidden[] = {120, 90};
   size_t j, k;
   int scheme;
@@ -1714,7 +1863,8 @@ static void test_init(uint64_t seed)
     check_true("seed 2 differs", net_digest(&c.net) != digest);
     net_init(&c.net, scheme, 1, 0);
     check_digest("the same again", digest, net_digest(&c.net));
-    for (j = 0; j < c.net.size; j++) c.mask[j] = !c.net.tensor[0].prunable || j >= c.net.tensor[0].size || roll(10) == 0;
+    for (j = 0; j < c.net.size; j++)
+      c.mask[j] = !c.net.tensor[0].prunable || j >= c.net.tensor[0].size || roll(10) == 0;
     set_masks(&c);
     net_init(&c.net, scheme, seed, 3);
     naive_init(&c.naive, scheme, seed, 3);
@@ -1743,9 +1893,11 @@ static void test_init(uint64_t seed)
       bound = spread < 1 ? sqrt(3.0) * (1 + 1e-6) : 5.8;
       check_near("mean of w / deviation", 0, sum / n, 5 / sqrt(n));
       check_near("variance of w / deviation", 1, squares / n, 5 * sqrt(spread / n));
-      check(at_most(most, bound), "largest of w / deviation: expected at most %.9g, computed %.9g", bound, most);
-      check(at_most(0.5 * sqrt(3.0), most), "largest of w / deviation: expected at least %.9g, computed %.9g",
-            0.5 * sqrt(3.0), most);
+      check(at_most(most, bound), "largest of w / deviation: expected at most %.9g, computed %.9g",
+            bound, most);
+      check(at_most(0.5 * sqrt(3.0), most),
+            "largest of w / deviation: expected at least %.9g, computed %.9g", 0.5 * sqrt(3.0),
+            most);
     }
     free_case(&c);
   }
@@ -1760,8 +1912,9 @@ static void test_learning_rate(void)
     int schedule;
     long warmup, step;
     uint32_t frozen;
-  } frozen[] = {{CONSTANT, 0, 7, 0x3dcccccd},   {STEP, 0, 400, 0x3b83126f},   {STEP, 30, 11, 0x3d162fca},
-                {COSINE, 0, 333, 0x3d99b15f}, {COSINE, 100, 99, 0x3dc5e364}, {COSINE, 0, 1000, 0}};
+  } frozen[] = {{CONSTANT, 0, 7, 0x3dcccccd},  {STEP, 0, 400, 0x3b83126f},
+                {STEP, 30, 11, 0x3d162fca},    {COSINE, 0, 333, 0x3d99b15f},
+                {COSINE, 100, 99, 0x3dc5e364}, {COSINE, 0, 1000, 0}};
   Training how;
   size_t k;
   long step;
@@ -1781,13 +1934,16 @@ static void test_learning_rate(void)
         double expected = 0.1;
         how.schedule = schedule;
         how.warmup = w == 0 ? 0 : w == 1 ? 100 : 333;
-        if (schedule == STEP) expected *= step >= 900 ? 0.008 : step >= 400 ? 0.04 : step >= 300 ? 0.2 : 1;
+        if (schedule == STEP)
+          expected *= step >= 900 ? 0.008 : step >= 400 ? 0.04 : step >= 300 ? 0.2 : 1;
         if (schedule == COSINE) expected *= (1 + cosine_of_turns((double)step / 2000)) / 2;
         if (step < how.warmup) expected *= (double)step / (double)how.warmup;
         in_case("schedule %d, warm-up %ld, step %ld", schedule, how.warmup, step);
         /* each of at most 6 roundings errs by 2^-24 of 0.1, the cosine by 2e-7 of half of it */
-        check_near("rate", expected, (double)learning_rate(&how, step), 0.1 * (6 * ldexp(1, -24) + 1e-7));
-        check_float("the oracle's rate", naive_learning_rate(&how, step), learning_rate(&how, step));
+        check_near("rate", expected, (double)learning_rate(&how, step),
+                   0.1 * (6 * ldexp(1, -24) + 1e-7));
+        check_float("the oracle's rate", naive_learning_rate(&how, step),
+                    learning_rate(&how, step));
       }
   for (k = 0; k < sizeof frozen / sizeof *frozen; k++) {
     how.schedule = frozen[k].schedule;
@@ -1805,7 +1961,8 @@ static void test_learning_rate(void)
   end();
 }
 
-/* Adam's bias corrections 1 - beta^t, and its first step, which is lr in the direction of the gradient's sign. */
+/* Adam's bias corrections 1 - beta^t, and its first step, which is lr in the direction of the
+ * gradient's sign. */
 static void test_adam(uint64_t seed)
 {
   static const size_t hidden[] = {5};
@@ -1832,23 +1989,30 @@ static void test_adam(uint64_t seed)
   memcpy(before, c.net.weight, c.net.size * sizeof *before);
   optimizer_step(&o, &c.net, &how, 0.01f);
   for (j = 0; j < c.net.size; j++) {
-    double g = c.net.gradient[j]; /* m = 0.1 g, s = 0.001 g^2; corrected g and |g|: a step of lr g / (|g| + eps) */
+    /* m = 0.1 g, s = 0.001 g^2; corrected g and |g|: a step of lr g / (|g| + eps) */
+    double g = c.net.gradient[j];
     in_case("step 1, parameter %lu, gradient %g", (unsigned long)j, g);
-    if (fabs(g) < 1e-12) check_near("change", 0, (double)c.net.weight[j] - (double)before[j], 1e-6); /* g^2 may underflow */
-    else check_near("change", -0.01 * g / (fabs(g) + 1e-8), (double)c.net.weight[j] - (double)before[j], 1e-6);
+    /* g^2 may underflow */
+    if (fabs(g) < 1e-12) check_near("change", 0, (double)c.net.weight[j] - (double)before[j], 1e-6);
+    else
+      check_near("change", -0.01 * g / (fabs(g) + 1e-8),
+                 (double)c.net.weight[j] - (double)before[j], 1e-6);
   }
   for (t = 1; t <= 5000; t++) {
     in_case("step %d", t);
-    /* c + 0.1 (1 - c) keeps the relative error below 3 roundings per 1/(1 - 0.9) steps: each step forgets a tenth of it;
-     * the constants 0.1f and 0.001f are themselves off by 1.5e-8 and 4.7e-8 of their size */
-    check_near("1 - 0.9^t", 1 - pow(0.9, t), (double)o.correction1, (1 - pow(0.9, t)) * 5e-7 + 1e-9);
+    /* c + 0.1 (1 - c) keeps the relative error below 3 roundings per 1/(1 - 0.9) steps: each
+     * step forgets a tenth of it; the constants 0.1f and 0.001f are themselves off by 1.5e-8 and
+     * 4.7e-8 of their size */
+    check_near("1 - 0.9^t", 1 - pow(0.9, t), (double)o.correction1,
+               (1 - pow(0.9, t)) * 5e-7 + 1e-9);
     check_near("1 - 0.999^t", 1 - pow(0.999, t), (double)o.correction2, (1 - pow(0.999, t)) * 3e-5);
     if (t < 5000) optimizer_step(&o, &c.net, &how, 0);
   }
   optimizer_clear(&o, &c.net);
   check_float("correction 1 cleared", 0, o.correction1);
   check_float("correction 2 cleared", 0, o.correction2);
-  for (wrong = 0, j = 0; j < c.net.size; j++) wrong += bits(o.velocity[j]) != 0 || bits(o.square[j]) != 0;
+  for (wrong = 0, j = 0; j < c.net.size; j++)
+    wrong += bits(o.velocity[j]) != 0 || bits(o.square[j]) != 0;
   check_count("moments left after clearing", 0, wrong);
   free(before);
   optimizer_free(&o);
@@ -1874,11 +2038,13 @@ static void watch(void *context, const Progress *p)
   check_count("epochs reported", w->epochs, (size_t)p->epochs);
   check_count("end of epoch reported", batch + 1 == per_epoch, p->epoch_done != 0);
   check_count("images seen", seen, p->seen);
-  check_true("loss and wrong images are possible", p->loss > 0 && is_finite(p->loss) && p->wrong <= p->seen);
+  check_true("loss and wrong images are possible",
+             p->loss > 0 && is_finite(p->loss) && p->wrong <= p->seen);
 }
 
 /* Trains from step `from` to `to` after initialisation; the digest. */
-static uint64_t train_some(Case *c, const Training *how, uint32_t level, long from, long to, float lr, Watched *w)
+static uint64_t train_some(Case *c, const Training *how, uint32_t level, long from, long to,
+                           float lr, Watched *w)
 {
   Optimizer o;
   optimizer_create(&o, &c->net);
@@ -1932,13 +2098,17 @@ static void test_train(uint64_t seed)
     check_digest("the same again", digest, train_some(&c, &how, 3, 0, STEPS, 0, NULL));
     if (net_prunable(&c.net, 1) > 0) {
       check_true("level 2 differs", train_some(&c, &how, 2, 0, STEPS, 0, NULL) != digest);
-      check_true("steps 1 to 40 differ from 0 to 40", train_some(&c, &how, 3, 1, STEPS, 0, NULL) != digest);
+      check_true("steps 1 to 40 differ from 0 to 40",
+                 train_some(&c, &how, 3, 1, STEPS, 0, NULL) != digest);
       how.order_seed++;
-      check_true("another order seed differs", train_some(&c, &how, 3, 0, STEPS, 0, NULL) != digest);
+      check_true("another order seed differs",
+                 train_some(&c, &how, 3, 0, STEPS, 0, NULL) != digest);
       how.order_seed--;
     }
-    for (k = 0; k < sizeof middles / sizeof *middles; k++) { /* an interruption in the middle changes nothing */
-      in_case("%s%s, steps 0 to %ld to %ld", run % 2 ? "Adam" : "SGD", run >= 2 ? ", masked" : "", middles[k], STEPS);
+    /* an interruption in the middle changes nothing */
+    for (k = 0; k < sizeof middles / sizeof *middles; k++) {
+      in_case("%s%s, steps 0 to %ld to %ld", run % 2 ? "Adam" : "SGD", run >= 2 ? ", masked" : "",
+              middles[k], STEPS);
       optimizer_create(&o, &c.net);
       net_init(&c.net, KAIMING_NORMAL, 5, 0);
       train(&c.net, &o, &c.data, &how, 3, 0, middles[k], 0, NULL, NULL);
@@ -1951,7 +2121,8 @@ static void test_train(uint64_t seed)
     how.schedule = CONSTANT;
     how.warmup = 0;
     how.lr = 0.01f;
-    check_digest("a given rate replaces the schedule", train_some(&c, &how, 3, 20, 32, 0, NULL), digest);
+    check_digest("a given rate replaces the schedule", train_some(&c, &how, 3, 20, 32, 0, NULL),
+                 digest);
     free_case(&c);
   }
   end();
@@ -1973,17 +2144,20 @@ static void write_bytes(const char *path, const void *bytes, size_t size)
   output_close(&out);
 }
 
-/* What is written is read back, and its bytes are those of the format: 8 bytes length, JSON, little-endian data. */
+/* What is written is read back, and its bytes are those of the format: 8 bytes length, JSON,
+ * little-endian data. */
 static void test_safetensors_written(const char *path, uint64_t seed)
 {
   static const char *const names[] = {"fc.weight", "a \"quoted\" \\ name\twith\ntabs",
-                                      "Gr\xc3\xb6\xc3\x9f\145 \xe2\x82\xac \xf0\x9f\x8e\xab", "scalar", "empty"};
+                                      "Gr\xc3\xb6\xc3\x9f\145 \xe2\x82\xac \xf0\x9f\x8e\xab",
+                                      "scalar", "empty"};
   static const char *const keys[] = {"digest", "path \"C:\\new\"", "", "\x01\x1f\x7f"};
   static const char *const values[] = {"0123456789abcdef", "a\\b/c\"d\"\r\n\b\f", "",
-                                        "\xc3\xa9\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf"};
+                                       "\xc3\xa9\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf"};
   static const size_t shapes[][4] = {{3, 5}, {2, 3, 4, 5}, {1000, 2}, {0}, {4, 0, 3}};
   static const int dims[] = {2, 4, 2, 0, 3};
-  static const uint32_t numbers[] = {0, 0x80000000, 1, 0x7fc00001, 0xffa00001, 0x7f800000, 0xff800000, 0x3f800000, 0x12345678};
+  static const uint32_t numbers[] = {0,          0x80000000, 1,          0x7fc00001, 0xffa00001,
+                                     0x7f800000, 0xff800000, 0x3f800000, 0x12345678};
   Entry entries[5];
   char *key[4], *value[4];
   Safetensors s, back;
@@ -2002,7 +2176,8 @@ static void test_safetensors_written(const char *path, uint64_t seed)
     for (d = 0; d < dims[i]; d++) e->size *= e->shape[d] = shapes[i][d];
     e->data = room(e->size, i == 2 ? 1 : sizeof(float));
     for (j = 0; j < e->size; j++) {
-      uint32_t u = roll(2) ? numbers[roll(sizeof numbers / sizeof *numbers)] : naive_bits(dice.stream, dice.at++);
+      uint32_t u = roll(2) ? numbers[roll(sizeof numbers / sizeof *numbers)]
+                           : naive_bits(dice.stream, dice.at++);
       if (i == 2) ((unsigned char *)e->data)[j] = (unsigned char)(u & 255);
       else memcpy((float *)e->data + j, &u, sizeof u); /* signalling NaNs too */
     }
@@ -2024,7 +2199,8 @@ static void test_safetensors_written(const char *path, uint64_t seed)
   safetensors_read(&back, path);
   check_count("tensors", 5, (size_t)back.entries);
   check_count("pairs and the checksum", 5, (size_t)back.pairs);
-  check_true("the checksum fits", back.checked && safetensors_value(&back, "checksum") && strlen(safetensors_value(&back, "checksum")) == 16);
+  check_true("the checksum fits", back.checked && safetensors_value(&back, "checksum") &&
+                                      strlen(safetensors_value(&back, "checksum")) == 16);
   for (i = 0; i < 5; i++) {
     const Entry *e = safetensors_find(&back, names[i]);
     in_case("tensor %s", names[i]);
@@ -2034,14 +2210,16 @@ static void test_safetensors_written(const char *path, uint64_t seed)
     check_count("dimensions", (size_t)dims[i], (size_t)e->dims);
     for (d = 0; d < dims[i]; d++) check_count("shape", shapes[i][d], e->shape[d]);
     check_count("size", entries[i].size, e->size);
-    check_true("data", memcmp(entries[i].data, e->data, e->size * (i == 2 ? 1 : sizeof(float))) == 0);
+    check_true("data",
+               memcmp(entries[i].data, e->data, e->size * (i == 2 ? 1 : sizeof(float))) == 0);
   }
   for (i = 0; i < 4; i++) {
     in_case("metadata %d", i);
     check_text("value", values[i], safetensors_value(&back, keys[i]));
   }
   in_case("what is not there");
-  check_true("no tensor of that name", safetensors_find(&back, "fc") == NULL && safetensors_find(&back, "") == NULL);
+  check_true("no tensor of that name",
+             safetensors_find(&back, "fc") == NULL && safetensors_find(&back, "") == NULL);
   check_true("no value of that name", safetensors_value(&back, "digest ") == NULL);
   safetensors_free(&back);
 
@@ -2063,12 +2241,14 @@ static void test_safetensors_written(const char *path, uint64_t seed)
   }
 }
 
-/* Files as others write them: spaces, escapes, properties in another order, metadata last or none, spaces at the end. */
+/* Files as others write them: spaces, escapes, properties in another order, metadata last or
+ * none, spaces at the end. */
 static void test_safetensors_read(const char *path)
 {
-  static const char header[] =
-    " { \"b\\u00e9\\ud83c\\udfab\\/\\n\" : { \"data_offsets\" : [ 8 , 11 ] , \"shape\" : [ 3 ] , \"dtype\" : \"U8\" } ,\r\n\t"
-    "\"w\":{\"dtype\":\"F32\",\"shape\":[1,2,1],\"data_offsets\":[0,8]}, \"__metadata__\" : { \"format\" : \"pt\" , \"\\\"\" : \"\" } }   ";
+  static const char header[] = " { \"b\\u00e9\\ud83c\\udfab\\/\\n\" : { \"data_offsets\" : [ 8 , "
+                               "11 ] , \"shape\" : [ 3 ] , \"dtype\" : \"U8\" } ,\r\n\t"
+                               "\"w\":{\"dtype\":\"F32\",\"shape\":[1,2,1],\"data_offsets\":[0,8]},"
+                               " \"__metadata__\" : { \"format\" : \"pt\" , \"\\\"\" : \"\" } }   ";
   static const char data[] = "\0\0\x80\x3f\0\0\0\xc0\x07\x08\xff";
   char file[8 + sizeof header - 1 + 11];
   const size_t size = sizeof header - 1;
@@ -2085,11 +2265,12 @@ static void test_safetensors_read(const char *path)
   in_case("a file written by hand");
   check_count("tensors", 2, (size_t)s.entries);
   e = safetensors_find(&s, "b\xc3\xa9\xf0\x9f\x8e\xab/\n");
-  check(e && e->type == 'U' && e->dims == 1 && e->shape[0] == 3 && memcmp(e->data, "\x07\x08\xff", 3) == 0,
+  check(e && e->type == 'U' && e->dims == 1 && e->shape[0] == 3 &&
+            memcmp(e->data, "\x07\x08\xff", 3) == 0,
         "tensor of escapes: expected 7 8 255, computed otherwise");
   e = safetensors_find(&s, "w");
-  check(e && e->type == 'F' && e->dims == 3 && e->shape[1] == 2 && e->size == 2 && bits(((float *)e->data)[0]) == 0x3f800000 &&
-          bits(((float *)e->data)[1]) == 0xc0000000,
+  check(e && e->type == 'F' && e->dims == 3 && e->shape[1] == 2 && e->size == 2 &&
+            bits(((float *)e->data)[0]) == 0x3f800000 && bits(((float *)e->data)[1]) == 0xc0000000,
         "tensor w: expected 1 -2, computed otherwise");
   check_text("metadata format", "pt", safetensors_value(&s, "format"));
   check_text("metadata \"", "", safetensors_value(&s, "\""));
@@ -2109,26 +2290,58 @@ static void test_safetensors(const char *path, uint64_t seed)
 /* Ten weights by hand: |w| 0 0 .1 .25 .5 .5 .5 1 2 3, ties by index. */
 static void test_prune_by_hand(void)
 {
-  static const float weights[14] = {0.5f, -0.5f, 0, -0.0f, 1, -2, /* 2 x 3 */ 9, -9, /* biases */
-                                    0.5f, -0.25f, 3, 0.1f, /* 2 x 2 */ 9, 9};
+  static const float weights[14] = {0.5f, -0.5f,         0,  -0.0f, 1,
+                                    -2,   /* 2 x 3 */ 9, -9, /* biases */
+                                    0.5f, -0.25f,        3,  0.1f,  /* 2 x 2 */ 9,
+                                    9};
   static const struct {
     const char *what;
     Pruning how;
     unsigned char mask[14];
     float threshold;
   } table[] = {
-    {"global, 4 of 10", {GLOBAL, 400000, -1, -1, -1}, {1, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1}, 0.25f},
-    {"global, 5 of 10", {GLOBAL, 500000, -1, -1, -1}, {0, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1}, 0.5f},
-    {"global, 6.5 of 10, halves up", {GLOBAL, 650000, -1, -1, -1}, {0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 0, 1, 1}, 0.5f},
-    {"global, 1.499999 of 10", {GLOBAL, 149999, -1, -1, -1}, {1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 0},
-    {"layer-wise, 3 of 6 and 2 of 4", {LAYER, 500000, -1, -1, -1}, {0, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1}, 0.5f},
-    {"global, 3 of 6, output 1 of 4", {GLOBAL, 500000, 250000, -1, -1}, {0, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1}, 0.5f},
-    {"layer-wise, 4 of 6, output whole", {LAYER, 666667, 0, -1, -1}, {0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 0.5f},
-    {"one-shot to 1 of 10", {GLOBAL, 500000, -1, -1, 100000}, {0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1}, 2},
-    {"one-shot to 1 of 6, output whole", {GLOBAL, 500000, 0, -1, 100000}, {0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 1},
-    {"layer-wise one-shot to 2 of 6 and 1 of 4", {LAYER, 1, -1, -1, 300000}, {0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 0, 1, 1}, 0.5f},
-    {"nothing", {GLOBAL, 0, -1, -1, -1}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 0},
-    {"all", {GLOBAL, MILLION, -1, -1, -1}, {0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1}, 3},
+      {"global, 4 of 10",
+       {GLOBAL, 400000, -1, -1, -1},
+       {1, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1},
+       0.25f},
+      {"global, 5 of 10",
+       {GLOBAL, 500000, -1, -1, -1},
+       {0, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1},
+       0.5f},
+      {"global, 6.5 of 10, halves up",
+       {GLOBAL, 650000, -1, -1, -1},
+       {0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 0, 1, 1},
+       0.5f},
+      {"global, 1.499999 of 10",
+       {GLOBAL, 149999, -1, -1, -1},
+       {1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+       0},
+      {"layer-wise, 3 of 6 and 2 of 4",
+       {LAYER, 500000, -1, -1, -1},
+       {0, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1, 0, 1, 1},
+       0.5f},
+      {"global, 3 of 6, output 1 of 4",
+       {GLOBAL, 500000, 250000, -1, -1},
+       {0, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1},
+       0.5f},
+      {"layer-wise, 4 of 6, output whole",
+       {LAYER, 666667, 0, -1, -1},
+       {0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+       0.5f},
+      {"one-shot to 1 of 10",
+       {GLOBAL, 500000, -1, -1, 100000},
+       {0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1},
+       2},
+      {"one-shot to 1 of 6, output whole",
+       {GLOBAL, 500000, 0, -1, 100000},
+       {0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+       1},
+      {"layer-wise one-shot to 2 of 6 and 1 of 4",
+       {LAYER, 1, -1, -1, 300000},
+       {0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 0, 1, 1},
+       0.5f},
+      {"nothing", {GLOBAL, 0, -1, -1, -1}, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, 0},
+      {"all", {GLOBAL, MILLION, -1, -1, -1}, {0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1}, 3},
   };
   static const size_t hidden[] = {2};
   size_t k, j, other;
@@ -2154,7 +2367,8 @@ static size_t kept_in(const unsigned char *mask, const Tensor *t)
   return n;
 }
 
-/* Against the oracle, which counts for each weight the survivors before it; weights with many ties, masks on masks. */
+/* Against the oracle, which counts for each weight the survivors before it; weights with many
+ * ties, masks on masks. */
 static void test_prune_cases(uint64_t seed)
 {
   static const long rates[] = {0, 1, 1000, 100000, 200000, 333333, 500000, 999999, MILLION};
@@ -2175,7 +2389,8 @@ static void test_prune_cases(uint64_t seed)
     else make_networks(&c, hidden, depth, 1);
     net_init(&c.net, (int)roll(3), i, 0);
     if (roll(2)) /* few different sizes, both signs, both zeros */
-      for (j = 0; j < c.net.parameters; j++) c.net.weight[j] = (float)((int)roll(7) - 3) * 0.125f * (roll(2) ? 1.0f : -1.0f);
+      for (j = 0; j < c.net.parameters; j++)
+        c.net.weight[j] = (float)((int)roll(7) - 3) * 0.125f * (roll(2) ? 1.0f : -1.0f);
     if (roll(2)) random_mask(&c, 0);
     net_set_mask(&c.net, c.mask);
     memcpy(c.naive.weight, c.net.weight, c.net.size * sizeof(float));
@@ -2186,9 +2401,11 @@ static void test_prune_cases(uint64_t seed)
     how.density = roll(3) == 0 ? rates[roll(sizeof rates / sizeof *rates)] : -1;
     expected = room(c.net.size, 1);
     for (level = 0; level < 3; level++) { /* the same rates again and again */
-      in_case("%lu (%s, %lu weights) scope %d rate %ld output rate %ld conv rate %ld density %ld, time %lu", (unsigned long)i, i % 3 == 2 ? s.shape : c.model,
-              (unsigned long)net_prunable(&c.net, 0), how.scope, how.rate, how.output_rate, how.conv_rate, how.density,
-              (unsigned long)level);
+      in_case("%lu (%s, %lu weights) scope %d rate %ld output rate %ld conv rate %ld density %ld, "
+              "time %lu",
+              (unsigned long)i, i % 3 == 2 ? s.shape : c.model,
+              (unsigned long)net_prunable(&c.net, 0), how.scope, how.rate, how.output_rate,
+              how.conv_rate, how.density, (unsigned long)level);
       memcpy(expected, c.mask, c.net.size);
       threshold = naive_prune(&c.naive, expected, &how);
       check_float("threshold", threshold, prune_magnitude(&c.net, c.mask, &how));
@@ -2202,7 +2419,8 @@ static void test_prune_cases(uint64_t seed)
   }
 }
 
-/* Twenty levels at 20% of lenet-300-100's 266,200 weights: the numbers that survive, in whole numbers. */
+/* Twenty levels at 20% of lenet-300-100's 266,200 weights: the numbers that survive, in whole
+ * numbers. */
 static void test_prune_levels(void)
 {
   static const size_t hidden[] = {300, 100};
@@ -2221,7 +2439,8 @@ static void test_prune_levels(void)
     net_set_mask(&c.net, c.mask);
     check_count("surviving", left, net_prunable(&c.net, 1));
     check_true("the threshold rises", threshold >= last);
-    for (between = 0, j = 0; j < c.net.survivors; j++) { /* the biases survive whatever their size */
+    /* the biases survive whatever their size */
+    for (between = 0, j = 0; j < c.net.survivors; j++) {
       size_t at = c.net.survivor[j];
       between += (at < c.net.tensor[0].size) && fabs((double)c.net.weight[at]) < (double)threshold;
     }
@@ -2232,12 +2451,14 @@ static void test_prune_levels(void)
   free_case(&c);
 }
 
-/* Counts kept per tensor, or in all; the same as the oracle's; another for another seed or level. */
+/* Counts kept per tensor, or in all; the same as the oracle's; another for another seed or
+ * level. */
 static int is_in_weights(const Net *net, size_t j)
 {
   int k;
   for (k = 0; k < net->tensors; k++)
-    if (j >= net->tensor[k].offset && j < net->tensor[k].offset + net->tensor[k].size) return net->tensor[k].prunable;
+    if (j >= net->tensor[k].offset && j < net->tensor[k].offset + net->tensor[k].size)
+      return net->tensor[k].prunable;
   return 0;
 }
 
@@ -2270,7 +2491,8 @@ static void test_shuffle(uint64_t seed)
       before[k] = kept_in(c.mask, &c.net.tensor[k]);
       all += before[k] - kept_in(shuffled, &c.net.tensor[k]);
       other_counts += before[k] != kept_in(shuffled, &c.net.tensor[k]);
-      if (!together || k % 2) check_count("survivors of a tensor", before[k], kept_in(shuffled, &c.net.tensor[k]));
+      if (!together || k % 2)
+        check_count("survivors of a tensor", before[k], kept_in(shuffled, &c.net.tensor[k]));
     }
     check_count("survivors more or less", 0, all);
     others += together && other_counts > 0;
@@ -2282,23 +2504,28 @@ static void test_shuffle(uint64_t seed)
     prune_shuffle(&c.net, expected, seed + 1, 3, together);
     check_true("the next seed differs", memcmp(shuffled, expected, c.net.size) != 0);
     net_set_mask(&c.net, c.mask); /* what an --init has left: connections move among these only */
-    for (j = 0; j < c.net.size; j++) expected[j] = c.mask[j] && (j % 3 > 0 || !is_in_weights(&c.net, j));
+    for (j = 0; j < c.net.size; j++)
+      expected[j] = c.mask[j] && (j % 3 > 0 || !is_in_weights(&c.net, j));
     memcpy(shuffled, expected, c.net.size);
     prune_shuffle(&c.net, shuffled, seed, 3, together);
     for (k = 0, all = 0; k < 6; k++) {
       all += kept_in(expected, &c.net.tensor[k]) - kept_in(shuffled, &c.net.tensor[k]);
-      if (!together || k % 2) check_count("survivors among those left", kept_in(expected, &c.net.tensor[k]), kept_in(shuffled, &c.net.tensor[k]));
+      if (!together || k % 2)
+        check_count("survivors among those left", kept_in(expected, &c.net.tensor[k]),
+                    kept_in(shuffled, &c.net.tensor[k]));
     }
     check_count("survivors more or less among those left", 0, all);
     for (j = 0; j < c.net.size && shuffled[j] <= c.mask[j];) j++;
     check_count("the first place that was not left", c.net.size, j);
-    check_true("the mask has changed among those left", memcmp(shuffled, expected, c.net.size) != 0);
+    check_true("the mask has changed among those left",
+               memcmp(shuffled, expected, c.net.size) != 0);
     free(shuffled);
     free(expected);
     free_case(&c);
   }
   in_case("15 shuffles of all");
-  check(others >= 10, "with other counts per tensor: expected 10 or more, computed %lu", (unsigned long)others);
+  check(others >= 10, "with other counts per tensor: expected 10 or more, computed %lu",
+        (unsigned long)others);
 }
 
 static void test_pruning(uint64_t seed)
@@ -2364,7 +2591,8 @@ static void test_checkpoint(const char *path, uint64_t seed)
         s.entries++;
       }
     }
-    sprintf(digest, "%08lx%08lx", (unsigned long)(net_digest(&c.net) >> 32), (unsigned long)(net_digest(&c.net) & 0xffffffffu));
+    sprintf(digest, "%08lx%08lx", (unsigned long)(net_digest(&c.net) >> 32),
+            (unsigned long)(net_digest(&c.net) & 0xffffffffu));
     key[0] = text_of("digest");
     value[0] = digest;
     s.key = key;
@@ -2399,7 +2627,8 @@ static const char *next_field(char **at)
 static void check_row(char **at, Naive *n, const Experiment *e, int level, int branch)
 {
   char *expected[9], *path = branch == TICKET ? text_of("%s.L%02d.safetensors", e->out, level)
-                                                            : text_of("%s.L%02d.%s.safetensors", e->out, level, branch_names[branch]);
+                                              : text_of("%s.L%02d.%s.safetensors", e->out, level,
+                                                        branch_names[branch]);
   const Dataset *d = e->data;
   unsigned char *keep = room(n->size, 1);
   float loss[2], *saved = room(n->size, sizeof *saved);
@@ -2419,28 +2648,35 @@ static void check_row(char **at, Naive *n, const Experiment *e, int level, int b
   expected[0] = text_of("%d", level);
   expected[1] = text_of("%s", branch_names[branch]);
   expected[2] = text_of("%lu", (unsigned long)left);
-  expected[3] = text_of("%lu.%04lu", (unsigned long)(share / 10000), (unsigned long)(share % 10000));
+  expected[3] =
+      text_of("%lu.%04lu", (unsigned long)(share / 10000), (unsigned long)(share % 10000));
   expected[4] = text_of("%.6f", (double)naive_prune(n, keep, &e->pruning));
   for (f = 0; f < 2; f++) {
     const size_t images = f ? d->test.n : d->train.n;
     share = (2 * (uint64_t)wrong[f] * MILLION + images) / (2 * images);
     expected[5 + 2 * f] = text_of("%.6f", (double)loss[f]);
-    expected[6 + 2 * f] = text_of("%lu.%04lu", (unsigned long)(share / 10000), (unsigned long)(share % 10000));
+    expected[6 + 2 * f] =
+        text_of("%lu.%04lu", (unsigned long)(share / 10000), (unsigned long)(share % 10000));
   }
   for (f = 0; f < 9; f++) {
     const char *computed = next_field(at);
-    check(strcmp(expected[f], computed) == 0, "field %d: expected %s, computed %s", f + 1, expected[f], computed);
+    check(strcmp(expected[f], computed) == 0, "field %d: expected %s, computed %s", f + 1,
+          expected[f], computed);
     free(expected[f]);
   }
   for (; f < 16; f++) next_field(at);
-  expected[0] = text_of("%08lx%08lx", (unsigned long)(naive_digest(n) >> 32), (unsigned long)(naive_digest(n) & 0xffffffffu));
-  check(strcmp(expected[0], next_field(at)) == 0, "expected digest %s, computed another", expected[0]);
+  expected[0] = text_of("%08lx%08lx", (unsigned long)(naive_digest(n) >> 32),
+                        (unsigned long)(naive_digest(n) & 0xffffffffu));
+  check(strcmp(expected[0], next_field(at)) == 0, "expected digest %s, computed another",
+        expected[0]);
   safetensors_read(&s, path);
   for (k = 0; k < n->tensors; k++) {
     const NaiveTensor *t = &n->tensor[k];
     const Entry *values = safetensors_find(&s, t->name);
-    check(values && values->size == t->size, "tensor %s: expected %lu values", t->name, (unsigned long)t->size);
-    if (values && values->size == t->size) memcpy(saved + t->offset, values->data, t->size * sizeof *saved);
+    check(values && values->size == t->size, "tensor %s: expected %lu values", t->name,
+          (unsigned long)t->size);
+    if (values && values->size == t->size)
+      memcpy(saved + t->offset, values->data, t->size * sizeof *saved);
   }
   check_floats("weights of the checkpoint", n->weight, saved, n->size);
   safetensors_free(&s);
@@ -2451,7 +2687,8 @@ static void check_row(char **at, Naive *n, const Experiment *e, int level, int b
   free(saved);
 }
 
-/* The whole loop against the oracle: every network of every level and branch, for all ways to retrain and prune. */
+/* The whole loop against the oracle: every network of every level and branch, for all ways to
+ * retrain and prune. */
 static void test_imp(const char *prefix, uint64_t seed)
 {
   static const size_t hidden[] = {14, 9};
@@ -2461,7 +2698,8 @@ static void test_imp(const char *prefix, uint64_t seed)
   int run;
   begin("iterative magnitude pruning");
   for (run = 0; run < 6; run++) {
-    char *tsv = text_of("%s.tsv", prefix), *rewind_path = text_of("%s.rewind.safetensors", prefix), *table, *again, *at;
+    char *tsv = text_of("%s.tsv", prefix), *rewind_path = text_of("%s.rewind.safetensors", prefix),
+         *table, *again, *at;
     char *epochs = text_of("%s.epochs.tsv", prefix);
     float *trained, *rewind;
     unsigned char *ticket_mask;
@@ -2516,12 +2754,16 @@ static void test_imp(const char *prefix, uint64_t seed)
     if (run == 0) { /* what is missing is made again, to the same bits */
       char *network = text_of("%s.L01.safetensors", prefix);
       for (b = 0; b < 4; b++) {
-        in_case("run again without %s", b == 0 ? "its table" : b == 1 ? "a network" : b == 2 ? "its epochs" : "what it rewinds to");
+        in_case("run again without %s", b == 0   ? "its table"
+                                        : b == 1 ? "a network"
+                                        : b == 2 ? "its epochs"
+                                                 : "what it rewinds to");
         remove(b == 0 ? tsv : b == 1 ? network : b == 2 ? epochs : rewind_path);
         imp(&e);
         again = (char *)read_file(tsv, &again_size);
         check_true("the same table", again_size == size && memcmp(again, table, size) == 0);
-        check_true("all are there", file_exists(network) && file_exists(epochs) && file_exists(rewind_path));
+        check_true("all are there",
+                   file_exists(network) && file_exists(epochs) && file_exists(rewind_path));
         free(again);
       }
       free(network);
@@ -2536,9 +2778,11 @@ static void test_imp(const char *prefix, uint64_t seed)
           naive_prune(&c.naive, ticket_mask, &e.pruning);
         } else if (level == 0) memset(ticket_mask, 1, c.naive.size);
         memcpy(c.mask, ticket_mask, c.naive.size);
-        if (b == SHUFFLE || b == RANDOM) naive_shuffle(&c.naive, c.mask, e.seed, (uint32_t)level, b == RANDOM);
+        if (b == SHUFFLE || b == RANDOM)
+          naive_shuffle(&c.naive, c.mask, e.seed, (uint32_t)level, b == RANDOM);
         naive_mask(&c.naive, c.mask);
-        naive_level(&c.naive, &e, level, b, b == TICKET && e.retrain != WEIGHTS ? trained : rewind, rewind);
+        naive_level(&c.naive, &e, level, b, b == TICKET && e.retrain != WEIGHTS ? trained : rewind,
+                    rewind);
         if (b == TICKET) memcpy(trained, c.naive.weight, c.naive.size * sizeof *trained);
         check_row(&at, &c.naive, &e, level, b);
       }
@@ -2564,7 +2808,8 @@ int main(int count, char **argument_of)
 {
   uint64_t seed = count > 1 ? strtoul(argument_of[1], NULL, 10) : 1;
   uint32_t cases = count > 2 ? (uint32_t)strtoul(argument_of[2], NULL, 10) : 120;
-  char *file = room(strlen(argument_of[0]) + sizeof ".safetensors", 1); /* beside the program: two builds may run at once */
+  /* beside the program: two builds may run at once */
+  char *file = room(strlen(argument_of[0]) + sizeof ".safetensors", 1);
   strcat(strcpy(file, argument_of[0]), ".safetensors");
   printf("seed %lu\n", (unsigned long)seed);
   test_philox();

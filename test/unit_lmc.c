@@ -1,9 +1,9 @@
-/* unit_lmc.c - the unit tests of lmc.c: paths, barriers, repellent loss, distances, probe and curve against independent
- * answers in double, and exactly where exactness is promised.
+/* unit_lmc.c - the unit tests of lmc.c: paths, barriers, repellent loss, distances, probe and
+ * curve against independent answers in double, and exactly where exactness is promised.
  *
- * What lmc.c prints on stdout is read back from a file, so the report goes to stderr: a line per group of checks and
- * `N passed, N failed`; exit status 1 if any failed. A check passes by a comparison that is true, so NaN passes none.
- * SPDX-License-Identifier: MIT */
+ * What lmc.c prints on stdout is read back from a file, so the report goes to stderr: a line per
+ * group of checks and `N passed, N failed`; exit status 1 if any failed. A check passes by a
+ * comparison that is true, so NaN passes none. SPDX-License-Identifier: MIT */
 #include "ticket.h"
 
 #include <math.h>
@@ -23,7 +23,9 @@ static void begin(const char *name)
 static void end(void)
 {
   if (group_failed == 0) fprintf(stderr, "ok   %s (%lu checks)\n", group, group_passed);
-  else fprintf(stderr, "FAIL %s: %lu of %lu checks\n", group, group_failed, group_failed + group_passed);
+  else
+    fprintf(stderr, "FAIL %s: %lu of %lu checks\n", group, group_failed,
+            group_failed + group_passed);
   passed += group_passed;
   failed += group_failed;
 }
@@ -43,7 +45,10 @@ static void check(int passes, const char *format, ...)
   fprintf(stderr, "\n");
 }
 
-static int near(double expected, double found, double tolerance) { return fabs(expected - found) <= tolerance * (1 + fabs(expected)); }
+static int near(double expected, double found, double tolerance)
+{
+  return fabs(expected - found) <= tolerance * (1 + fabs(expected));
+}
 
 /* ==== small networks ======================================================================== */
 
@@ -68,7 +73,8 @@ static Solution solution(uint32_t variant, unsigned percent_masked, long steps)
   memset(mask, 1, net.size);
   s.a = variant;
   for (k = 0; k < net.tensors; k++)
-    for (j = net.tensor[k].offset; net.tensor[k].prunable && j < net.tensor[k].offset + net.tensor[k].size; j++) {
+    for (j = net.tensor[k].offset;
+         net.tensor[k].prunable && j < net.tensor[k].offset + net.tensor[k].size; j++) {
       uint64_t index = j;
       mask[j] = random_below(s, &index, 100) >= percent_masked;
     }
@@ -91,7 +97,9 @@ static int is_prunable(const Net *net, size_t j)
 {
   int k;
   for (k = 0; k < net->tensors; k++)
-    if (net->tensor[k].prunable && j >= net->tensor[k].offset && j - net->tensor[k].offset < net->tensor[k].size) return 1;
+    if (net->tensor[k].prunable && j >= net->tensor[k].offset &&
+        j - net->tensor[k].offset < net->tensor[k].size)
+      return 1;
   return 0;
 }
 
@@ -131,8 +139,10 @@ static void test_path(void)
     net_evaluate(&net, &data.train, &loss[0], &wrong[0]);
     net_evaluate(&net, &data.test, &loss[1], &wrong[1]);
     for (set = 0; set < 2; set++) {
-      check(wrong[set] == p->wrong[set], "end %d has %lu wrong, on the line %lu", k, (unsigned long)wrong[set], (unsigned long)p->wrong[set]);
-      check(!memcmp(&loss[set], &p->loss[set], sizeof(float)), "end %d has loss %.9g, on the line %.9g", k, loss[set], p->loss[set]);
+      check(wrong[set] == p->wrong[set], "end %d has %lu wrong, on the line %lu", k,
+            (unsigned long)wrong[set], (unsigned long)p->wrong[set]);
+      check(!memcmp(&loss[set], &p->loss[set], sizeof(float)),
+            "end %d has loss %.9g, on the line %.9g", k, loss[set], p->loss[set]);
     }
     check(p->at == (float)k, "end %d is at %g", k, p->at);
   }
@@ -140,9 +150,14 @@ static void test_path(void)
     Place one[2];
     path(&net, &data, &a, NULL, &b, masking, 0, -0.5f, 0.75f, one, 2); /* ends at 0.75 */
     for (j = 0; j < net.size; j++) {
-      const int p = a.mask[j], q = b.mask[j], keep = masking == UNION ? p || q : masking == FIRST ? p : masking == SECOND ? q : p && q;
+      const int p = a.mask[j], q = b.mask[j],
+                keep = masking == UNION    ? p || q
+                       : masking == FIRST  ? p
+                       : masking == SECOND ? q
+                                           : p && q;
       const double wanted = keep ? 0.25 * (double)a.weight[j] + 0.75 * (double)b.weight[j] : 0;
-      check(net.mask[j] == keep && near(wanted, (double)net.weight[j], 3e-7), "masking %d, weight %lu: expected %.9g, found %.9g", masking, (unsigned long)j, wanted,
+      check(net.mask[j] == keep && near(wanted, (double)net.weight[j], 3e-7),
+            "masking %d, weight %lu: expected %.9g, found %.9g", masking, (unsigned long)j, wanted,
             (double)net.weight[j]);
     }
   }
@@ -150,7 +165,8 @@ static void test_path(void)
   for (k = 0; k < 9; k++) {
     path(&net, &data, &b, NULL, &b, UNION, 0, (float)k / 7.0f - 0.3f, 3, place, 2);
     path(&net, &data, &b, NULL, &b, UNION, 0, -1, (float)k / 7.0f - 0.3f, place, 2);
-    check(!memcmp(net.weight, b.weight, net.size * sizeof(float)), "between b and b at %g there is something else", place[1].at);
+    check(!memcmp(net.weight, b.weight, net.size * sizeof(float)),
+          "between b and b at %g there is something else", place[1].at);
   }
   end();
   begin("barriers");
@@ -165,28 +181,42 @@ static void test_path(void)
     for (set = 0; set < 2; set++) {
       double highest = 0;
       const double n = set ? (double)data.test.n : (double)data.train.n;
-      const double wanted = 100 * ((double)most[set] - ((double)place[0].wrong[set] + (double)place[POINTS - 1].wrong[set]) / 2) / n;
-      check(wanted > 0 && fabs(wanted - strtod(text[set], NULL)) <= 0.00006, "expected %.6f, found %s", wanted, text[set]);
+      const double wanted =
+          100 *
+          ((double)most[set] -
+           ((double)place[0].wrong[set] + (double)place[POINTS - 1].wrong[set]) / 2) /
+          n;
+      check(wanted > 0 && fabs(wanted - strtod(text[set], NULL)) <= 0.00006,
+            "expected %.6f, found %s", wanted, text[set]);
       for (k = 0; k < POINTS; k++) {
-        const double first = (double)place[0].wrong[set], last = (double)place[POINTS - 1].wrong[set];
-        const double above = (double)place[k].wrong[set] - first - (last - first) * k / (POINTS - 1);
+        const double first = (double)place[0].wrong[set],
+                     last = (double)place[POINTS - 1].wrong[set];
+        const double above =
+            (double)place[k].wrong[set] - first - (last - first) * k / (POINTS - 1);
         highest = above > highest ? above : highest;
       }
       highest *= 100 / n;
-      check(highest > 0 && fabs(highest - strtod(high[set], NULL)) <= 0.0001, "height: expected %.6f, found %s", highest, high[set]);
-      check(strtod(high[set], NULL) <= strtod(text[set], NULL), "height %s above the barrier %s", high[set], text[set]);
+      check(highest > 0 && fabs(highest - strtod(high[set], NULL)) <= 0.0001,
+            "height: expected %.6f, found %s", highest, high[set]);
+      check(strtod(high[set], NULL) <= strtod(text[set], NULL), "height %s above the barrier %s",
+            high[set], text[set]);
     }
     both[0] = b;
     barriers(&net, &data, both, 2, POINTS, text, high);
-    check(!strcmp(text[0], "0.0000") && !strcmp(text[1], "0.0000"), "of a network with itself: %s %s", text[0], text[1]);
-    check(!strcmp(high[0], "0.0000") && !strcmp(high[1], "0.0000"), "height of a network with itself: %s %s", high[0], high[1]);
+    check(!strcmp(text[0], "0.0000") && !strcmp(text[1], "0.0000"),
+          "of a network with itself: %s %s", text[0], text[1]);
+    check(!strcmp(high[0], "0.0000") && !strcmp(high[1], "0.0000"),
+          "height of a network with itself: %s %s", high[0], high[1]);
     both[0] = a;
     both[0].weight = allocate(net.size, sizeof(float), "weights");
-    for (j = 0; j < net.size; j++) both[0].weight[j] = a.mask[j] ? 3e37f : 0; /* finite, but its loss is not */
+    /* finite, but its loss is not */
+    for (j = 0; j < net.size; j++) both[0].weight[j] = a.mask[j] ? 3e37f : 0;
     barriers(&net, &data, both, 2, POINTS, text, high);
-    check(!strcmp(text[0], "-") && !strcmp(high[1], "-"), "of a network without a loss: %s %s", text[0], high[1]);
+    check(!strcmp(text[0], "-") && !strcmp(high[1], "-"), "of a network without a loss: %s %s",
+          text[0], high[1]);
     path(&net, &data, &a, NULL, &b, UNION, 0, -0.7f, 1, place, 3);
-    check(place[2].at >= 1 && place[2].at <= 1, "a line from -0.7 to 1 ends at %.9g", (double)place[2].at);
+    check(place[2].at >= 1 && place[2].at <= 1, "a line from -0.7 to 1 ends at %.9g",
+          (double)place[2].at);
     path(&net, &data, &a, NULL, &b, UNION, 0, 0, 1, place, POINTS);
     free(both[0].weight);
   }
@@ -202,8 +232,10 @@ static void test_path(void)
       sum += strtod(text[0], NULL);
     }
     barriers(&net, &data, three, 3, 4, text, NULL);
-    /* one of the pairs is walked the other way round, where places may differ by a rounding: an image or two */
-    check(near(sum / 3, strtod(text[0], NULL), 0.01), "mean of three is %.4f, found %s", sum / 3, text[0]);
+    /* one of the pairs is walked the other way round, where places may differ by a rounding: an
+     * image or two */
+    check(near(sum / 3, strtod(text[0], NULL), 0.01), "mean of three is %.4f, found %s", sum / 3,
+          text[0]);
     solution_free(&own);
   }
   end();
@@ -218,8 +250,11 @@ static void test_path(void)
     check(!memcmp(net.weight, a.weight, net.size * sizeof(float)), "the curve does not begin in a");
     path(&net, &data, &a, bend, &b, UNION, 0, 0, 0.3f, ends, 2);
     for (j = 0; j < net.size; j++) {
-      const double wanted = 0.49 * (double)a.weight[j] + 0.42 * (double)bend[j] + 0.09 * (double)b.weight[j];
-      check(near(wanted, (double)net.weight[j], 5e-7), "at 0.3, weight %lu: expected %.9g, found %.9g", (unsigned long)j, wanted, (double)net.weight[j]);
+      const double wanted =
+          0.49 * (double)a.weight[j] + 0.42 * (double)bend[j] + 0.09 * (double)b.weight[j];
+      check(near(wanted, (double)net.weight[j], 5e-7),
+            "at 0.3, weight %lu: expected %.9g, found %.9g", (unsigned long)j, wanted,
+            (double)net.weight[j]);
     }
     { /* training */
       Training how = {0};
@@ -229,7 +264,8 @@ static void test_path(void)
       curve(&net, &data, &a, &b, how, 5, 1, bend);
       for (j = 0; j < net.size; j++) {
         const float middle = b.weight[j] + (float)(0.5f * (float)(a.weight[j] - b.weight[j]));
-        check(!memcmp(&middle, &bend[j], sizeof middle), "learning rate 0: bend %lu is not in the middle", (unsigned long)j);
+        check(!memcmp(&middle, &bend[j], sizeof middle),
+              "learning rate 0: bend %lu is not in the middle", (unsigned long)j);
       }
       how.optimizer = ADAM;
       how.lr = 0.003f;
@@ -238,8 +274,11 @@ static void test_path(void)
       for (k = 0; k < POINTS; k++) straight += (double)place[k].loss[0];
       path(&net, &data, &a, bend, &b, UNION, 0, 0, 1, place, POINTS);
       for (k = 0; k < POINTS; k++) bent += (double)place[k].loss[0];
-      check(bent < 0.9 * straight, "mean loss of the straight line %.4f, of the curve %.4f", straight / POINTS, bent / POINTS);
-      for (j = 0; j < net.size; j++) check(a.mask[j] || b.mask[j] || bend[j] == 0, "bend %lu is masked but not 0", (unsigned long)j);
+      check(bent < 0.9 * straight, "mean loss of the straight line %.4f, of the curve %.4f",
+            straight / POINTS, bent / POINTS);
+      for (j = 0; j < net.size; j++)
+        check(a.mask[j] || b.mask[j] || bend[j] == 0, "bend %lu is masked but not 0",
+              (unsigned long)j);
     }
     free(bend);
   }
@@ -250,7 +289,8 @@ static void test_path(void)
 }
 
 /* lambda / n sum of cos^2 over the prunable survivors, in double */
-static double repel_loss(const Net *net, const double *w, const Solution *optimum, int n, double lambda)
+static double repel_loss(const Net *net, const double *w, const Solution *optimum, int n,
+                         double lambda)
 {
   double sum = 0;
   size_t j;
@@ -303,7 +343,10 @@ static void test_repel(void)
         w[at] -= 2 * h;
         down = repel_loss(&net, w, optimum, n, (double)lambdas[which]);
         w[at] = (double)net.weight[at];
-        if (is_prunable(&net, at)) check(fabs((up - down) / (2 * h) - found) <= 2e-6, "n = %d, weight %lu: expected %.8f, found %.8f", n, (unsigned long)at, (up - down) / (2 * h), found);
+        if (is_prunable(&net, at))
+          check(fabs((up - down) / (2 * h) - found) <= 2e-6,
+                "n = %d, weight %lu: expected %.8f, found %.8f", n, (unsigned long)at,
+                (up - down) / (2 * h), found);
         else check(found == 0, "n = %d: bias %lu has a gradient", n, (unsigned long)at);
       }
       repel_free(&r);
@@ -313,7 +356,9 @@ static void test_repel(void)
   repel_from(&r, optimum[0].weight);
   for (j = 0; j < net.survivors; j++) net.gradient[j] = 0;
   repel_hook(&r, &net, 0, 1);
-  for (j = 0; j < net.survivors; j++) check(net.gradient[j] == 0, "at 0: gradient %lu is %g", (unsigned long)j, (double)net.gradient[j]);
+  for (j = 0; j < net.survivors; j++)
+    check(net.gradient[j] == 0, "at 0: gradient %lu is %g", (unsigned long)j,
+          (double)net.gradient[j]);
   repel_free(&r);
   end();
   for (k = 0; k < 3; k++) solution_free(&optimum[k]);
@@ -355,7 +400,8 @@ static double *predictions(Net *net, const Solution *s)
 
 static void test_distances(void)
 {
-  static const char *const what_name[] = {"angle", "cosine", "l2", "l1", "disagreement", "kl", "js"};
+  static const char *const what_name[] = {"angle",        "cosine", "l2", "l1",
+                                          "disagreement", "kl",     "js"};
   static char *names[] = {(char *)"a", (char *)"b", (char *)"c"};
   Solution s[3];
   double *p[3], wanted, found;
@@ -373,7 +419,8 @@ static void test_distances(void)
   for (what = ANGLE; what <= JS; what++) {
     distances(&net, &data, s, 3, names, what);
     text = printed();
-    check(!strncmp(text, "network\ta\tb\tc\na\t", 16), "%s begins with %.20s", what_name[what], text);
+    check(!strncmp(text, "network\ta\tb\tc\na\t", 16), "%s begins with %.20s", what_name[what],
+          text);
     at = strchr(text, '\n') + 1;
     for (i = 0; i < 3; i++) {
       at = strchr(at, '\t') + 1;
@@ -399,10 +446,18 @@ static void test_distances(void)
           }
           different += best_u != best_v;
         }
-        wanted = what == ANGLE ? acos(fmin(1, ab / sqrt(aa * bb))) * 2 / 3.14159265358979 : what == COSINE_SIMILARITY ? ab / sqrt(aa * bb) : what == L2 ? sqrt(l2)
-                 : what == L1 ? l1 / n : what == DISAGREEMENT ? 100 * different / images : what == KL ? kl / images : js / images;
-        check(near(wanted, found, what == DISAGREEMENT ? 1e-6 : 1e-5), "%s of %d and %d: expected %.6f, found %.6f", what_name[what], i, k, wanted, found);
-        if (i == k && what != KL && what != JS) check(found == (what == COSINE_SIMILARITY), "%s of %d and itself is %.6f", what_name[what], i, found);
+        wanted = what == ANGLE ? acos(fmin(1, ab / sqrt(aa * bb))) * 2 / 3.14159265358979
+                 : what == COSINE_SIMILARITY ? ab / sqrt(aa * bb)
+                 : what == L2                ? sqrt(l2)
+                 : what == L1                ? l1 / n
+                 : what == DISAGREEMENT      ? 100 * different / images
+                 : what == KL                ? kl / images
+                                             : js / images;
+        check(near(wanted, found, what == DISAGREEMENT ? 1e-6 : 1e-5),
+              "%s of %d and %d: expected %.6f, found %.6f", what_name[what], i, k, wanted, found);
+        if (i == k && what != KL && what != JS)
+          check(found == (what == COSINE_SIMILARITY), "%s of %d and itself is %.6f",
+                what_name[what], i, found);
       }
     }
     free(text);
@@ -432,22 +487,29 @@ static void test_probe(void)
   begin("probe");
   create(&net, data.train.n);
   solution_put(&s, &net);
-  net.weight[net.tensor[1].offset + 2] = -1000; /* the biases of two hidden units and of one behind them */
+  /* the biases of two hidden units and of one behind them */
+  net.weight[net.tensor[1].offset + 2] = -1000;
   net.weight[net.tensor[1].offset + 5] = -1000;
   net.weight[net.tensor[3].offset + 6] = -1000;
   free(printed());
   probe(&net, &data, "net", 1);
   text = printed();
   check(value_of(text, "gradient\tangle\t") == 0, "one batch and the whole set are at an angle");
-  check(value_of(text, "gradient\tnorm\t") > 0 && value_of(text, "gradient\tnorm\t") == value_of(text, "gradient\tbatch-norm\t"), "one batch and the whole set differ in norm");
-  check(value_of(text, "dead\tfc_layers.0\t") >= 2 && value_of(text, "dead\tfc_layers.0\t") < 9, "%g dead units in layer 0", value_of(text, "dead\tfc_layers.0\t"));
-  check(value_of(text, "dead\tfc_layers.1\t") >= 1 && value_of(text, "dead\tfc_layers.1\t") < 7, "%g dead units in layer 1", value_of(text, "dead\tfc_layers.1\t"));
-  check(value_of(text, "units\tfc_layers.1.weight\t") == 7, "layer 1 has %g units", value_of(text, "units\tfc_layers.1.weight\t"));
+  check(value_of(text, "gradient\tnorm\t") > 0 &&
+            value_of(text, "gradient\tnorm\t") == value_of(text, "gradient\tbatch-norm\t"),
+        "one batch and the whole set differ in norm");
+  check(value_of(text, "dead\tfc_layers.0\t") >= 2 && value_of(text, "dead\tfc_layers.0\t") < 9,
+        "%g dead units in layer 0", value_of(text, "dead\tfc_layers.0\t"));
+  check(value_of(text, "dead\tfc_layers.1\t") >= 1 && value_of(text, "dead\tfc_layers.1\t") < 7,
+        "%g dead units in layer 1", value_of(text, "dead\tfc_layers.1\t"));
+  check(value_of(text, "units\tfc_layers.1.weight\t") == 7, "layer 1 has %g units",
+        value_of(text, "units\tfc_layers.1.weight\t"));
   for (at = text; (at = strstr(at, "histogram\t")) != NULL;) {
     at = strchr(at + 10, '\t') + 1;
     sum += strtod(at, NULL);
   }
-  check(sum == (double)net_prunable(&net, 1), "the histogram has %g weights of %lu", sum, (unsigned long)net_prunable(&net, 1));
+  check(sum == (double)net_prunable(&net, 1), "the histogram has %g weights of %lu", sum,
+        (unsigned long)net_prunable(&net, 1));
   free(text);
   net_free(&net);
   create(&net, 20);
@@ -471,7 +533,8 @@ static void test_children(void)
   begin("children's data orders");
   data_order(order[0], 50, 9, 3, 2);
   data_order(order[1], 50, 9, 3 + CHILD, 2);
-  check(memcmp(order[0], order[1], sizeof order[0]) != 0, "the first child has the network's own order");
+  check(memcmp(order[0], order[1], sizeof order[0]) != 0,
+        "the first child has the network's own order");
   data_order(order[0], 50, 9, 3 + 2 * CHILD, 2);
   check(memcmp(order[0], order[1], sizeof order[0]) != 0, "two children have one order");
   end();
@@ -479,7 +542,8 @@ static void test_children(void)
 
 int main(void)
 {
-  if (!freopen(kept_output, "w", stdout)) fail("%s: cannot be opened; run from the root of the repository", kept_output);
+  if (!freopen(kept_output, "w", stdout))
+    fail("%s: cannot be opened; run from the root of the repository", kept_output);
   dataset_load(&data, "synth", 200);
   data.test.n = 300; /* enough */
   test_percent();
