@@ -1037,8 +1037,10 @@ static int is_empty(const Table *t, int c)
 static void settings(Page *p, const Table *t)
 {
   /* are no options */
-  static const char *const none[] = {"ticket",        "command", "data-digest", "init-digest",
-                                     "ticket-digest", "network", "checksum",    NULL};
+  static const char *const none[] = {"ticket",    "command",     "data-digest",
+                                     "mean",      "deviation",   "init-digest",
+                                     "network",   "checksum",    "ticket-digest",
+                                     NULL};
   const char *command = value_of(t, "command"), *data = value_of(t, "data"),
              *file = t->kind <= EPOCHS ? t->name : t->path;
   const int collapsed = column(t, "collapsed");

@@ -96,10 +96,12 @@ typedef struct {
 #define PAIRS (LMC | CURVE)
 #define MEASURES (PAIRS | DISTANCE | PROBE) /* of checkpoints, which know their model */
 static const Option options[OPTIONS] = {
-    [O_DATA] = {"data", "SET", "synth", TEXT, RUNS | MEASURES | BATCHES | DATA | BENCH, 0, 0, 0,
-                "synth, synth-rgb (built in), mnist:DIR, fashion:DIR, kmnist:DIR (folder with the "
-                "four IDX files), cifar10:DIR, cifar100:DIR, "
-                "cifar100-coarse:DIR (folder with the binary version's .bin files)"},
+    [O_DATA] =
+        {"data", "SET", "synth", TEXT, RUNS | MEASURES | BATCHES | DATA | BENCH, 0, 0, 0,
+         "synth, synth-rgb (built in), mnist:DIR, fashion:DIR, kmnist:DIR (folder with the "
+         "four IDX files), idx:DIR (the same of any other images of bytes, 1 or 3 channels), "
+         "cifar10:DIR, cifar100:DIR, cifar100-coarse:DIR (folder with the binary version's "
+         ".bin files)"},
     [O_TRAIN_SIZE] = {"train-size", "N", "", INTEGER, RUNS | BATCHES | DATA, 1, 1, 1e9,
                       "only the first N training images"},
     [O_AUGMENT] =
@@ -670,17 +672,24 @@ static void training_of(Training *how, const Dataset *data)
   if (command != BATCHES) say_schedule(how, per_epoch);
 }
 
-enum { PAIRS_MOST = OPTIONS + 6 };
+enum { PAIRS_MOST = OPTIONS + 8 };
 
 /* What results depend on, as files record it; returns the number of pairs. */
 static int configuration(const Dataset *data, const char **key, const char **text)
 {
-  static char digest[17];
-  int k, n = 4;
+  static char digest[17], normalised[2][40];
+  int k, c, n = 4;
   key[0] = "ticket", text[0] = TICKET_VERSION;
   key[1] = "command", text[1] = command_name;
   key[2] = "data", text[2] = data->name;
   key[3] = "data-digest", text[3] = digest_text(digest, data_digest(data));
+  for (k = 0; k < 2 && data->own; k++) {
+    const float *x = k ? data->deviation : data->mean;
+    char *to = normalised[k];
+    for (c = 0; c < data->channels; c++) to += sprintf(to, c ? ",%.6f" : "%.6f", (double)x[c]);
+    key[n] = k ? "deviation" : "mean";
+    text[n++] = normalised[k];
+  }
   for (k = 0; k < OPTIONS; k++)
     if (options[k].recorded && options[k].commands & command) {
       key[n] = options[k].name;
@@ -1105,8 +1114,9 @@ static void describe(void)
       squares += p * p;
     }
     mean = sum / n;
-    printf("channel %d\tmean %.4f deviation %.4f, normalised with %.4f and %.4f\n", c, mean / 255,
-           sqrt(squares / n - mean * mean) / 255, (double)data.mean[c], (double)data.deviation[c]);
+    printf("channel %d\tmean %.4f deviation %.4f, normalised with %.*f and %.*f\n", c, mean / 255,
+           sqrt(squares / n - mean * mean) / 255, data.own ? 6 : 4, (double)data.mean[c],
+           data.own ? 6 : 4, (double)data.deviation[c]);
   }
   printf("digest\t%s\n", digest_text(digest, data_digest(&data)));
   if (*value[O_OUT]) dataset_write(&data, value[O_OUT]);

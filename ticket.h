@@ -180,16 +180,19 @@ typedef struct {
   const char *name; /* "synth", "mnist", ... */
   int channels, height, width, classes;
   float mean[3], deviation[3]; /* per channel, of pixel / 255 */
+  int own; /* idx: these are of the training images kept, and are recorded */
   Split train, test;
 } Dataset;
 
-/* Loads synth | synth-rgb | mnist:DIR | fashion:DIR | kmnist:DIR | cifar10:DIR | cifar100:DIR
- * (fine labels) | cifar100-coarse:DIR, the CIFARs from their binary versions. Only the first
- * train_size training images are kept, all if it is 0. Fails, naming the file, on anything
+/* Loads synth | synth-rgb | mnist:DIR | fashion:DIR | kmnist:DIR | idx:DIR | cifar10:DIR |
+ * cifar100:DIR (fine labels) | cifar100-coarse:DIR, the CIFARs from their binary versions. idx: any
+ * images of bytes n x H x W or n x C x H x W, C 1 or 3, with labels; classes = largest label + 1.
+ * The files may be one or two folders further down where others put them (MNIST/raw). Only the
+ * first train_size training images are kept, all if it is 0. Fails, naming the file, on anything
  * malformed. dataset_free releases it. */
 void dataset_load(Dataset *data, const char *spec, size_t train_size);
 void dataset_free(Dataset *data);
-/* Writes the set into an existing folder as IDX files with MNIST's names (1 channel) or as
+/* Writes the set into an existing folder as IDX files with MNIST's names (1 channel, or idx) or as
  * CIFAR-10 binary files data_batch_1.bin ... test_batch.bin (3 channels). */
 void dataset_write(const Dataset *data, const char *folder);
 

@@ -234,10 +234,27 @@ class Data:
         self.name, self.classes, self.train, self.test = name, classes, train, test
         self.mean, self.deviation = [F(x) for x in mean], [F(x) for x in deviation]
         self.shape = train.pixel.shape[1:]
+        if name == 'idx':
+            millionths = np.array([normalisation(channel) for channel in train.pixel.transpose(1, 0, 2, 3)])
+            self.mean, self.deviation = millionths.T.astype(F) / F(1000000)
+            self.recorded = [(k, ','.join('%d.%06d' % divmod(x, 1000000) for x in v)) for k, v in zip(('mean', 'deviation'), millionths.T)]
 
     def first(self, n):
         """--train-size"""
         return Data(self.name, self.classes, self.mean, self.deviation, Split(self.train.pixel[:n], self.train.label[:n]), self.test)
+
+
+def normalisation(pixels):
+    """3.3: mean and deviation of a channel of idx in millionths."""
+    pixels = pixels.astype(np.uint64)
+    n, s, q = pixels.size, int(pixels.sum()), int((pixels * pixels).sum())
+    w, r = s // n, (s % n << 32) // n
+    d = q + w * w * n - 2 * w * s
+    v = (d // n << 32) + (d % n << 32) // n - (r * r >> 32)
+    root = 0
+    for k in range(31, -1, -1):
+        root |= (1 << k) if (root | 1 << k) ** 2 <= v << 16 else 0
+    return (2000000 * s + 255 * n) // (510 * n), (1000000 * root + (255 << 23)) // (255 << 24) or 1000000
 
 
 KINDS = {  # 3.3
@@ -246,6 +263,7 @@ KINDS = {  # 3.3
     'mnist': (10, [.1307], [.3081]),
     'fashion': (10, [.2860], [.3530]),
     'kmnist': (10, [.1918], [.3483]),
+    'idx': (None, [], []),
     'cifar10': (10, [.485, .456, .406], [.229, .224, .225]),
     'cifar100': (100, [.485, .456, .406], [.229, .224, .225]),
     'cifar100-coarse': (20, [.485, .456, .406], [.229, .224, .225]),
@@ -258,6 +276,12 @@ def read_idx(path):
         data = file.read()
     shape = struct.unpack('>%dI' % data[3], data[4:4 + 4 * data[3]])
     return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
+
+
+def read_images(path):
+    """3.1"""
+    images = read_idx(path)
+    return images if images.ndim == 4 else images[:, None]
 
 
 def write_idx(path, values):
@@ -394,7 +418,8 @@ def load(spec, train_size):
         files = ['data_batch_%d.bin' % i for i in range(1, 6)] + ['test_batch.bin'] if classes == 10 else ['train.bin', 'test.bin']
         train, test = read_cifar([path(f) for f in files[:-1]], labels, which), read_cifar([path(files[-1])], labels, which)
     else:
-        train, test = (Split(read_idx(path(p + '-images-idx3-ubyte'))[:, None], read_idx(path(p + '-labels-idx1-ubyte'))) for p in ('train', 't10k'))
+        train, test = (Split(read_images(path(p + '-images-idx3-ubyte')), read_idx(path(p + '-labels-idx1-ubyte'))) for p in ('train', 't10k'))
+        classes = classes or 1 + max(int(s.label.max()) for s in (train, test))
     data = Data(name, classes, mean, deviation, train, test)
     return data.first(train_size) if train_size else data
 
@@ -1541,6 +1566,7 @@ class Options:
     def pairs(self, more=()):
         """20.3"""
         first = [('ticket', VERSION), ('command', self.command), ('data', self.data.name), ('data-digest', data_digest(self.data))]
+        first += self.data.recorded if self.data.name == 'idx' else []
         return first + [(k, self.text[k]) for k in RECORDED[self.command]] + list(more)
 
 
@@ -1987,6 +2013,13 @@ def write_sets():
     for prefix, some in (('train', slice(0, 70)), ('t10k', slice(70, 115))):
         write_idx(os.path.join(small, prefix + '-images-idx3-ubyte'), pixel[some])
         write_idx(os.path.join(small, prefix + '-labels-idx1-ubyte'), grey.label[some])
+    own = os.path.join(FOLDER, 'own')  # 3 x 20 x 24, labels 1 ... 26, a channel that is empty
+    os.mkdir(own)
+    pixel = colour.pixel[:, :, 5:25, 3:27].copy()
+    pixel[:, 1] = 7
+    for prefix, some in (('train', slice(0, 44)), ('t10k', slice(44, 64))):
+        write_idx(os.path.join(own, prefix + '-images-idx3-ubyte'), pixel[some])
+        write_idx(os.path.join(own, prefix + '-labels-idx1-ubyte'), 1 + np.arange(64)[some] * 11 % 26)
     for k in range(6):
         with open(os.path.join(cifar, 'data_batch_%d.bin' % (k + 1) if k < 5 else 'test_batch.bin'), 'wb') as file:
             for i in range(6 * k, 6 * k + 6 if k < 5 else 45):
@@ -2027,6 +2060,12 @@ def cases(small, cifar):
     run('fashion', 'train', lenet + '--steps 2it --batch 1', small.replace('mnist', 'fashion'))
     run('cifar100', 'train', '--model lenet-5 --batch 15 --steps 3it', cifar.replace('cifar10', 'cifar100'))
     run('cifar100-coarse', 'train', '--model conv2-2 --batch 15 --steps 1it', cifar.replace('cifar10', 'cifar100-coarse'))
+    own = small.replace('mnist:', 'idx:')
+    run('idx', 'imp', lenet + '--levels 2 --rate 0.5 --steps 2ep', own)
+    run('idx train-size', 'train', lenet + '--steps 2ep --train-size 33', own)
+    own = os.path.join(os.path.dirname(own), 'own')
+    run('idx conv2', 'imp', '--model conv2-2 --batch 15 --steps 2it --augment crop-flip --branches reinit --levels 2 ' + sgd, own)
+    run('idx resnet8', 'train', '--model resnet8-2 --batch 15 --steps 2it', own)
     run('conv2', 'train', '--model conv2-5 --batch 20 --steps 5it --optimizer adam --lr 0.01')
     run('conv4', 'train', '--model conv4-3 --batch 33 --steps 4it --augment crop-flip ' + sgd)
     run('conv6', 'train', '--model conv6-2 --batch 20 --steps 2it --init-scheme glorot-normal ' + sgd)
