@@ -43,6 +43,7 @@ enum {
   O_AFFINE,
   O_SCHEME,
   O_INIT,
+  O_TICKET,
   O_EPOCHS,
   O_STEPS,
   O_BATCH,
@@ -71,7 +72,6 @@ enum {
   O_REPEL,
   O_REPEL_SET,
   O_AT,
-  O_TICKET,
   O_FROM,
   O_TO,
   O_BN,
@@ -121,6 +121,9 @@ static const Option options[OPTIONS] = {
                   "kaiming-normal", CHOICE, RUNS, 1, 0, 0, "how initial weights are drawn"},
     [O_INIT] = {"init", "FILE", "", TEXT, RUNS, 0, 0, 0,
                 "start from this safetensors file, and under its mask if it has one"},
+    [O_TICKET] =
+        {"ticket", "FILE", "", TEXT, RUNS, 0, 0, 0,
+         "begin under this checkpoint's mask, with other values: those of --seed or --init"},
     [O_EPOCHS] = {"epochs", "N", "", INTEGER, RUNS | CURVE | BATCHES, 0, 0, 1e6,
                   "the same as --steps Nep"},
     [O_STEPS] = {"steps", "STEP", "10ep", STEPS, RUNS | CURVE | BATCHES, 1, 0, 1e9,
@@ -176,8 +179,6 @@ static const Option options[OPTIONS] = {
     [O_REPEL_SET] = {"repel-set", "all|last", "all", CHOICE, IMP, 1, 0, 0, "which of them"},
     [O_AT] = {"at", "STEP,...", "0", STEP_LIST, STABILITY, 1, 0, 1e9,
               "steps at which copies are taken, ascending"},
-    [O_TICKET] = {"ticket", "FILE", "", TEXT, STABILITY, 0, 0, 0,
-                  "train under this checkpoint's mask"},
     [O_FROM] = {"from", "X", "0", REAL, LMC, 1, -1e6, 1e6,
                 "first place on the line; 0 is A, 1 is B"},
     [O_TO] = {"to", "X", "1", REAL, LMC, 1, -1e6, 1e6, "last place"},
@@ -832,7 +833,8 @@ static void trace(const Experiment *e)
   net_create(&net, &e->model, e->data, e->batch, e->threads);
   optimizer_create(&o, &net);
   if (e->init) checkpoint_apply(&net, e->init, e->init_path);
-  else net_init(&net, e->scheme, e->seed, 0);
+  if (e->ticket) net_set_mask(&net, e->ticket);
+  if (!e->init) net_init(&net, e->scheme, e->seed, 0);
   t.net = &net;
   t.how = &how;
   t.dump = *value[O_DUMP] ? steps_of(O_DUMP, steps_per_epoch(e->data)) : -1;
@@ -946,12 +948,13 @@ static void run(void)
     checkpoint_apply(&net, &start[k], path); /* refuses a wrong file before any result is written */
     key[e.pairs] = given[k].key,
     text[e.pairs++] = digest_text(digest[k], fnv1a(net_digest(&net), net.mask, net.size));
+    say_zeros(&net, path);
     if (k == 0) {
       e.init = &start[k];
       e.init_path = path;
-      say_zeros(&net, path);
     } else {
       solution_take(&ticket, &net);
+      e.ticket = ticket.mask;
       safetensors_free(&start[k]);
     }
     net_free(&net);
@@ -966,11 +969,11 @@ static void run(void)
     for (k = 0; k < n; k++)
       if (fork[k] > e.how.steps || (k > 0 && fork[k] < fork[k - 1]))
         fail_usage("--at %s: must ascend, up to --steps %s", value[O_AT], value[O_STEPS]);
-    stability(&e, ticket.mask, fork, n);
-    solution_free(&ticket);
+    stability(&e, fork, n);
   } else if (command == TRACE) trace(&e);
   else imp(&e);
   if (e.init) safetensors_free(&start[0]);
+  solution_free(&ticket);
   dataset_free(&data);
 }
 

@@ -616,6 +616,7 @@ typedef struct {
   int branch[BRANCHES], branches; /* in the order asked for; branch[0] is TICKET */
   const Safetensors *init;        /* NULL, or where to start: values of step 0 and its mask */
   const char *init_path;
+  const unsigned char *ticket; /* NULL, or the mask to begin with, which replaces that of init */
   const char *out; /* PREFIX of all files */
   int quiet;
   int pairs; /* the configuration as the files record it */
@@ -633,8 +634,8 @@ void imp(const Experiment *e);
  * at[0..n) (ascending) again e->children copies, with the optimiser's memory of that step, under
  * other data orders (level 0 + CHILD c). Prints a row per step: mean barrier and height between
  * all pairs of the copies and the first training, errors and digest of the last copy. Fails if
- * one of them diverged. mask: NULL or [net->size]. */
-void stability(const Experiment *e, const unsigned char *mask, const long *at, int n);
+ * one of them diverged. */
+void stability(const Experiment *e, const long *at, int n);
 
 /* Sets weights and mask of the net from a checkpoint. Fails, naming `path`, on a missing or
  * unknown tensor, a wrong shape, a mask that is not 0 or 1, a weight that is not finite, a

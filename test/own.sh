@@ -128,4 +128,26 @@ done
 mkdir tar && : >tar/cifar-10-binary.tar.gz && echo x >tar/cifar-10-binary.tar.gz
 refused 1 'tar/cifar-10-binary.tar.gz: is packed...tar xzf' data --data cifar10:tar
 refused 2 'write mnist:$HOME/x' data --data 'mnist:~/x'
+
+# ==== tickets ================================================================================
+
+group 'a ticket elsewhere'
+lenet='--model lenet-20-10 --train-size 300 --epochs 1 --quiet'
+works 'ticket' imp $lenet --levels 2 --rate 0.8 --out found
+works 'another set of its shape' data --data synth --train-size 500 --out set
+for word in 'ticket:--ticket found.L01.safetensors' 'init:--ticket found.L01.safetensors --init found.rewind.safetensors' 'seed:--ticket found.L01.safetensors --seed 2'; do
+  name=${word%%:*}
+  works "$name" imp $lenet ${word#*:} --data fashion:set --levels 2 --rate 0.5 --branches reinit,shuffle --out $name
+done
+mask() { data_of "$1" | tail -c $((784 * 20 + 20 * 10 + 10 * 10)) | cksum; }
+for name in ticket init seed; do
+  is "$name, its mask" "$(mask found.L01.safetensors)" "$(mask $name.L00.safetensors)"
+  is "$name, recorded" 1 "$(grep -c '^# ticket-digest = [0-9a-f]*$' $name.tsv)"
+done
+is 'digests' '8524da9ad9a9316b 8524da9ad9a9316b 35a0ae21b8ce8fe9' "$(digest ticket.tsv) $(digest init.tsv) $(digest seed.tsv)"
+works 'and back' train $lenet --ticket ticket.L01.safetensors --out back
+is 'digest' 4390733c632ad500 "$(digest back.tsv)"
+is 'weights' 1598 "$(tail -n 1 back.tsv | cut -f 3)"
+refused 1 'tensor fc_layers.0.weight' train $lenet --model lenet-21-10 --ticket found.L01.safetensors --out x
+refused 1 'none.safetensors: cannot open' train $lenet --ticket none.safetensors --out x
 finish

@@ -1079,8 +1079,8 @@ class Repel:
 class Run:
     """13: rows of both tables, networks by (level, branch, child) and 'rewind' with (solution, memory)."""
 
-    def __init__(self, o, data, init=None):
-        self.o, self.data, self.init = o, data, init
+    def __init__(self, o, data, init=None, ticket=None):
+        self.o, self.data, self.init, self.ticket = o, data, init, ticket
         self.net = Net(o.model, data, o.shortcut, o.affine)
         self.rows, self.epochs, self.networks = [], [], {}
         for level in range(o.levels):
@@ -1110,13 +1110,15 @@ class Run:
             if child > 0:
                 net.put(self.networks['rewind'])
                 memory = self.memory.copy()
-            elif self.init:
-                net.put(self.init)
-                first = 0
             else:
-                net.set_mask(np.ones(net.size))
-                initial_values(net, o.init_scheme, o.seed, 0)
                 first = 0
+                net.set_mask(np.ones(net.size))
+                if self.init:
+                    net.put(self.init)
+                if self.ticket is not None:
+                    net.set_mask(self.ticket)
+                if not self.init:
+                    initial_values(net, o.init_scheme, o.seed, 0)
         else:
             net.put(self.networks[level - 1 if branch == 'ticket' else level, 'ticket', 0])
             mask = net.mask
@@ -1833,21 +1835,28 @@ def same_network(path, net, solution, pairs, memory=None):
 RUNS = {}
 
 
-def run_case(name, command, options, init=None, only=None, data=None):
+def digests_of(net, files):
+    """20.3: pairs of --init and --ticket."""
+    solutions = [(key, solution_of(net, path)) for key, path in files if path]
+    return [(key + '-digest', '%016x' % fnv(s[1].tobytes(), int(digest(s[0]), 16))) for key, s in solutions]
+
+
+def run_case(name, command, options, init=None, only=None, data=None, ticket=None):
     """train or imp: tables, standard output, networks."""
     out = os.path.join(FOLDER, name.replace(' ', '_'))
-    shown = program(command, '--quiet', '--out', out, *(options.split() + (['--init', init] if init else [])))
+    files = [(key, path) for key, path in (('init', init), ('ticket', ticket)) if path]
+    shown = program(command, '--quiet', '--out', out, *(options.split() + [word for key, path in files for word in ('--' + key, path)]))
     o = Options(command, words(options), data)
     net = Net(o.model, o.data, o.shortcut, o.affine)
     start = solution_of(net, init) if init else None
-    run = Run(o, o.data, start)
+    run = Run(o, o.data, start, ticket and solution_of(net, ticket)[1])
     RUNS[name] = out, run
     same_rows('PREFIX.epochs.tsv', text_of(out + '.epochs.tsv'), EPOCHS, run.epochs, ('level', 'branch', 'copy', 'step'), only)
     same_rows('PREFIX.tsv', text_of(out + '.tsv'), RESULTS, run.rows, ('level', 'branch'), only)
     if only:
         return
     same_lines('standard output', shown, run.table())
-    pairs = o.pairs([('init-digest', '%016x' % fnv(start[1].tobytes(), int(digest(start[0]), 16)))] if init else [])
+    pairs = o.pairs(digests_of(net, files))
     if VERSION != '0.1.0':
         for kind, header, rows in (('.tsv', RESULTS, run.rows), ('.epochs.tsv', EPOCHS, run.epochs)):
             same_lines('PREFIX' + kind, text_of(out + kind), table_file(pairs, header, rows).decode())
@@ -1964,8 +1973,7 @@ def stability_case(options, init=None, ticket=None):
     o = Options('stability', words(options))
     net = Net(o.model, o.data, o.shortcut, o.affine)
     same_rows('standard output', shown, STABILITY, stability(o, o.data, init and solution_of(net, init), ticket and solution_of(net, ticket)[1]), ('step',))
-    more = [(key, '%016x' % fnv(s[1].tobytes(), int(digest(s[0]), 16))) for key, s in
-            [(key, solution_of(net, path)) for key, path in (('init-digest', init), ('ticket-digest', ticket)) if path]]
+    more = digests_of(net, (('init', init), ('ticket', ticket)))
     same('standard output, configuration', parse(shown)[0], ['# %s = %s' % pair for pair in o.pairs(more)])
 
 
@@ -2042,8 +2050,9 @@ def cases(small, cifar):
                ('batches', lambda: batches_case('--data %s --batch 32 --steps 5it --levels 2 --order-seed 3' % small, False)),
                ('batches crop-flip', lambda: batches_case('--data %s --batch 32 --steps 2it --levels 2 --augment crop-flip' % small, True))]
 
-    def run(name, command, options, spec=small, init=None):
-        result.append(('%s %s' % (command, name), lambda: run_case(name, command, '--data %s %s' % (spec, options), init and RUNS[init][0] + '.L01.safetensors')))
+    def run(name, command, options, spec=small, init=None, ticket=None):
+        path = lambda of: of and RUNS[of][0] + '.L01.safetensors'
+        result.append(('%s %s' % (command, name), lambda: run_case(name, command, '--data %s %s' % (spec, options), path(init), ticket=path(ticket))))
 
     def traced(name, options, spec=small):
         if VERSION != '0.1.0':
@@ -2118,6 +2127,9 @@ def cases(small, cifar):
     run('nothing pruned', 'imp', '--model lenet-1 --batch 35 --steps 2it --levels 9 --rate 0.5 --scope layer ' + sgd)
     run('rate 0', 'imp', short + '--levels 3 --rate 0')
     run('train under a mask', 'train', short, init='output-rate')
+    run('ticket', 'imp', short + '--levels 2 --rate 0.3 --branches shuffle,reinit --seed 3', ticket='output-rate')
+    run('ticket sparse-aware', 'train', short + '--init-scheme sparse-aware', small.replace('mnist', 'idx'), ticket='output-rate')
+    run('ticket and init', 'train', short, init='all branches', ticket='output-rate')
 
     def measure(name, command, options, networks, like, spec=small):
         result.append(('%s %s' % (command, name), lambda: measure_case(command, options, networks, spec, like)))
