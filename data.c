@@ -337,6 +337,47 @@ typedef struct {
 
 static size_t bytes_of_value(const Entry *e) { return e->type == 'F' ? 4 : 1; }
 
+/* What files may hold, and what it becomes: floats, bytes, or values that nothing here reads. */
+enum { F32, F16, BF16, F64 };
+static const struct {
+  const char *name;
+  int type;
+  size_t width; /* bytes in the file */
+} stored_types[] = {{"F32", 'F', 4}, {"F16", 'F', 2},  {"BF16", 'F', 2}, {"F64", 'F', 8},
+                    {"U8", 'U', 1},  {"BOOL", 'U', 1}, {"I8", 'I', 1},   {"I16", 'I', 2},
+                    {"U16", 'I', 2}, {"I32", 'I', 4},  {"U32", 'I', 4},  {"I64", 'I', 8},
+                    {"U64", 'I', 8}};
+enum { STORED_TYPES = sizeof stored_types / sizeof stored_types[0] };
+
+/* The value whose little-endian bytes are at `from`; *exact becomes 0 if no float equals it. */
+static float stored_float(const unsigned char *from, int stored, int *exact)
+{
+  uint64_t bits = 0, digits;
+  uint32_t sign;
+  int k, exponent;
+  for (k = (int)stored_types[stored].width - 1; k >= 0; k--) bits = bits << 8 | from[k];
+  if (stored == F32) return float_of((uint32_t)bits);
+  if (stored == BF16) return float_of((uint32_t)bits << 16);
+  sign = (uint32_t)(bits >> (stored == F16 ? 15 : 63)) << 31;
+  if (stored == F16) { /* 5 bits of exponent, 10 digits: products that are exact */
+    const uint32_t e = bits >> 10 & 31, d = bits & 1023;
+    if (e == 31) return float_of(sign | 0x7f800000u | d << 13);
+    return float_of(
+        sign | bits_of((float)(e > 0 ? d | 1024 : d) * float_of(((e > 0 ? e : 1) + 102) << 23)));
+  }
+  exponent = (int)(bits >> 52 & 2047) - 1023;
+  digits = bits & 0xfffffffffffffu;
+  if (exponent == 1024) return float_of(sign | 0x7f800000u | (uint32_t)(digits != 0));
+  if (exponent == -1023 && digits == 0) return float_of(sign);
+  k = exponent < -126 ? 29 - 126 - exponent : 29; /* digits that a float has no room for */
+  digits |= (uint64_t)1 << 52;
+  *exact = exponent <= 127 && k <= 52 && (digits & (((uint64_t)1 << k) - 1)) == 0;
+  if (!*exact) return 0;
+  digits >>= k; /* the leading one counts as 1 in the exponent */
+  return float_of(sign |
+                  ((uint32_t)digits + (exponent < -126 ? 0 : (uint32_t)(exponent + 126) << 23)));
+}
+
 static void json_fail(const Json *j, const char *what)
 {
   fail("%s: not a safetensors file: %s at byte %zu of its header", j->path, what,
@@ -450,7 +491,7 @@ static int json_sizes(Json *j, size_t *value, int most)
 }
 
 /* {"dtype":...,"shape":[...],"data_offsets":[begin,end]} in any order, each once. */
-static void json_tensor(Json *j, Entry *e, size_t offset[2])
+static void json_tensor(Json *j, Entry *e, size_t offset[2], int *stored)
 {
   static const char *const properties[] = {"dtype", "shape", "data_offsets"};
   int count, d, property, seen[3] = {0, 0, 0};
@@ -466,10 +507,13 @@ static void json_tensor(Json *j, Entry *e, size_t offset[2])
     if (property == 2 && json_sizes(j, offset, 2) != 2) json_fail(j, "expected two offsets");
     if (property > 0) continue;
     type = json_string(j);
-    if (strcmp(type, "F32") != 0 && strcmp(type, "U8") != 0)
-      fail("%s: tensor %s is of type %s; ticket reads F32 and U8, so convert it", j->path, e->name,
-           type);
-    e->type = type[0];
+    for (*stored = 0; *stored < STORED_TYPES; ++*stored)
+      if (strcmp(type, stored_types[*stored].name) == 0) break;
+    if (*stored == STORED_TYPES)
+      fail("%s: tensor %s is of type %s; ticket reads F32, F16, BF16, F64, U8 and BOOL, so "
+           "convert it",
+           j->path, e->name, type);
+    e->type = stored_types[*stored].type;
     free(type);
   }
   if (!seen[0] || !seen[1] || !seen[2])
@@ -495,13 +539,14 @@ static void json_metadata(Json *j, Safetensors *s)
 
 /* Every tensor in range, no two overlapping, together as long as the data: then there is no gap
  * either. */
-static void check_offsets(const Safetensors *s, size_t (*offset)[2], size_t data, const char *path)
+static void check_offsets(const Safetensors *s, size_t (*offset)[2], const int *stored, size_t data,
+                          const char *path)
 {
   size_t total = 0;
   int i, k;
   for (i = 0; i < s->entries; i++) {
     const Entry *e = &s->entry[i];
-    size_t begin = offset[i][0], end = offset[i][1], width = bytes_of_value(e);
+    size_t begin = offset[i][0], end = offset[i][1], width = stored_types[stored[i]].width;
     if (begin > end || end > data)
       fail("%s: truncated, or tensor %s is not where the header says", path, e->name);
     if ((end - begin) % width || (end - begin) / width != e->size)
@@ -545,6 +590,7 @@ static void read_bytes(Safetensors *s, unsigned char *bytes, size_t size, const 
 {
   size_t k;
   size_t(*offset)[2] = allocate(MAX_ENTRIES, sizeof *offset, "offsets");
+  int *stored = allocate(MAX_ENTRIES, sizeof *stored, "types");
   uint64_t header = 0;
   int i, count, described = 0;
   Json j;
@@ -573,28 +619,34 @@ static void read_bytes(Safetensors *s, unsigned char *bytes, size_t size, const 
       if (strlen(name) >= sizeof s->entry->name)
         fail("%s: the tensor name %.100s... is too long", path, name);
       strcpy(s->entry[s->entries].name, name);
-      json_tensor(&j, &s->entry[s->entries], offset[s->entries]);
+      json_tensor(&j, &s->entry[s->entries], offset[s->entries], &stored[s->entries]);
       s->entries++;
     }
     free(name);
   }
   json_peek(&j);
   if (j.at != j.end) json_fail(&j, "bytes after the end");
-  check_offsets(s, offset, size - 8 - (size_t)header, path);
+  check_offsets(s, offset, stored, size - 8 - (size_t)header, path);
   verify_checksum(s, bytes, size, path);
   for (i = 0; i < s->entries; i++) {
     Entry *e = &s->entry[i];
     const unsigned char *from = j.end + offset[i][0];
+    const size_t width = stored_types[stored[i]].width;
+    int exact = 1;
     e->data = allocate(e->size, bytes_of_value(e), e->name);
     if (e->type == 'U') memcpy(e->data, from, e->size);
-    /* memcpy, so that not even a signalling NaN changes */
-    else
-      for (k = 0; k < e->size; k++, from += 4) {
-        uint32_t u =
-            from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
-        memcpy((float *)e->data + k, &u, sizeof u);
-      }
+    for (k = 0; e->type == 'F' && k < e->size; k++, from += width) {
+      /* memcpy, so that not even a signalling NaN changes */
+      const float x = stored_float(from, stored[i], &exact);
+      memcpy((float *)e->data + k, &x, sizeof x);
+      if (!exact)
+        fail(
+            "%s: value %zu of tensor %s is an F64 that no F32 equals; ticket does not round it, so "
+            "convert it",
+            path, k, e->name);
+    }
   }
+  free(stored);
   free(offset);
   free(bytes);
 }
@@ -612,6 +664,76 @@ int safetensors_read_result(Safetensors *s, const char *path)
   unsigned char *bytes = read_result(path, &size);
   if (bytes) read_bytes(s, bytes, size, path);
   return bytes != NULL;
+}
+
+/* Whether a tensor's name ends so; then it ends before. */
+static int cut_ending(char *name, const char *ending)
+{
+  const size_t n = strlen(name), m = strlen(ending);
+  if (n <= m || strcmp(name + n - m, ending) != 0) return 0;
+  name[n - m] = 0;
+  return 1;
+}
+
+/* A mask of floats or bytes becomes bytes. */
+static void make_mask(Entry *e, const char *path)
+{
+  unsigned char *mask;
+  size_t j;
+  if (e->type == 'I') fail("%s: tensor %s: a mask is BOOL, U8 or F32", path, e->name);
+  if (e->type == 'U') return;
+  mask = allocate(e->size, 1, e->name);
+  for (j = 0; j < e->size; j++) {
+    const float x = ((const float *)e->data)[j];
+    mask[j] = x != 0;
+    if (x != 0 && x != 1) fail("%s: tensor %s holds other values than 0 and 1", path, e->name);
+  }
+  free(e->data);
+  e->data = mask;
+  e->type = 'U';
+}
+
+/* X_orig and X_mask, as torch.nn.utils.prune leaves them, become X and mask.X. */
+static void join_pruned(Safetensors *s, Entry *e, const char *path)
+{
+  char name[sizeof e->name];
+  Entry *mask;
+  size_t j;
+  strcpy(name, e->name);
+  if (!cut_ending(name, "_orig") || strlen(name) + 6 > sizeof name || e->type != 'F') return;
+  strcpy(e->name, name);
+  strcat(name, "_mask");
+  mask = (Entry *)safetensors_find(s, name);
+  if (!mask || mask->size != e->size)
+    fail("%s: has tensor %s_orig but no %s of its shape", path, e->name, name);
+  make_mask(mask, path);
+  for (j = 0; j < e->size; j++)
+    if (!((const unsigned char *)mask->data)[j]) ((float *)e->data)[j] = 0;
+  sprintf(mask->name, "mask.%s", e->name);
+}
+
+void safetensors_adopt(Safetensors *s, const char *path)
+{
+  static const char *const wrappers[] = {"module.", "_orig_mod."};
+  int i, k, kept = 0;
+  for (i = 0; i < s->entries; i++) {
+    Entry *e = &s->entry[i];
+    for (k = 0; k < 4; k++) { /* one in the other, at most twice */
+      const size_t n = strlen(wrappers[k % 2]);
+      if (strncmp(e->name, wrappers[k % 2], n) == 0)
+        memmove(e->name, e->name + n, strlen(e->name + n) + 1);
+    }
+    if (cut_ending(e->name, ".num_batches_tracked")) free(e->data);
+    else s->entry[kept++] = *e;
+  }
+  s->entries = kept;
+  for (i = 0; i < s->entries; i++) join_pruned(s, &s->entry[i], path);
+  for (i = 0; i < s->entries; i++) {
+    if (strncmp(s->entry[i].name, "mask.", 5) == 0) make_mask(&s->entry[i], path);
+    if (safetensors_find(s, s->entry[i].name) != &s->entry[i])
+      fail("%s: two tensors are called %s once their prefixes are taken off", path,
+           s->entry[i].name);
+  }
 }
 
 /* Writes `string` at `to` in quotes; where it ends. At most 6 bytes per character and the

@@ -98,12 +98,23 @@ void prune_shuffle(const Net *net, unsigned char *mask, uint64_t seed, uint32_t 
 
 /* ==== checkpoints =========================================================================== */
 
+/* Whether the net has what a file calls so: a tensor, or the mask of a prunable one. */
+static int has_tensor(const Net *net, const char *name)
+{
+  const int mask = strncmp(name, "mask.", 5) == 0;
+  int k;
+  for (k = 0; k < net->tensors; k++)
+    if (strcmp(net->tensor[k].name, mask ? name + 5 : name) == 0)
+      return !mask || net->tensor[k].prunable;
+  return 0;
+}
+
 void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
 {
   unsigned char *mask = allocate(net->size, 1, "the mask");
   const char *claimed = safetensors_value(s, "digest");
   char name[2 * NAME_SIZE], digest[17];
-  int k, known = 0;
+  int k;
   size_t j;
   for (k = 0; k < net->tensors; k++) {
     const Tensor *t = &net->tensor[k];
@@ -125,7 +136,6 @@ void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
              values->shape[d], t->shape[d], net->model);
     if (kept && (kept->type != 'U' || kept->size != t->size))
       fail("%s: tensor %s does not have the shape of %s", path, name, t->name);
-    known += kept ? 2 : 1;
     memcpy(net->weight + t->offset, values->data, t->size * sizeof(float));
     for (j = 0; j < t->size; j++) {
       const float w = net->weight[t->offset + j];
@@ -139,8 +149,8 @@ void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
     }
   }
   for (k = 0; k < s->entries; k++)
-    if (strncmp(s->entry[k].name, "optimizer.", 10) != 0) known--;
-  if (known < 0) fail("%s: holds tensors that %s does not have", path, net->model);
+    if (strncmp(s->entry[k].name, "optimizer.", 10) != 0 && !has_tensor(net, s->entry[k].name))
+      fail("%s: holds a tensor %s, which %s does not have", path, s->entry[k].name, net->model);
   net_set_mask(net, mask);
   digest_text(digest, net_digest(net));
   if (claimed && strcmp(claimed, digest) != 0)

@@ -108,14 +108,14 @@ static const Option options[OPTIONS] = {
         {"augment", "none|crop-flip", "none", CHOICE, RUNS | CURVE | BATCHES, 1, 0, 0,
          "training images: cropped from a border of 4 black pixels and mirrored at random"},
     [O_MODEL] =
-        {"model", "NAME", "lenet-300-100", TEXT, RUNS | BENCH, 1, 0, 0,
+        {"model", "NAME", "lenet-300-100", TEXT, RUNS | MEASURES | BENCH, 1, 0, 0,
          "lenet-N1-N2-...: dense layers of N1, N2, ... units; conv2, conv4, conv6; vgg11, 13, "
          "16, 19; resnet20, 32, 44, 56, 110 (any 6 B + 2 from 8); with other widths conv4-WIDTH, "
          "vgg16-WIDTH, resnet20-WIDTH (channels of the first layer)"},
-    [O_SHORTCUT] = {"shortcut", "conv|pad", "conv", CHOICE, RUNS | BENCH, 1, 0, 0,
+    [O_SHORTCUT] = {"shortcut", "conv|pad", "conv", CHOICE, RUNS | MEASURES | BENCH, 1, 0, 0,
                     "of a ResNet where shapes change: a 1x1 convolution, or subsample and pad with "
                     "zeros (no weights)"},
-    [O_AFFINE] = {"bn-affine", "on|off", "on", CHOICE, RUNS | BENCH, 1, 0, 0,
+    [O_AFFINE] = {"bn-affine", "on|off", "on", CHOICE, RUNS | MEASURES | BENCH, 1, 0, 0,
                   "whether batch norm has weights gamma and beta"},
     [O_SCHEME] = {"init-scheme", "kaiming-normal|kaiming-uniform|glorot-normal|sparse-aware",
                   "kaiming-normal", CHOICE, RUNS, 1, 0, 0, "how initial weights are drawn"},
@@ -675,6 +675,12 @@ static void training_of(Training *how, const Dataset *data)
 
 enum { PAIRS_MOST = OPTIONS + 8 };
 
+/* Whether the checkpoints that a command measures say it. */
+static int of_checkpoints(int option)
+{
+  return command & MEASURES && (option == O_MODEL || option == O_SHORTCUT || option == O_AFFINE);
+}
+
 /* What results depend on, as files record it; returns the number of pairs. */
 static int configuration(const Dataset *data, const char **key, const char **text)
 {
@@ -692,7 +698,7 @@ static int configuration(const Dataset *data, const char **key, const char **tex
     text[n++] = normalised[k];
   }
   for (k = 0; k < OPTIONS; k++)
-    if (options[k].recorded && options[k].commands & command) {
+    if (options[k].recorded && options[k].commands & command && !of_checkpoints(k)) {
       key[n] = options[k].name;
       text[n++] = *value[k] ? value[k] : "-";
     }
@@ -944,6 +950,7 @@ static void run(void)
     Net net;
     if (!*path) continue;
     safetensors_read(&start[k], path);
+    safetensors_adopt(&start[k], path);
     net_create(&net, &e.model, &data, 1, 1);
     checkpoint_apply(&net, &start[k], path); /* refuses a wrong file before any result is written */
     key[e.pairs] = given[k].key,
@@ -977,50 +984,81 @@ static void run(void)
   dataset_free(&data);
 }
 
-/* lmc, curve, distance and probe: the checkpoints named, which must be of one model and of this
- * data set. */
+/* What networks that are measured together have in common. */
+static const char *const same[] = {"model", "shortcut",    "bn-affine",
+                                   "data",  "data-digest", "train-size"};
+enum { SAME = sizeof same / sizeof same[0] };
+
+/* Reads a checkpoint to be measured: it says what the first one says, and what the command line says
+ * of the model. Returns whether another program wrote it, which says nothing. */
+static int read_measured(Safetensors *s, const char *path, const char *first[SAME])
+{
+  int foreign, k;
+  safetensors_read(s, path);
+  safetensors_adopt(s, path);
+  foreign = !safetensors_value(s, "model");
+  if (foreign && origin[O_MODEL] != GIVEN)
+    fail("%s: does not say its model; if another program wrote it, give --model NAME, and the "
+         "--data to measure it on",
+         path);
+  for (k = 0; k < SAME; k++) {
+    const int given = k < 3 && origin[O_MODEL + k] == GIVEN;
+    const char *found = foreign && k < 3 ? value[O_MODEL + k] : safetensors_value(s, same[k]);
+    if (!found && !foreign)
+      fail("%s: does not say its %s; it is not a checkpoint of ticket", path, same[k]);
+    if (!first[k] && given) first[k] = value[O_MODEL + k];
+    if (!first[k] && found) first[k] = join(found, "", "");
+    if (found && strcmp(first[k], found) != 0)
+      fail("%s: its %s is %.80s, but %.80s in %s", path, same[k], found, first[k],
+           given ? "the command line" : file[0]);
+  }
+  return foreign;
+}
+
+/* The data and the model of the first checkpoint; prints the configuration. */
+static void open_measured(Net *net, Dataset *data, const char *first[SAME], int foreign)
+{
+  static const char *key[PAIRS_MOST], *text[PAIRS_MOST];
+  Model model;
+  int k, n;
+  for (k = 0; k < 3; k++) value[O_MODEL + k] = first[k];
+  if (!foreign && strcmp(first[5], "-") != 0) set(O_TRAIN_SIZE, first[5], STANDARD);
+  load_data(data);
+  n = configuration(data, key, text);
+  if (!foreign && strcmp(first[3], data->name) != 0)
+    fail("%s: was trained on %.80s, but this is %s; give its --data", file[0], first[3],
+         data->name);
+  if (!foreign && strcmp(first[4], text[3]) != 0)
+    fail("%s: was trained on data with digest %.80s, but that of --data %s is %s", file[0],
+         first[4], value[O_DATA], text[3]);
+  first[3] = data->name; /* of those to come, if this one did not say it */
+  first[4] = text[3];
+  if (foreign) first[5] = "-";
+  model = model_of();
+  net_create(net, &model, data, (size_t)number(O_BATCH), (int)number(O_THREADS));
+  idle(O_BN, net->size == net->parameters, O_MODEL, "it has no batch norm; leave it out");
+  for (k = 0; k < n; k++) printf("# %s = %s\n", key[k], text[k]);
+  if (command == CURVE && net->size > net->parameters) printf("# bn = recompute\n");
+  for (k = 1; k < 3; k++)
+    if (origin[O_MODEL + k] == GIVEN) printf("# %s = %s\n", same[k], first[k]);
+  printf("# model = %s\n", first[0]);
+}
+
+/* lmc, curve, distance and probe of the checkpoints named. */
 static void measure(void)
 {
-  static const char *const same[] = {"model", "shortcut",    "bn-affine",
-                                     "data",  "data-digest", "train-size"};
-  static const char *key[PAIRS_MOST], *text[PAIRS_MOST];
-  enum { SAME = sizeof same / sizeof same[0] };
-  char *first[SAME], digest[17];
+  const char *first[SAME] = {NULL};
+  char digest[17];
   Solution *solution = allocate((size_t)files, sizeof *solution, "solutions");
   Safetensors s;
   Dataset data;
-  Model model;
   Net net;
-  int f, k, n;
+  int f;
   for (f = 0; f < files; f++) {
-    safetensors_read(&s, file[f]);
-    for (k = 0; k < SAME; k++) {
-      const char *found = safetensors_value(&s, same[k]);
-      if (!found)
-        fail("%s: does not say its %s; it is not a checkpoint of ticket", file[f], same[k]);
-      if (f == 0) first[k] = join(found, "", "");
-      else if (strcmp(first[k], found) != 0)
-        fail("%s: its %s is %.80s, but %.80s in %s", file[f], same[k], found, first[k], file[0]);
-    }
-    if (f == 0) {
-      value[O_MODEL] = first[0], value[O_SHORTCUT] = first[1], value[O_AFFINE] = first[2];
-      if (strcmp(first[5], "-") != 0) set(O_TRAIN_SIZE, first[5], STANDARD);
-      load_data(&data);
-      n = configuration(&data, key, text);
-      if (strcmp(first[3], data.name) != 0)
-        fail("%s: was trained on %.80s, but this is %s; give its --data", file[0], first[3],
-             data.name);
-      if (strcmp(first[4], text[3]) != 0)
-        fail("%s: was trained on data with digest %.80s, but that of --data %s is %s", file[0],
-             first[4], value[O_DATA], text[3]);
-      model = model_of();
-      net_create(&net, &model, &data, (size_t)number(O_BATCH), (int)number(O_THREADS));
-      idle(O_BN, net.size == net.parameters, O_MODEL, "it has no batch norm; leave it out");
-      for (k = 0; k < n; k++) printf("# %s = %s\n", key[k], text[k]);
-      if (command == CURVE && net.size > net.parameters) printf("# bn = recompute\n");
-      printf("# model = %s\n", first[0]);
-    }
+    const int foreign = read_measured(&s, file[f], first);
+    if (f == 0) open_measured(&net, &data, first, foreign);
     checkpoint_apply(&net, &s, file[f]);
+    if (foreign) say_zeros(&net, file[f]);
     printf("# network = %s %s\n", file[f], digest_text(digest, net_digest(&net)));
     solution_take(&solution[f], &net);
     safetensors_free(&s);
@@ -1042,7 +1080,6 @@ static void measure(void)
     free(bend);
   }
   for (f = 0; f < files; f++) solution_free(&solution[f]);
-  for (k = 0; k < SAME; k++) free(first[k]);
   free(solution);
   net_free(&net);
   dataset_free(&data);

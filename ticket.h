@@ -139,7 +139,7 @@ void output_close(Output *out);
 /* One tensor of a safetensors file. */
 typedef struct {
   char name[2 * NAME_SIZE];
-  int type;        /* 'F': float, F32 in the file; 'U': unsigned char, U8 in the file */
+  int type; /* 'F': float, F32 in the file; 'U': unsigned char, U8; 'I': integers, not read */
   int dims;        /* 0 to 4 */
   size_t shape[4]; /* outermost first */
   size_t size;     /* product of shape */
@@ -155,8 +155,12 @@ typedef struct {
   int checked;         /* the file had a checksum of all its bytes, which fits */
 } Safetensors;
 /* Fails, naming the file, on a length, JSON syntax, type, shape, offset or checksum that does
- * not fit. F32 and U8 only. */
+ * not fit. F16, BF16 and F64 become floats if that is exact, else it fails; BOOL becomes bytes. */
 void safetensors_read(Safetensors *s, const char *path);
+/* Makes what PyTorch writes a checkpoint as ticket writes them: takes off the prefixes module. and
+ * _orig_mod., leaves out num_batches_tracked, makes X_orig and X_mask X and mask.X, and masks of
+ * floats bytes. Fails if that cannot be. */
+void safetensors_adopt(Safetensors *s, const char *path);
 /* 0 if it is not there (file_exists) */
 int safetensors_read_result(Safetensors *s, const char *path);
 /* Adds the checksum as the first pair, "checksum". */
