@@ -585,10 +585,27 @@ static void verify_checksum(Safetensors *s, const unsigned char *bytes, size_t s
   s->checked = 1;
 }
 
+/* The values of an entry from the bytes at `from`. */
+static void read_values(Entry *e, const unsigned char *from, int stored, const char *path)
+{
+  size_t k;
+  int exact = 1;
+  e->data = allocate(e->size, bytes_of_value(e), e->name);
+  if (e->type == 'U') memcpy(e->data, from, e->size);
+  for (k = 0; e->type == 'F' && k < e->size; k++, from += stored_types[stored].width) {
+    /* memcpy, so that not even a signalling NaN changes */
+    const float x = stored_float(from, stored, &exact);
+    memcpy((float *)e->data + k, &x, sizeof x);
+    if (!exact)
+      fail("%s: value %zu of tensor %s is an F64 that no F32 equals; ticket does not round it, so "
+           "convert it",
+           path, k, e->name);
+  }
+}
+
 /* The tensors and metadata of a file's bytes, which it frees. */
 static void read_bytes(Safetensors *s, unsigned char *bytes, size_t size, const char *path)
 {
-  size_t k;
   size_t(*offset)[2] = allocate(MAX_ENTRIES, sizeof *offset, "offsets");
   int *stored = allocate(MAX_ENTRIES, sizeof *stored, "types");
   uint64_t header = 0;
@@ -628,24 +645,7 @@ static void read_bytes(Safetensors *s, unsigned char *bytes, size_t size, const 
   if (j.at != j.end) json_fail(&j, "bytes after the end");
   check_offsets(s, offset, stored, size - 8 - (size_t)header, path);
   verify_checksum(s, bytes, size, path);
-  for (i = 0; i < s->entries; i++) {
-    Entry *e = &s->entry[i];
-    const unsigned char *from = j.end + offset[i][0];
-    const size_t width = stored_types[stored[i]].width;
-    int exact = 1;
-    e->data = allocate(e->size, bytes_of_value(e), e->name);
-    if (e->type == 'U') memcpy(e->data, from, e->size);
-    for (k = 0; e->type == 'F' && k < e->size; k++, from += width) {
-      /* memcpy, so that not even a signalling NaN changes */
-      const float x = stored_float(from, stored[i], &exact);
-      memcpy((float *)e->data + k, &x, sizeof x);
-      if (!exact)
-        fail(
-            "%s: value %zu of tensor %s is an F64 that no F32 equals; ticket does not round it, so "
-            "convert it",
-            path, k, e->name);
-    }
-  }
+  for (i = 0; i < s->entries; i++) read_values(&s->entry[i], j.end + offset[i][0], stored[i], path);
   free(stored);
   free(offset);
   free(bytes);
@@ -971,8 +971,8 @@ static uint32_t load_big32(const unsigned char *b)
   return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-/* Images (or labels): `least` to `most` dimensions, whose counts go to count: n (C) H W. Returns the
- * values; the caller frees them. */
+/* The values of an IDX file of `least` to `most` dimensions, whose counts go to count: n, of images
+ * C H W too. Caller frees. */
 static unsigned char *read_idx(const char *path, size_t least, size_t most, size_t count[4])
 {
   const char *what = most > 1 ? "images" : "labels";

@@ -989,8 +989,8 @@ static const char *const same[] = {"model", "shortcut",    "bn-affine",
                                    "data",  "data-digest", "train-size"};
 enum { SAME = sizeof same / sizeof same[0] };
 
-/* Reads a checkpoint to be measured: it says what the first one says, and what the command line says
- * of the model. Returns whether another program wrote it, which says nothing. */
+/* Reads a checkpoint to be measured: it says what the first one says, and of the model what the
+ * command line says. Returns whether another program wrote it, which says nothing. */
 static int read_measured(Safetensors *s, const char *path, const char *first[SAME])
 {
   int foreign, k;
