@@ -13,151 +13,154 @@
 
 /* ==== kernels ===============================================================================
  *
- * Activations lie as [tile][channel][row][column][image of the tile], so that 16 or more
- * neighbouring numbers are the same pixel of different images and independent of each other: the
- * innermost loops run over them. To the right of every row and below every plane there is a
- * border of zeros, which thereby also lies to the left of the next row and above the next plane.
- * A dense layer is a 1x1 convolution whose plane is one row of L / 16 "pixels" of 16 images,
- * without a border. Each pass of a layer is one of two sums, in which a tap is one weight and an
- * offset (ticket.h, Taps):
+ * An activation lies as [tile][channel][row][column][image of the tile]: a pixel is 16 numbers, the
+ * same place of 16 images, which no sum mixes, so the innermost loops run over them. Zeros to the
+ * right of every row and below every plane stand for what is outside the image; they also lie to
+ * the left of the next row and above the next plane. A dense layer is a 1x1 convolution whose
+ * plane is one row of L / 16 pixels, without such a border. A tap is one weight and an offset from
+ * a pixel of the output to the pixel that it multiplies (ticket.h, Taps). Each pass is one of two
+ * sums:
  *
- *     pass                                sum over taps, ascending       taken together
- *     output  y[o][p]                     w[o][i][k]   x[i][p + k]       ROWS rows o that share a list of taps, or 8 taps of one row
- *     gradient of the input dx[i][p]      w[o][i][k]  dy[o][p - k]       ROWS rows i that share a list of taps, or 8 taps of one row
- *     gradient of a weight dW[o][i][k]    dy[o][p] x[i][p + k]           4 weights of one o x 16 lanes, over pixels p
+ *     pass                                sum over            taken together
+ *     output                 y[o][p]      w[o][k] x[p + k]    4 taps of 4 rows that share a list,
+ *     gradient of the input dx[i][p]      w[k][i] dy[p - k]   or of one row with its own
+ *     gradient of a weight  dW[o][k]      dy[o][p] x[p + k]   8 weights of one output, 16 lanes
  *
  * A term that is 0 because it lies outside the image changes no bit of a sum that began at +0. */
 
-/* of a block: so that its sums fit into the registers that most machines have */
-enum { ROWS = 2, COLUMNS = 32 };
+/* rows that share a list of taps; taps and weights taken together; pixels of a row at a time, so
+ * that the sums of ROWS rows stay in a first-level cache */
+enum { ROWS = 4, TAPS = 4, GROUP = 8, PIXELS = 32 };
 
-/* sum[r][l] = (more ? sum[r][l] : +0) + sum over k ascending of w[k][r] x[offset[k] + l] for r <
- * ROWS, l < COLUMNS: rows that have the same taps, so that every x that is loaded serves them
- * all. */
-static void block(int more, float *restrict sum, const float *restrict x,
-                  const uint32_t *restrict offset, const float *restrict w, size_t taps)
+/* sum[r][p][l] += sum over k < taps ascending of w[k][r] x[offset[k]][p step][l] for ROWS rows r,
+ * p < pixels, l < LANES. taps, a constant where this is called, is 1 or 4. */
+static inline void four_rows(const int taps, float *restrict y0, float *restrict y1,
+                             float *restrict y2, float *restrict y3, const float *x, size_t step,
+                             const uint32_t *offset, const float *w, size_t pixels)
 {
-  float s[ROWS][COLUMNS];
-  size_t r, k;
+  const float *restrict x0 = x + offset[0], *restrict x1 = x + offset[taps > 1 ? 1 : 0];
+  const float *restrict x2 = x + offset[taps > 1 ? 2 : 0], *restrict x3 = x + offset[taps - 1];
+  const float a0 = w[0], a1 = w[1], a2 = w[2], a3 = w[3];
+  const float b0 = taps > 1 ? w[4] : 0, b1 = taps > 1 ? w[5] : 0;
+  const float b2 = taps > 1 ? w[6] : 0, b3 = taps > 1 ? w[7] : 0;
+  const float c0 = taps > 1 ? w[8] : 0, c1 = taps > 1 ? w[9] : 0;
+  const float c2 = taps > 1 ? w[10] : 0, c3 = taps > 1 ? w[11] : 0;
+  const float d0 = taps > 1 ? w[12] : 0, d1 = taps > 1 ? w[13] : 0;
+  const float d2 = taps > 1 ? w[14] : 0, d3 = taps > 1 ? w[15] : 0;
+  size_t p;
   int l;
-  for (r = 0; r < ROWS; r++)
-    for (l = 0; l < COLUMNS; l++) s[r][l] = more ? sum[r * COLUMNS + (size_t)l] : 0;
-  for (k = 0; k < taps; k++)
-    for (r = 0; r < ROWS; r++) {
-      const float *restrict p = x + offset[k];
-      const float v = w[ROWS * k + r];
-      for (l = 0; l < COLUMNS; l++) s[r][l] = s[r][l] + (float)(v * p[l]);
-    }
-  for (r = 0; r < ROWS; r++)
-    for (l = 0; l < COLUMNS; l++) sum[r * COLUMNS + (size_t)l] = s[r][l];
-}
-
-/* sum + w[0] x[offset[0] + l] + w[1] x[offset[1] + l] + ... */
-static inline float with_taps(const size_t taps, float sum, const float *restrict x,
-                              const uint32_t *restrict offset, const float *restrict w, size_t l)
-{
-  size_t k;
-  for (k = 0; k < taps; k++) sum = sum + (float)(w[k] * x[offset[k] + l]);
-  return sum;
-}
-
-/* y[l] = (more ? y[l] : +0) + sum over k ascending of w[k] x[offset[k] + l] for l < n; `taps` is
- * a constant where it is called. */
-static inline void add_taps(const size_t taps, int more, float *restrict y, const float *restrict x,
-                            const uint32_t *restrict offset, const float *restrict w, size_t n)
-{
-  size_t l;
-  if (more)
-    for (l = 0; l < n; l++) y[l] = with_taps(taps, y[l], x, offset, w, l);
-  else
-    for (l = 0; l < n; l++) y[l] = with_taps(taps, 0, x, offset, w, l);
-}
-
-/* y[l] = sum over k ascending of w[k] x[offset[k] + l] for l < n: a row with its own taps, 8 at
- * a time. */
-static void row_of_taps(float *y, const float *x, const uint32_t *offset, const float *w,
-                        size_t taps, size_t n)
-{
-  size_t k;
-  for (k = 0; k == 0 || k < taps; k += 8) switch (taps - k) {
-    case 0: memset(y, 0, n * sizeof *y); break;
-    case 1: add_taps(1, k > 0, y, x, offset + k, w + k, n); break;
-    case 2: add_taps(2, k > 0, y, x, offset + k, w + k, n); break;
-    case 3: add_taps(3, k > 0, y, x, offset + k, w + k, n); break;
-    case 4: add_taps(4, k > 0, y, x, offset + k, w + k, n); break;
-    case 5: add_taps(5, k > 0, y, x, offset + k, w + k, n); break;
-    case 6: add_taps(6, k > 0, y, x, offset + k, w + k, n); break;
-    case 7: add_taps(7, k > 0, y, x, offset + k, w + k, n); break;
-    default: add_taps(8, k > 0, y, x, offset + k, w + k, n);
-    }
-}
-
-/* sum[w][l] += sum over rows and pixels ascending of dy[16 p + l] x[offset[w] + 16 p + l]: the
- * gradients of four weights of one output by lanes, sum[4][16]; each dy that is loaded serves
- * all. From one row to the next dy is d_step and x x_step further on. */
-static void lanes_dot(float *restrict sum, const float *restrict dy, size_t d_step,
-                      const float *restrict x, size_t x_step, const uint32_t *restrict offset,
-                      size_t rows, size_t pixels)
-{
-  size_t r, left;
-  int l;
-  for (r = 0; r < rows; r++) {
-    const float *restrict d = dy + r * d_step, *restrict x0 = x + r * x_step + offset[0],
-                          *restrict x1 = x + r * x_step + offset[1];
-    const float *restrict x2 = x + r * x_step + offset[2], *restrict x3 =
-                                                               x + r * x_step + offset[3];
-    for (left = pixels; left >= 4; left -= 4, d += 64, x0 += 64, x1 += 64, x2 += 64, x3 += 64)
-      for (l = 0; l < LANES; l++) {
-        const float d0 = d[l], d1 = d[l + 16], d2 = d[l + 32], d3 = d[l + 48];
-        float s0 = sum[l], s1 = sum[l + 16], s2 = sum[l + 32], s3 = sum[l + 48];
-        s0 = s0 + (float)(d0 * x0[l]), s1 = s1 + (float)(d0 * x1[l]), s2 = s2 + (float)(d0 * x2[l]),
-        s3 = s3 + (float)(d0 * x3[l]);
-        s0 = s0 + (float)(d1 * x0[l + 16]), s1 = s1 + (float)(d1 * x1[l + 16]),
-        s2 = s2 + (float)(d1 * x2[l + 16]), s3 = s3 + (float)(d1 * x3[l + 16]);
-        s0 = s0 + (float)(d2 * x0[l + 32]), s1 = s1 + (float)(d2 * x1[l + 32]),
-        s2 = s2 + (float)(d2 * x2[l + 32]), s3 = s3 + (float)(d2 * x3[l + 32]);
-        s0 = s0 + (float)(d3 * x0[l + 48]), s1 = s1 + (float)(d3 * x1[l + 48]),
-        s2 = s2 + (float)(d3 * x2[l + 48]), s3 = s3 + (float)(d3 * x3[l + 48]);
-        sum[l] = s0, sum[l + 16] = s1, sum[l + 32] = s2, sum[l + 48] = s3;
+  for (p = 0; p < pixels; p++)
+    for (l = 0; l < LANES; l++) {
+      const size_t i = p * step + (size_t)l, j = p * LANES + (size_t)l;
+      const float a = x0[i], b = x1[i], c = x2[i], d = x3[i];
+      float s0 = y0[j] + (float)(a0 * a);
+      float s1 = y1[j] + (float)(a1 * a);
+      float s2 = y2[j] + (float)(a2 * a);
+      float s3 = y3[j] + (float)(a3 * a);
+      if (taps > 1) {
+        s0 = s0 + (float)(b0 * b);
+        s1 = s1 + (float)(b1 * b);
+        s2 = s2 + (float)(b2 * b);
+        s3 = s3 + (float)(b3 * b);
+        s0 = s0 + (float)(c0 * c);
+        s1 = s1 + (float)(c1 * c);
+        s2 = s2 + (float)(c2 * c);
+        s3 = s3 + (float)(c3 * c);
+        s0 = s0 + (float)(d0 * d);
+        s1 = s1 + (float)(d1 * d);
+        s2 = s2 + (float)(d2 * d);
+        s3 = s3 + (float)(d3 * d);
       }
-    for (; left > 0; left--, d += LANES, x0 += LANES, x1 += LANES, x2 += LANES, x3 += LANES)
+      y0[j] = s0;
+      y1[j] = s1;
+      y2[j] = s2;
+      y3[j] = s3;
+    }
+}
+
+/* The same for one row and 1 to 4 taps: sum[p][l] += ... */
+static inline void one_row(const int taps, float *restrict sum, const float *restrict x,
+                           size_t step, const uint32_t *restrict offset, const float *restrict w,
+                           size_t pixels)
+{
+  const float *restrict x0 = x + offset[0], *restrict x1 = x + offset[taps > 1 ? 1 : 0];
+  const float *restrict x2 = x + offset[taps > 2 ? 2 : 0], *restrict x3 = x + offset[taps - 1];
+  const float a = w[0], b = w[taps > 1 ? 1 : 0], c = w[taps > 2 ? 2 : 0], d = w[taps - 1];
+  size_t p;
+  int l;
+  for (p = 0; p < pixels; p++)
+    for (l = 0; l < LANES; l++) {
+      const size_t i = p * step + (size_t)l, j = p * LANES + (size_t)l;
+      float s = sum[j] + (float)(a * x0[i]);
+      if (taps > 1) s = s + (float)(b * x1[i]);
+      if (taps > 2) s = s + (float)(c * x2[i]);
+      if (taps > 3) s = s + (float)(d * x3[i]);
+      sum[j] = s;
+    }
+}
+
+/* sum[r][p][l] = sum over k < taps ascending of w[k][r] x[offset[k]][p step][l] for `rows` rows,
+ * ROWS or 1. */
+static void add_taps(size_t rows, float *sum, const float *x, size_t step, const uint32_t *offset,
+                     const float *w, size_t taps, size_t pixels)
+{
+  const size_t n = pixels * LANES;
+  size_t k;
+  memset(sum, 0, rows * n * sizeof *sum);
+  for (k = 0; k + TAPS <= taps; k += TAPS) {
+    if (rows == ROWS)
+      four_rows(4, sum, sum + n, sum + 2 * n, sum + 3 * n, x, step, offset + k, w + k * ROWS,
+                pixels);
+    else one_row(4, sum, x, step, offset + k, w + k, pixels);
+  }
+  if (rows == ROWS) {
+    for (; k < taps; k++)
+      four_rows(1, sum, sum + n, sum + 2 * n, sum + 3 * n, x, step, offset + k, w + k * ROWS,
+                pixels);
+  } else {
+    if (taps - k == 1) one_row(1, sum, x, step, offset + k, w + k, pixels);
+    if (taps - k == 2) one_row(2, sum, x, step, offset + k, w + k, pixels);
+    if (taps - k == 3) one_row(3, sum, x, step, offset + k, w + k, pixels);
+  }
+}
+
+/* sum[j][l] += sum over rows and pixels p ascending of dy[p][l] x[offset[j]][p step][l] for j <
+ * GROUP: gradients of weights of one output, by lanes. From one row to the next dy is dy_row and
+ * x x_row numbers further on. */
+static void lanes_dot(float *restrict sum, const float *restrict dy, size_t dy_row,
+                      const float *restrict x, size_t x_row, size_t step,
+                      const uint32_t *restrict offset, size_t rows, size_t pixels)
+{
+  size_t r, p;
+  int l;
+  for (r = 0; r < rows; r++, dy += dy_row, x += x_row) {
+    const float *restrict x0 = x + offset[0], *restrict x1 = x + offset[1];
+    const float *restrict x2 = x + offset[2], *restrict x3 = x + offset[3];
+    const float *restrict x4 = x + offset[4], *restrict x5 = x + offset[5];
+    const float *restrict x6 = x + offset[6], *restrict x7 = x + offset[7];
+    for (p = 0; p < pixels; p++)
       for (l = 0; l < LANES; l++) {
-        sum[l] = sum[l] + (float)(d[l] * x0[l]), sum[l + 16] = sum[l + 16] + (float)(d[l] * x1[l]);
-        sum[l + 32] = sum[l + 32] + (float)(d[l] * x2[l]),
-                sum[l + 48] = sum[l + 48] + (float)(d[l] * x3[l]);
+        const size_t i = p * step + (size_t)l;
+        const float d = dy[p * LANES + (size_t)l];
+        sum[l] = sum[l] + (float)(d * x0[i]);
+        sum[l + 16] = sum[l + 16] + (float)(d * x1[i]);
+        sum[l + 32] = sum[l + 32] + (float)(d * x2[i]);
+        sum[l + 48] = sum[l + 48] + (float)(d * x3[i]);
+        sum[l + 64] = sum[l + 64] + (float)(d * x4[i]);
+        sum[l + 80] = sum[l + 80] + (float)(d * x5[i]);
+        sum[l + 96] = sum[l + 96] + (float)(d * x6[i]);
+        sum[l + 112] = sum[l + 112] + (float)(d * x7[i]);
       }
   }
 }
 
-/* sum[l] += sum over pixels ascending of x[16 p + l] */
+/* sum[l] += sum over pixels ascending of x[p][l] */
 static void lanes_add(float *restrict sum, const float *restrict x, size_t pixels)
 {
+  size_t p;
   int l;
-  for (; pixels >= 4; pixels -= 4, x += 4 * LANES)
-    for (l = 0; l < LANES; l++) {
-      float t = sum[l] + x[l];
-      t = t + x[l + 16], t = t + x[l + 32], t = t + x[l + 48];
-      sum[l] = t;
-    }
-  for (; pixels > 0; pixels--, x += LANES)
-    for (l = 0; l < LANES; l++) sum[l] = sum[l] + x[l];
-}
-
-/* The same for n columns: out[i] = sum of v[l step + i]. */
-static void lanes_sums(float *restrict out, const float *restrict v, size_t step, size_t n)
-{
-  const float *restrict u = v + 4 * step, *restrict s = v + 8 * step, *restrict r = v + 12 * step;
-  const size_t a = step, b = 2 * step, c = 3 * step;
-  size_t i;
-  for (i = 0; i < n; i++) {
-    float p0 = v[i] + s[i], p1 = v[a + i] + s[a + i], p2 = v[b + i] + s[b + i],
-          p3 = v[c + i] + s[c + i];
-    float q0 = u[i] + r[i], q1 = u[a + i] + r[a + i], q2 = u[b + i] + r[b + i],
-          q3 = u[c + i] + r[c + i];
-    p0 = p0 + q0, p1 = p1 + q1, p2 = p2 + q2, p3 = p3 + q3;
-    p0 = p0 + p2, p1 = p1 + p3;
-    out[i] = p0 + p1;
-  }
+  for (p = 0; p < pixels; p++)
+    for (l = 0; l < LANES; l++) sum[l] = sum[l] + x[p * LANES + (size_t)l];
 }
 
 /* ==== self-check ============================================================================ */
@@ -165,15 +168,14 @@ static void lanes_sums(float *restrict out, const float *restrict v, size_t step
 /* What is checked, by pointers that no compiler sees through: else it would make copies for the
  * values below, without the vectors of those that train. */
 static volatile const struct {
-  void (*row_of_taps)(float *, const float *, const uint32_t *, const float *, size_t, size_t);
-  void (*block)(int, float *, const float *, const uint32_t *, const float *, size_t);
-  void (*lanes_dot)(float *, const float *, size_t, const float *, size_t, const uint32_t *, size_t,
-                    size_t);
+  void (*add_taps)(size_t, float *, const float *, size_t, const uint32_t *, const float *, size_t,
+                   size_t);
+  void (*lanes_dot)(float *, const float *, size_t, const float *, size_t, size_t, const uint32_t *,
+                    size_t, size_t);
   void (*lanes_add)(float *, const float *, size_t);
   float (*lanes_sum)(float *);
-  void (*lanes_sums)(float *, const float *, size_t, size_t);
   void (*optimizer_step)(Optimizer *, Net *, const Training *, float);
-} used = {row_of_taps, block, lanes_dot, lanes_add, lanes_sum, lanes_sums, optimizer_step};
+} used = {add_taps, lanes_dot, lanes_add, lanes_sum, optimizer_step};
 
 /* Whether all of x[0..n) are `expected`, bit for bit. */
 static int all_are(float expected, const float *x, size_t n)
@@ -185,13 +187,13 @@ static int all_are(float expected, const float *x, size_t n)
 }
 
 /* y + a b + last, with other terms that are 0 around a b, through every kernel and every place in
- * it. Terms: y, then others of which one is a b, then last: 8 + 2 taps, 4 + 4 + 2 pixels. */
+ * it. Terms: y, then others of which one is a b, then last: 4 + 4 + 2 taps. */
 static int kernels_give(float y, float a, float b, float last, float expected)
 {
-  enum { MOST = 10, N = 2 * COLUMNS, ALL = N + ROWS * COLUMNS };
-  enum { ODD = N - 1 }; /* whole vectors and some numbers more */
-  float x[MOST * N], w[MOST], together[MOST * ROWS], out[ALL], wide[MOST * LANES];
-  uint32_t offset[MOST], same[4] = {0, 0, 0, 0};
+  enum { MOST = 2 * TAPS + 2, N = 3 * LANES, ALL = ROWS * N };
+  float x[MOST * N], w[MOST], together[MOST * ROWS], out[ALL + N], wide[MOST * LANES];
+  float sum[(GROUP + 1) * LANES];
+  uint32_t offset[MOST], same[GROUP] = {0};
   volatile float product = a * b;
   size_t terms, i, k, at;
   for (terms = 3; terms <= MOST; terms++)
@@ -203,36 +205,30 @@ static int kernels_give(float y, float a, float b, float last, float expected)
         for (i = 0; i < ROWS; i++) together[ROWS * k + i] = w[k];
         for (i = 0; i < LANES; i++) wide[k * LANES + i] = w[k];
       }
-      used.row_of_taps(out, x, offset, w, terms, N);
-      used.block(0, out + N, x, offset, together, terms);
-      if (!all_are(expected, out, ALL)) return 0;
-      used.row_of_taps(out, x, offset, w, terms, ODD);
-      if (!all_are(expected, out, ODD)) return 0;
+      used.add_taps(ROWS, out, x, LANES, offset, together, terms, N / LANES);
+      used.add_taps(1, out + ALL, x, LANES, offset, w, terms, N / LANES);
+      if (!all_are(expected, out, ALL + N)) return 0;
       for (k = 0; k < terms; k++) /* the rows of x again, LANES apart */
         for (i = 0; i < LANES; i++) x[k * LANES + i] = k == 0 ? y : k + 1 == terms ? last : b;
-      for (i = 0; i < 5 * LANES; i++) out[i] = 0;
-      used.lanes_dot(out, wide, 0, x, 0, same, 1, terms);
+      memset(sum, 0, sizeof sum);
+      used.lanes_dot(sum, wide, 0, x, 0, LANES, same, 1, terms);
       for (i = 0; i < (terms - 2) * LANES; i++) x[LANES + i] = i / LANES + 1 == at ? product : 0;
-      used.lanes_add(out + 4 * LANES, x, terms);
-      if (!all_are(expected, out, 5 * LANES)) return 0;
+      used.lanes_add(sum + GROUP * LANES, x, terms);
+      if (!all_are(expected, sum, (GROUP + 1) * LANES)) return 0;
     }
   return 1;
 }
 
-/* The order of the sum of lanes, as one number and as a row of them. */
+/* The order of the sum of lanes. */
 static int lanes_give(float lane0, float lane4, float lane8, float lane12, float expected)
 {
-  enum { N = LANES + 3 };
-  float all[LANES * N], one[LANES] = {0}, sum[N + 1];
-  size_t i;
-  one[0] = lane0;
-  one[4] = lane4;
-  one[8] = lane8;
-  one[12] = lane12;
-  for (i = 0; i < LANES * N; i++) all[i] = one[i / N];
-  used.lanes_sums(sum, all, N, N);
-  sum[N] = used.lanes_sum(one);
-  return all_are(expected, sum, N + 1);
+  float lane[LANES] = {0}, sum;
+  lane[0] = lane0;
+  lane[4] = lane4;
+  lane[8] = lane8;
+  lane[12] = lane12;
+  sum = used.lanes_sum(lane);
+  return all_are(expected, &sum, 1);
 }
 
 /* The optimisers' gradient y + a b: sgd's velocity, and ten times Adam's. */
@@ -350,175 +346,97 @@ static void rectify_gradient(float *restrict dy, const float *restrict y, size_t
   for (i = 0; i < n; i++) dy[i] = y[i] > 0 ? dy[i] : 0;
 }
 
+enum { CONV, NORM, MAX_POOL, AVERAGE_POOL, SUM, FLATTEN };
+
 /* ---- convolutions and dense layers ----------------------------------------------------------- */
 
-enum { STRIP = 1 << 17 }; /* numbers of a strip: 512 KiB, half of a usual second-level cache */
-
-/* What a pass reads of all channels at a time: so many rows as make `high` rows of what is
- * computed from it, from `before` rows above and columns to the left. x for the output and dW,
- * dy for dx. */
-typedef struct {
-  const Activation *from;
-  /* output row u needs rows u step ... u step + span - 1 */
-  size_t channels, before, high, step, span;
-  size_t row, plane; /* numbers from one row, one channel, to the next */
-} Strip;
-
-static Strip strip_of(const Net *net, const Layer *layer, int backward)
+/* Of each tile the rows of outputs (inputs, backward) that are this thread's part of tiles x rows,
+ * in whole groups of ROWS; 0 if there are none. */
+static int rows_of_tile(const Net *net, size_t tiles, size_t t, size_t rows, int part,
+                        size_t mine[2])
 {
-  const Activation *a = &net->activation[backward ? layer->out : layer->in];
-  Strip s;
-  s.from = a;
-  s.channels = backward ? layer->outputs : layer->inputs;
-  s.step = backward ? 1 : layer->stride;
-  s.before = backward ? (layer->kernel - 1 - layer->padding) / layer->stride : layer->padding;
-  s.span = backward ? s.before + (layer->stride - 1 + layer->padding) / layer->stride + 1
-                    : layer->kernel;
-  s.row = s.step == 1 ? a->row
-                      : (layer->width + 2 * layer->padding + s.step - 1) / s.step * s.step * LANES;
-  s.high = backward ? (layer->height + layer->stride - 1) / layer->stride : layer->rows;
-  while (s.high > 2 && layer->kernel > 1 &&
-         ((s.high - 1) * s.step + s.span) * s.row * s.channels > STRIP)
-    s.high = (s.high + 1) / 2;
-  s.plane = s.step == 1 ? a->plane : ((s.high - 1) * s.step + s.span) * s.row;
-  return s;
+  const size_t groups = (rows + ROWS - 1) / ROWS, begin = t * groups, end = begin + groups;
+  part_of(net, tiles * groups, part, mine);
+  if (mine[1] <= begin || mine[0] >= end) return 0;
+  mine[0] = mine[0] > begin ? ROWS * (mine[0] - begin) : 0;
+  mine[1] = mine[1] < end ? ROWS * (mine[1] - begin) : rows;
+  return 1;
 }
 
-/* Channel 0 of the strip for output rows u ... u + high - 1 of tile t, of which only channels
- * from ... to - 1 are used. With a stride it is a copy in which a row comes as its every step-th
- * pixel, then those that follow them, and so on; else the activation itself. */
-static const float *strip(const Strip *s, float *room, const float *x, size_t t, size_t from,
-                          size_t to, size_t u, size_t high)
-{
-  const Activation *a = s->from;
-  const size_t each = s->row / LANES / s->step, rows = (high - 1) * s->step + s->span;
-  const float *first = x + t * s->channels * a->plane - s->before * (a->row + LANES);
-  size_t c, r, q, j;
-  if (s->step == 1) return first + u * a->row;
-  for (c = from; c < to; c++)
-    for (r = 0; r < rows; r++)
-      for (j = 0; j < each; j++)
-        for (q = 0; q < s->step; q++)
-          memcpy(room + (c - from) * s->plane + r * s->row + (q * each + j) * LANES,
-                 first + c * a->plane + (u * s->step + r) * a->row + (j * s->step + q) * LANES,
-                 LANES * sizeof(float));
-  return room - from * s->plane;
-}
-
-enum { CONV, NORM, MAX_POOL, AVERAGE_POOL, SUM, FLATTEN };
-/* pixels and partial sums that a weight gradient works on at a time */
-enum { PIXELS = 128, SUMS = 1 << 17 };
-
-/* So many rows of pixels does the dense weight gradient take at once. */
-static size_t rows_at_once(const Layer *layer)
-{
-  const size_t rows = (PIXELS + layer->columns - 1) / layer->columns;
-  return rows < layer->rows ? rows : layer->rows;
-}
-
-/* The weights in the order of the taps: [block of rows][tap][ROWS] where rows share a list, else
- * [tap]. */
+/* The weights in the order in which add_taps reads them: packed[list][tap], or where `rows` rows
+ * share each list [list][group of ROWS rows][tap][ROWS], with zeros for the rows that a last group
+ * lacks. */
 static void pack(Net *net, const Layer *layer, const Taps *taps, size_t lists, size_t rows,
                  int part)
 {
   const float *w = net->weight + net->tensor[layer->weight].offset;
-  const size_t blocks = (rows + ROWS - 1) / ROWS;
+  const size_t groups = (rows + ROWS - 1) / ROWS;
   size_t list, r, k, j, mine[2];
   if (taps->step == 0) {
     part_of(net, taps->start[lists], part, mine);
     for (j = mine[0]; j < mine[1]; j++) net->packed[j] = w[taps->index[j]];
     return;
   }
-  part_of(net, blocks, part, mine);
+  part_of(net, groups, part, mine);
   for (list = 0; list < lists; list++) {
     const size_t first = taps->start[list], n = taps->start[list + 1] - first;
-    for (r = mine[0]; r < mine[1]; r++) {
-      float *to = net->packed + ROWS * (first * blocks + r * n);
+    for (r = ROWS * mine[0]; r < ROWS * mine[1]; r += ROWS) {
+      float *to = net->packed + ROWS * first * groups + r * n;
       for (k = 0; k < n; k++)
         for (j = 0; j < ROWS; j++)
-          to[ROWS * k + j] =
-              ROWS * r + j < rows ? w[taps->index[first + k] + (ROWS * r + j) * taps->step] : 0;
+          to[ROWS * k + j] = r + j < rows ? w[taps->index[first + k] + (r + j) * taps->step] : 0;
     }
   }
 }
 
-/* Where the rows of sums go: the rows of a plane are `row` apart, planes `plane` and pixels
- * `step`. */
+/* Where a pass writes: planes, rows and pixels of y are `plane`, `row` and `step` numbers apart. */
 typedef struct {
   float *y;
   size_t plane, row, step;
-  int adds, relu;    /* to what is there; max(y, 0) at the end */
-  const float *bias; /* or NULL */
+  int adds;          /* to what is there */
+  int relu;          /* max(y, 0) at the end */
+  const float *bias; /* [plane], or NULL */
 } Target;
 
-/* n sums of row r to y, where they belong in it, or from where they are already; there the bias
- * is added and the ReLU applied. */
-static void put(const Target *to, size_t r, float *y, const float *sum, size_t n)
+/* y[p][l] = sum[p][l], plus what was there or the bias, for `pixels` pixels of a row of plane r. */
+static void put(const Target *to, size_t r, float *restrict y, const float *restrict sum,
+                size_t pixels)
 {
-  const size_t run = to->step == LANES ? n : LANES;
-  size_t p, i;
-  for (p = 0; sum != y && p < n; p += run) {
-    float *restrict at = y + p / LANES * to->step;
-    const float *restrict from = sum + p;
-    if (to->adds)
-      for (i = 0; i < run; i++) at[i] = at[i] + from[i];
-    else
-      for (i = 0; i < run; i++) at[i] = from[i];
-  }
-  for (i = 0; to->bias && i < n; i++) y[i] = y[i] + to->bias[r];
-  for (i = 0; to->relu && i < n; i++) y[i] = rectified(y[i]);
-}
-
-/* rows and terms of blocks taken together: their x, weights and sums stay in a first-level cache */
-enum { TOGETHER = 64, TERMS = 128 };
-
-/* y[r][u][p] = sum over the taps of row r of w x[u][offset + p], for rows mine[0] <= r < mine[1]
- * of `rows`, u < high, and n numbers p: a strip of one tile of images. `list` is the first row's
- * list, or the one that all share. */
-static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows,
-                     const size_t mine[2], const float *x, size_t x_step, const Target *to,
-                     size_t high, size_t n, float *room)
-{
-  const size_t together = taps->step ? TOGETHER : 1;
-  size_t r, u, c, j, k;
-  for (r = mine[0]; r < mine[1]; r += together) {
-    const size_t its = taps->step ? list : list + r, first = taps->start[its],
-                 all = taps->start[its + 1] - first;
-    const size_t some = mine[1] - r < together ? mine[1] - r : together;
-    const float *w =
-        net->packed + (taps->step ? ROWS * first * ((rows + ROWS - 1) / ROWS) + r * all : first);
-    for (u = 0; u < high; u++) {
-      float *y = to->y + r * to->plane + u * to->row;
-      if (together == 1) {
-        float *sums = to->step == LANES && !to->adds ? y : room;
-        row_of_taps(sums, x + u * x_step, taps->offset + first, w, all, n);
-        put(to, r, y, sums, n);
-        continue;
-      }
-      for (c = 0; c < n; c += COLUMNS) {
-        for (k = 0; k == 0 || k < all; k += TERMS)
-          for (j = 0; j < some; j += ROWS)
-            block(k > 0, room + j * COLUMNS, x + u * x_step + c, taps->offset + first + k,
-                  w + j * all + ROWS * k, all - k < TERMS ? all - k : TERMS);
-        for (j = 0; j < some; j++)
-          put(to, r + j, y + j * to->plane + c / LANES * to->step, room + j * COLUMNS,
-              n - c < COLUMNS ? n - c : COLUMNS);
-      }
+  const float bias = to->bias ? to->bias[r] : 0;
+  size_t p;
+  int l;
+  for (p = 0; p < pixels; p++, y += to->step, sum += LANES)
+    for (l = 0; l < LANES; l++) {
+      float value = to->adds ? y[l] + sum[l] : sum[l];
+      value = to->bias ? value + bias : value;
+      y[l] = to->relu ? rectified(value) : value;
     }
-  }
 }
 
-/* Of tiles x rows, in blocks of ROWS rows, the rows of tile t that are this thread's part; 0 if
- * there are none. */
-static int rows_of_tile(const Net *net, size_t tiles, size_t t, size_t rows, int part,
-                        size_t mine[2])
+/* y[r][u][p] = sum over the taps of row r of w x[u][p + offset], for the rows mine[0] <= r <
+ * mine[1] of `rows`, u < high and `pixels` pixels p of one tile of images. `list` is the list of
+ * row 0, or the one that all rows share. From one u to the next x is x_row, from one p to the next
+ * x_step numbers further on. */
+static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows,
+                     const size_t mine[2], const float *x, size_t x_row, size_t x_step,
+                     const Target *to, size_t high, size_t pixels)
 {
-  const size_t blocks = (rows + ROWS - 1) / ROWS, begin = t * blocks, end = begin + blocks;
-  part_of(net, tiles * blocks, part, mine);
-  if (mine[1] <= begin || mine[0] >= end) return 0;
-  mine[0] = mine[0] > begin ? ROWS * (mine[0] - begin) : 0;
-  mine[1] = mine[1] < end ? ROWS * (mine[1] - begin) : rows;
-  return 1;
+  const size_t groups = (rows + ROWS - 1) / ROWS, together = taps->step ? ROWS : 1;
+  float sum[ROWS * PIXELS * LANES];
+  size_t u, p, r, j;
+  for (u = 0; u < high; u++)
+    for (p = 0; p < pixels; p += PIXELS)
+      for (r = mine[0]; r < mine[1]; r += together) {
+        const size_t l = taps->step ? list : list + r, first = taps->start[l];
+        const size_t n = taps->start[l + 1] - first;
+        const size_t wide = pixels - p < PIXELS ? pixels - p : PIXELS;
+        const float *w = net->packed + (taps->step ? ROWS * first * groups + r * n : first);
+        add_taps(together, sum, x + u * x_row + p * x_step, x_step, taps->offset + first, w, n,
+                 wide);
+        for (j = 0; j < together && r + j < mine[1]; j++)
+          put(to, r + j, to->y + (r + j) * to->plane + u * to->row + p * to->step,
+              sum + j * wide * LANES, wide);
+      }
 }
 
 static void pack_forward(Net *net, const Layer *layer, int part)
@@ -526,28 +444,24 @@ static void pack_forward(Net *net, const Layer *layer, int part)
   pack(net, layer, &layer->forward, layer->forward.step ? 1 : layer->outputs, layer->outputs, part);
 }
 
-/* y[o][r][c] = sum over (i, kr, kc) of w[o][i][kr][kc] x[i][r stride + kr - padding][c stride +
- * kc - padding], plus b[o] */
+/* y[o][r][c] = sum over (i, kr, kc) of
+ *              w[o][i][kr][kc] x[i][r stride + kr - padding][c stride + kc - padding], plus b[o] */
 static void conv_forward(Net *net, const Layer *layer, int part)
 {
-  const Strip s = strip_of(net, layer, 0);
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t tiles = tiles_in_use(net, layer->out);
-  float *room = net->room + (size_t)part * net->room_size,
-        *sums = room + s.channels * (s.step > 1 ? s.plane : 0);
-  size_t t, u, mine[2];
+  const size_t tiles = tiles_in_use(net, layer->out), s = layer->stride;
+  size_t t, mine[2];
   Target to = {NULL, 0, 0, LANES, 0, 0, NULL};
-  to.plane = out->plane, to.row = out->row, to.relu = layer->relu;
+  to.plane = out->plane;
+  to.row = out->row;
+  to.relu = layer->relu;
   if (layer->bias >= 0) to.bias = net->weight + net->tensor[layer->bias].offset;
   for (t = 0; t < tiles; t++) {
+    const float *x = plane_of(net, layer->in, 0, t, 0) - layer->padding * (in->row + LANES);
     if (!rows_of_tile(net, tiles, t, layer->outputs, part, mine)) continue;
-    for (u = 0; u < layer->rows; u += s.high) {
-      const size_t high = layer->rows - u < s.high ? layer->rows - u : s.high;
-      const float *x = strip(&s, room, in->value, t, 0, layer->inputs, u, high);
-      to.y = plane_of(net, layer->out, 0, t, 0) + u * out->row;
-      convolve(net, &layer->forward, 0, layer->outputs, mine, x, s.step * s.row, &to, high,
-               layer->columns * LANES, sums);
-    }
+    to.y = plane_of(net, layer->out, 0, t, 0);
+    convolve(net, &layer->forward, 0, layer->outputs, mine, x, s * in->row, s * LANES, &to,
+             layer->rows, layer->columns);
   }
 }
 
@@ -577,195 +491,158 @@ static void pack_backward(Net *net, const Layer *layer, int part)
          layer->inputs, part);
 }
 
-/* dx[i][h][w] = sum over (o, r, c) of w[o][i][h + padding - r stride][w + padding - c stride]
- * dy[o][r][c]. With a stride, the pixels of dx of one phase (h mod stride, w mod stride) use the
- * same taps: each phase is a convolution of stride 1. */
+/* Rows above and columns to the left of a pixel of dx at which the taps of dy begin. */
+static size_t reach_back(const Layer *layer)
+{
+  return (layer->kernel - 1 - layer->padding) / layer->stride;
+}
+
+/* dx[i][h][w] = sum over (o, r, c) of
+ *               w[o][i][h + padding - r stride][w + padding - c stride] dy[o][r][c]
+ * With a stride, the pixels of dx of one phase (h mod stride, w mod stride) use the same taps:
+ * each phase is a convolution of stride 1, whose result lies `stride` apart. */
 static void conv_input_gradient(Net *net, const Layer *layer, int part)
 {
-  const Strip from = strip_of(net, layer, 1);
-  const Activation *in = &net->activation[layer->in];
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const size_t s = layer->stride, tiles = tiles_in_use(net, layer->out);
-  size_t t, p, u, mine[2];
+  size_t t, phase, mine[2];
   Target to = {NULL, 0, 0, 0, 0, 0, NULL};
-  to.plane = in->plane, to.row = s * in->row, to.step = s * LANES, to.adds = layer->adds;
-  for (t = 0; layer->in > 0 && t < tiles; t++) {
+  if (layer->in == 0) return;
+  to.plane = in->plane;
+  to.row = s * in->row;
+  to.step = s * LANES;
+  to.adds = layer->adds;
+  for (t = 0; t < tiles; t++) {
+    const float *dy = plane_of(net, layer->out, 1, t, 0) - reach_back(layer) * (out->row + LANES);
     if (!rows_of_tile(net, tiles, t, layer->inputs, part, mine)) continue;
-    for (u = 0; u * s < layer->height; u += from.high) {
-      const float *dy = strip(&from, NULL, net->activation[layer->out].gradient, t, 0,
-                              layer->outputs, u, from.high);
-      for (p = 0; p < s * s; p++) {
-        const size_t h = p / s + u * s, w = p % s, left = (layer->height - h + s - 1) / s,
-                     high = left < from.high ? left : from.high;
-        if (h >= layer->height || w >= layer->width) continue;
-        to.y = plane_of(net, layer->in, 1, t, 0) + h * in->row + w * LANES;
-        convolve(net, &layer->backward, layer->backward.step ? p : p * layer->inputs, layer->inputs,
-                 mine, dy, from.row, &to, high, (layer->width - w + s - 1) / s * LANES,
-                 net->room + (size_t)part * net->room_size);
-      }
+    for (phase = 0; phase < s * s; phase++) {
+      const size_t h = phase / s, w = phase % s;
+      if (h >= layer->height || w >= layer->width) continue;
+      to.y = plane_of(net, layer->in, 1, t, 0) + h * in->row + w * LANES;
+      convolve(net, &layer->backward, layer->backward.step ? phase : phase * layer->inputs,
+               layer->inputs, mine, dy, out->row, LANES, &to, (layer->height - h + s - 1) / s,
+               (layer->width - w + s - 1) / s);
     }
   }
 }
+
+/* numbers of the sums that a weight gradient works on at a time, and the pixels of dy */
+enum { SUMS = 1 << 17, STRIP = 64 };
+
+/* The room that weights as many as `taps` need for their sums. */
+static size_t room_for(size_t taps) { return (taps + GROUP - 1) / GROUP * GROUP * LANES; }
 
 /* Room for the sums of conv_weight_gradient: SUMS, but at least those of one input channel. */
 static size_t sums_size(const Layer *layer)
 {
-  const size_t all = (layer->kernel * layer->kernel + 3) / 4 * 4 * layer->outputs * LANES;
+  const size_t all = room_for(layer->kernel * layer->kernel) * layer->outputs;
   return all > SUMS ? all : SUMS;
 }
 
-/* dW[o][i][kr][kc] = sum over images and pixels of dy[o][r][c] x[i][r stride + kr - padding][c
- * stride + kc - padding], by lanes; for this thread's outputs. So many input channels at a time
- * that most weights come in fours and their sums fit. */
-static void conv_weight_gradient(Net *net, const Layer *layer, int part)
+/* For each output of mine the taps from where it is to the last one of the input channels below
+ * `last`. Returns the room for their sums. */
+static size_t next_taps(Net *net, const Layer *layer, const size_t mine[2], size_t last)
 {
-  const Strip s = strip_of(net, layer, 0);
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const Taps *taps = &layer->forward;
-  const Tensor *w = &net->tensor[layer->weight];
-  const size_t area = layer->kernel * layer->kernel, K = layer->inputs * area,
-               tiles = tiles_in_use(net, layer->out);
-  const int masked = layer->survivors < layer->outputs * K;
-  /* dense but masked: `compact` picks the survivors */
-  float *to = taps->step && masked ? net->packed : net->gradient + w->rank;
-  float *sums = net->room + (size_t)part * net->room_size, *room = sums + sums_size(layer);
-  size_t first, last, channels, some, t, o, u, j, q, mine[2];
-  part_of(net, layer->outputs, part, mine);
-  if (mine[0] == mine[1]) return;
-  for (channels = 4; channels < layer->inputs &&
-                     channels * layer->survivors < 16 * layer->inputs * layer->outputs;
-       channels *= 2)
-    continue; /* about 16 taps of each output at least */
-  for (o = mine[0]; o < mine[1]; o++) net->range[2 * o] = taps->start[taps->step ? 0 : o];
-  for (first = 0; first < layer->inputs; first = last) {
-    float *sum;
-    /* fewer where more of them survive than on average */
-    for (some = channels;; some = (some + 1) / 2) {
-      last = first + some < layer->inputs ? first + some : layer->inputs;
-      /* taps range[2 o] to range[2 o + 1] of output o belong to these channels */
-      for (sum = sums, o = mine[0]; o < mine[1]; o++) {
-        const size_t end = taps->start[taps->step ? 1 : o + 1];
-        for (j = net->range[2 * o];
-             j < end && taps->index[j] - (taps->step ? 0 : o * K) < last * area; j++)
-          continue;
-        net->range[2 * o + 1] = (uint32_t)j;
-        sum += (j - net->range[2 * o] + 3) / 4 * 4 * LANES;
-      }
-      if ((size_t)(sum - sums) <= sums_size(layer)) break;
+  const size_t area = layer->kernel * layer->kernel, K = layer->inputs * area;
+  size_t o, room = 0;
+  for (o = mine[0]; o < mine[1]; o++) {
+    const size_t end = taps->start[taps->step ? 1 : o + 1], row = taps->step ? 0 : o * K;
+    size_t j = net->span[o].begin;
+    if (taps->step && o > mine[0]) j = net->span[mine[0]].end;
+    else
+      while (j < end && taps->index[j] - row < last * area) j++;
+    net->span[o].end = (uint32_t)j;
+    room += room_for(j - net->span[o].begin);
+  }
+  return room;
+}
+
+/* sums of output o += those of rows u ... u + high - 1 of tile t: dy[o][r][c] x[...][c stride ...]
+ * for the taps from begin to end */
+static void add_strip(const Net *net, const Layer *layer, float *sum, size_t begin, size_t end,
+                      size_t o, size_t t, size_t u, size_t high)
+{
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
+  const size_t s = layer->stride;
+  const float *dy = plane_of(net, layer->out, 1, t, o) + u * out->row;
+  const float *x = plane_of(net, layer->in, 0, t, 0) - layer->padding * (in->row + LANES);
+  size_t j, k;
+  for (j = begin; j < end; j += GROUP, sum += GROUP * LANES) {
+    uint32_t last[GROUP]; /* may be fewer: then some are computed for nothing */
+    const uint32_t *offset = layer->forward.offset + j;
+    if (end - j < GROUP) {
+      for (k = 0; k < GROUP; k++) last[k] = offset[j + k < end ? k : 0];
+      offset = last;
     }
-    memset(sums, 0, (size_t)(sum - sums) * sizeof *sum);
-    for (t = 0; t < tiles; t++)
-      for (u = 0; u < layer->rows; u += s.high) {
-        const size_t high = layer->rows - u < s.high ? layer->rows - u : s.high;
-        const float *x = strip(&s, room, in->value, t, first, last, u, high);
-        for (sum = sums, o = mine[0]; o < mine[1]; o++) {
-          const float *dy = plane_of(net, layer->out, 1, t, o) + u * out->row;
-          for (j = net->range[2 * o]; j < net->range[2 * o + 1]; j += 4, sum += 4 * LANES) {
-            /* the last weights of an output may be fewer than 4: then some are computed for
-             * nothing */
-            uint32_t offset[4];
-            for (q = 0; q < 4; q++)
-              offset[q] = taps->offset[j + q < net->range[2 * o + 1] ? j + q : j];
-            lanes_dot(sum, dy, out->row, x, s.step * s.row, offset, high, layer->columns);
-          }
-        }
-      }
-    for (sum = sums, o = mine[0]; o < mine[1]; o++) {
-      const size_t begin = net->range[2 * o], end = net->range[2 * o + 1];
-      for (j = begin; j < end; j++)
-        to[(taps->step ? o * K : 0) + j] = lanes_sum(sum + (j - begin) * LANES);
-      sum += (end - begin + 3) / 4 * 4 * LANES;
-      net->range[2 * o] = (uint32_t)end;
-    }
+    lanes_dot(sum, dy, out->row, x + u * s * in->row, s * in->row, s * LANES, offset, high,
+              layer->columns);
   }
 }
 
-/* Gradients of survivors side by side, where the pass above made those of all weights. */
-static void compact(Net *net, const Layer *layer, int part)
+/* The gradients of the survivors among output o's taps, of which the sums by lanes are made; the
+ * next taps begin where these end. */
+static void put_gradients(Net *net, const Layer *layer, float *sum, size_t o)
 {
+  const Taps *taps = &layer->forward;
   const Tensor *w = &net->tensor[layer->weight];
-  size_t j, mine[2];
-  part_of(net, layer->survivors, part, mine);
-  for (j = mine[0]; layer->forward.step && layer->survivors < w->size && j < mine[1]; j++)
-    net->gradient[w->rank + j] = net->packed[net->survivor[w->rank + j] - w->offset];
+  const size_t begin = net->span[o].begin, n = net->span[o].end - begin;
+  const unsigned char *mask = net->mask + w->offset + (taps->step ? o * w->fan_in : 0);
+  const uint32_t *index = taps->index + begin;
+  size_t j, kept = 0;
+  lanes_sums(sum, n);
+  for (j = 0; j < n; j++) { /* without a branch, which no processor would foresee */
+    sum[kept] = sum[j];
+    kept += mask[index[j]];
+  }
+  memcpy(net->gradient + net->span[o].place, sum, kept * sizeof *sum);
+  net->span[o].place += (uint32_t)kept;
+  net->span[o].begin = net->span[o].end;
 }
 
-/* The same where few weights are masked and there are COLUMNS input channels or more, image by
- * image, as blocks: the pixels of an image with COLUMNS channels side by side are rows
- * x[pixel][channel], and dW[o][channel] of ROWS o is a sum over pixels of dy[o][pixel] times
- * such a row. For every lane, for some channels and some rows of pixels at a time. */
-static void dense_weight_gradient(Net *net, const Layer *layer, int part)
+/* dW[o][i][kr][kc] = sum over images and pixels of
+ *                    dy[o][r][c] x[i][r stride + kr - padding][c stride + kc - padding]
+ * by lanes; for this thread's outputs. So many input channels at a time that most weights come in
+ * whole groups and their sums fit the room. */
+static void conv_weight_gradient(Net *net, const Layer *layer, int part)
 {
-  const Tensor *w = &net->tensor[layer->weight];
-  const size_t k = layer->kernel, K = layer->inputs * k * k, O = layer->outputs, s = layer->stride,
-               tiles = tiles_in_use(net, layer->out);
-  const size_t high = rows_at_once(layer), width = layer->width + 2 * layer->padding,
-               pixels = high * layer->columns;
-  const size_t image = ((high - 1) * s + k) * width * COLUMNS;
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  /* x and dy fit whole: then ROWS o at a time, whose sums stay in the cache */
-  const int single = tiles == 1 && high == layer->rows;
-  float *to = layer->survivors < O * K ? net->packed : net->gradient + w->rank;
-  float *x = net->room + (size_t)part * net->room_size, *dy = x + LANES * image, *sums;
-  uint32_t *pixel = net->pixel + (size_t)part * pixels;
-  size_t first, g, t, u, r, c, j, p, q, l, o, mine[2], blocks, all, dy_lane, lane_size;
-  part_of(net, (O + ROWS - 1) / ROWS, part, mine);
-  all = mine[1] - mine[0];
-  blocks = single ? 1 : all;
-  /* lanes whose distance is a power of 2 would share few places of a cache */
-  dy_lane = all * pixels * ROWS + LANES;
-  sums = dy + LANES * dy_lane;
-  lane_size = blocks * k * k * ROWS * COLUMNS; /* sums[lane][block of o][kr kc][ROWS][COLUMNS] */
-  for (p = 0; p < pixels; p++)
-    pixel[p] = (uint32_t)((p / layer->columns * s * width + p % layer->columns * s) * COLUMNS);
-  for (first = 0; first < layer->inputs; first += COLUMNS)
-    for (g = mine[0]; g < mine[1]; g += blocks) {
-      const size_t channels = layer->inputs - first < COLUMNS ? layer->inputs - first : COLUMNS;
-      memset(sums, 0, LANES * lane_size * sizeof *sums);
-      for (t = 0; t < tiles; t++)
-        for (u = 0; u < layer->rows; u += high) {
-          const size_t rows = layer->rows - u < high ? layer->rows - u : high;
-          /* x[lane][row][column][channel] */
-          for (r = 0; r < (rows - 1) * s + k && (g == mine[0] || !single); r++)
-            for (c = 0; c < width; c++) {
-              const float *from = plane_of(net, layer->in, 0, t, first) + (u * s + r) * in->row +
-                                  c * LANES - layer->padding * (in->row + LANES);
-              for (j = 0; j < channels; j++)
-                for (l = 0; l < LANES; l++)
-                  x[l * image + (r * width + c) * COLUMNS + j] = from[j * in->plane + l];
-            }
-          /* dy[lane][block of o][pixel][ROWS] */
-          for (o = mine[0]; o < mine[1] && ((first == 0 && g == mine[0]) || !single); o++)
-            for (p = r = 0; r < rows; r++)
-              for (c = 0; c < layer->columns; c++, p++)
-                for (j = 0; j < ROWS; j++) {
-                  const float *from =
-                      plane_of(net, layer->out, 1, t, ROWS * o + j < O ? ROWS * o + j : 0) +
-                      (u + r) * out->row + c * LANES;
-                  for (l = 0; l < LANES; l++)
-                    dy[l * dy_lane + ((o - mine[0]) * pixels + p) * ROWS + j] =
-                        ROWS * o + j < O ? from[l] : 0;
-                }
-          for (l = 0; l < LANES; l++)
-            for (q = 0; q < k * k; q++)
-              for (o = 0; o < blocks; o++)
-                block(1, sums + l * lane_size + (o * k * k + q) * ROWS * COLUMNS,
-                      x + l * image + (q / k * width + q % k) * COLUMNS, pixel,
-                      dy + l * dy_lane + (g - mine[0] + o) * pixels * ROWS, rows * layer->columns);
-        }
-      for (o = ROWS * g; o < ROWS * (g + blocks) && o < O; o++)
-        for (q = 0; q < k * k; q++) {
-          float sum[COLUMNS];
-          lanes_sums(sum, sums + (((o / ROWS - g) * k * k + q) * ROWS + o % ROWS) * COLUMNS,
-                     lane_size, COLUMNS);
-          for (j = 0; j < channels; j++) to[o * K + (first + j) * k * k + q] = sum[j];
-        }
+  const Taps *taps = &layer->forward;
+  const size_t tiles = tiles_in_use(net, layer->out);
+  const size_t strip = (STRIP + layer->columns - 1) / layer->columns;
+  float *sums = net->room + (size_t)part * net->room_size;
+  size_t first, last, channels, t, o, u, mine[2];
+  part_of(net, layer->outputs, part, mine);
+  if (mine[0] == mine[1]) return;
+  /* about 16 taps of each output at least */
+  channels = 8;
+  while (channels < layer->inputs &&
+         channels * layer->survivors < 16 * layer->inputs * layer->outputs)
+    channels *= 2;
+  for (o = mine[0]; o < mine[1]; o++) {
+    net->span[o].begin = taps->start[taps->step ? 0 : o];
+    net->span[o].place = layer->first[o];
+  }
+  for (first = 0; first < layer->inputs; first = last) {
+    size_t some = channels;
+    last = first + some < layer->inputs ? first + some : layer->inputs;
+    /* fewer where more of them survive than on average */
+    while (next_taps(net, layer, mine, last) > sums_size(layer)) {
+      some = (some + 1) / 2;
+      last = first + some;
     }
-}
-
-static void weight_gradient(Net *net, const Layer *layer, int part)
-{
-  if (layer->forward.step && layer->inputs >= COLUMNS) dense_weight_gradient(net, layer, part);
-  else conv_weight_gradient(net, layer, part);
+    for (t = 0; t < tiles; t++)
+      for (u = 0; u < layer->rows; u += strip) {
+        const size_t high = layer->rows - u < strip ? layer->rows - u : strip;
+        float *sum = sums;
+        for (o = mine[0]; o < mine[1]; o++) {
+          const size_t begin = net->span[o].begin, end = net->span[o].end;
+          if (t == 0 && u == 0) memset(sum, 0, room_for(end - begin) * sizeof *sum);
+          add_strip(net, layer, sum, begin, end, o, t, u, high);
+          if (t + 1 == tiles && u + high == layer->rows) put_gradients(net, layer, sum, o);
+          sum += room_for(end - begin);
+        }
+      }
+  }
 }
 
 /* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d; each thread takes some channels ---- */
@@ -1148,7 +1025,7 @@ static const struct {
   Pass *forward[3], *backward[6];
 } layer_kinds[] = {
     /* CONV */ {{pack_forward, conv_forward},
-                {conv_bias_gradient, pack_backward, conv_input_gradient, weight_gradient, compact}},
+                {conv_bias_gradient, pack_backward, conv_input_gradient, conv_weight_gradient}},
     /* NORM */ {{norm_forward}, {norm_backward}},
     /* MAX_POOL */ {{pool_forward}, {pool_backward}},
     /* AVERAGE_POOL */ {{pool_forward}, {pool_backward}},
@@ -1551,14 +1428,6 @@ static int plan_gradients(const Net *net, int *room_of, const Activation **large
   return rooms;
 }
 
-/* Numbers of workspace for a strip, if it is a copy, and for the sums of `convolve`. */
-static size_t strip_size(const Net *net, const Layer *layer, int backward)
-{
-  const Strip s = strip_of(net, layer, backward);
-  return (s.step > 1 ? s.channels * s.plane : 0) + TOGETHER * COLUMNS +
-         (backward ? layer->width : layer->columns) * LANES;
-}
-
 /* *total += count each, refusing sizes that no memory has. */
 static size_t more(size_t *total, size_t count, size_t each, size_t batch)
 {
@@ -1570,14 +1439,13 @@ static size_t more(size_t *total, size_t count, size_t each, size_t batch)
   return before;
 }
 
-/* Room for an activation, the border above and to the left of its first plane, and what a block
- * reads but does not use past its last row; returns where its first pixel is. */
+/* Room for an activation and the border above and to the left of its first plane; returns where
+ * its first pixel is. */
 static size_t more_planes(const Net *net, size_t *total, const Activation *a)
 {
   const size_t lead = a->flat ? 0 : net->border * (a->row + LANES),
                at = more(total, 1, lead, net->batch) + lead;
   more(total, net->slots / a->tile, a->channels * a->plane, net->batch);
-  more(total, 1, 4 * COLUMNS, net->batch);
   return at;
 }
 
@@ -1587,7 +1455,7 @@ void net_close(Net *net)
       rooms, k;
   const Activation **largest =
       allocate((size_t)net->activations, sizeof *largest, "the plan of gradients");
-  size_t all = 0, packed = 0, widest = 0, pixels = 0, *at;
+  size_t all = 0, packed = 0, widest = 0, *at;
   float *memory;
   net->parameters = net->size;
   for (k = 0; k < net->layers; k++) { /* as far as any pass reaches over an edge */
@@ -1616,22 +1484,11 @@ void net_close(Net *net)
       layer->variance = add_tensor(net, layer->name, "running_var", 1, layer->inputs, 1, 1);
     }
     if (layer->kind == CONV) {
-      const size_t area = layer->kernel * layer->kernel, forward = strip_size(net, layer, 0),
-                   backward = strip_size(net, layer, 1);
-      const size_t weights = sums_size(layer) + forward;
-      const size_t high = rows_at_once(layer),
-                   blocks = LANES * COLUMNS *
-                                (((high - 1) * layer->stride + layer->kernel) *
-                                     (layer->width + 2 * layer->padding) +
-                                 /* x, sums, dy */
-                                 (layer->outputs + ROWS) * area) +
-                            LANES * (high * layer->columns * (layer->outputs + ROWS) + LANES);
+      const size_t area = layer->kernel * layer->kernel, sums = sums_size(layer);
       const size_t a = (layer->outputs + ROWS) * layer->inputs * area,
                    b = (layer->inputs + ROWS) * layer->outputs * area;
-      if (backward > net->room_size) net->room_size = backward;
-      if (weights > net->room_size) net->room_size = weights;
-      if (layer->inputs >= COLUMNS && blocks > net->room_size) net->room_size = blocks;
-      pixels = high * layer->columns > pixels ? high * layer->columns : pixels;
+      net->room_size = sums > net->room_size ? sums : net->room_size;
+      layer->first = allocate(layer->outputs, sizeof *layer->first, "tap lists");
       packed = a > packed ? a : packed;
       packed = b > packed ? b : packed;
       widest = layer->outputs > widest ? layer->outputs : widest;
@@ -1647,7 +1504,7 @@ void net_close(Net *net)
   at = allocate((size_t)(net->activations + rooms) + 2, sizeof *at, "the plan of activations");
   for (k = 0; k < net->activations; k++) at[k] = more_planes(net, &all, &net->activation[k]);
   for (k = 0; k < rooms; k++) at[net->activations + k] = more_planes(net, &all, largest[k]);
-  at[net->activations + rooms] = more(&all, 1, packed + 4 * COLUMNS, net->batch);
+  at[net->activations + rooms] = more(&all, 1, packed, net->batch);
   at[net->activations + rooms + 1] = more(&all, (size_t)net->threads, net->room_size, net->batch);
   net->bytes = (all + LANES) * sizeof(float);
   memory = net->memory =
@@ -1667,10 +1524,10 @@ void net_close(Net *net)
   net->gradient = allocate(net->size, sizeof(float), "gradients");
   net->mask = allocate(net->size, 1, "the mask");
   net->survivor = allocate(net->size, sizeof(uint32_t), "the list of surviving weights");
-  net->range = allocate(2 * widest, sizeof(uint32_t), "ranges of taps");
-  net->pixel = allocate((size_t)net->threads * pixels, sizeof(uint32_t), "pixels");
+  net->span = allocate(widest, sizeof *net->span, "ranges of taps");
   net->loss = allocate(net->slots, sizeof(float), "losses");
   net->label = allocate(net->slots, 1, "labels");
+  net->view = allocate(net->slots, sizeof *net->view, "labels");
   net_set_mask(net, NULL);
 }
 
@@ -1712,6 +1569,7 @@ void net_free(Net *net)
   for (k = 0; k < net->layers; k++) {
     free_taps(&net->layer[k].forward);
     free_taps(&net->layer[k].backward);
+    free(net->layer[k].first);
     free(net->layer[k].moments);
   }
   free(net->memory);
@@ -1722,10 +1580,10 @@ void net_free(Net *net)
   free(net->gradient);
   free(net->mask);
   free(net->survivor);
-  free(net->range);
-  free(net->pixel);
+  free(net->span);
   free(net->loss);
   free(net->label);
+  free(net->view);
   memset(net, 0, sizeof *net);
 }
 
@@ -1735,7 +1593,8 @@ void net_free(Net *net)
 static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backward, int sparse)
 {
   const unsigned char *mask = net->mask + net->tensor[layer->weight].offset;
-  const Strip strip = strip_of(net, layer, backward);
+  const Activation *from = &net->activation[backward ? layer->out : layer->in];
+  const size_t before = backward ? reach_back(layer) : 0;
   const size_t k = layer->kernel, area = k * k, s = layer->stride, p = layer->padding,
                I = layer->inputs;
   const size_t rows = sparse ? backward ? I : layer->outputs : 1, phases = backward ? s * s : 1,
@@ -1758,10 +1617,9 @@ static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backwa
             continue;
           taps->index[n] = (uint32_t)index;
           taps->offset[n++] =
-              (uint32_t)(c * strip.plane +
-                         (backward ? ((strip.before * s + phase / s + p - kr) / s) * strip.row +
-                                         ((strip.before * s + phase % s + p - kc) / s) * LANES
-                                   : kr * strip.row + (kc % s) * (strip.row / s) + kc / s * LANES));
+              (uint32_t)(c * from->plane +
+                         (backward ? (before * s + phase / s + p - kr) / s : kr) * from->row +
+                         (backward ? (before * s + phase % s + p - kc) / s : kc) * LANES);
         }
       taps->start[++list] = (uint32_t)n;
     }
@@ -1787,9 +1645,12 @@ void net_set_mask(Net *net, const unsigned char *mask)
     int sparse;
     if (layer->kind != CONV) continue;
     layer->survivors = 0;
-    for (j = 0; j < t->size; j++) layer->survivors += net->mask[t->offset + j];
+    for (j = 0; j < t->size; j++) {
+      if (j % t->fan_in == 0) layer->first[j / t->fan_in] = (uint32_t)(t->rank + layer->survivors);
+      layer->survivors += net->mask[t->offset + j];
+    }
     /* above, the dense kernels are faster; the bits are the same */
-    sparse = layer->survivors < t->size / 2;
+    sparse = layer->survivors < t->size / 4 * 3;
     free_taps(&layer->forward);
     free_taps(&layer->backward);
     list_taps(net, layer, &layer->forward, 0, sparse);
@@ -1863,32 +1724,53 @@ void crop_flip(Stream s, uint32_t image, uint32_t crop[3])
   crop[2] = random_below(s, &index, 2);
 }
 
-/* x[c][h][w][b] = normalised pixel of image b, which augmentation may have moved; the last
- * tile's empty slots are +0. */
+/* x[c][h][w][b] = normalised pixel of image b, which augmentation may have moved; the last tile's
+ * empty slots are +0. A thread takes some rows h of all tiles and channels, and in each of them one
+ * image after the other. */
+static void load_rows(Net *net, const Layer *none, int part)
+{
+  const Activation *input = &net->activation[0];
+  const size_t H = net->height, W = net->width, L = input->tile, tiles = tiles_in_use(net, 0);
+  const size_t C = activation_size(input) / (H * W);
+  size_t r, b, w, mine[2];
+  (void)none;
+  part_of(net, tiles * C * H, part, mine);
+  for (r = mine[0]; r < mine[1]; r++) {
+    const size_t t = r / (C * H), c = r / H % C, h = r % H;
+    const float *value = net->value[c];
+    float *row = input->flat ? plane_of(net, 0, 0, t, r % (C * H) * W)
+                             : plane_of(net, 0, 0, t, c) + h * input->row;
+    for (b = 0; b < L; b++) {
+      const View *view = &net->view[t * L + b];
+      const size_t y = h + view->crop[0] - CROP; /* above the image it wraps to a large number */
+      const unsigned char *from = view->pixel + (c * H + (y < H ? y : 0)) * W;
+      float *x = row + b;
+      for (w = 0; w < W; w++, x += L) {
+        const size_t column = (view->crop[2] ? W - 1 - w : w) + view->crop[1] - CROP;
+        *x = view->empty ? 0 : value[y < H && column < W ? from[column] : 0];
+      }
+    }
+  }
+}
+
 void net_load_augmented(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n,
                         const Stream *augment)
 {
-  const Activation *input = &net->activation[0];
-  const size_t I = activation_size(input), H = net->height, W = net->width, L = input->tile,
-               border = input->flat ? 0 : net->border;
-  size_t b, c, h, w;
+  static Pass *const load[] = {load_rows, NULL};
+  const size_t I = activation_size(&net->activation[0]);
+  size_t b;
   net->images = n;
-  for (b = 0; b < tiles_in_use(net, 0) * L; b++) {
+  for (b = 0; b < net->slots; b++) {
     const size_t which = b < n ? (index ? index[b] : first + b) : 0;
-    float *x = plane_of(net, 0, 0, b / L, 0) + b % L;
-    uint32_t crop[3] = {CROP, CROP, 0};
+    View *view = &net->view[b];
+    view->pixel = split->pixel + which * I;
+    view->empty = b >= n;
+    view->crop[0] = view->crop[1] = CROP;
+    view->crop[2] = 0;
     net->label[b] = split->label[which];
-    if (augment) crop_flip(*augment, (uint32_t)which, crop);
-    for (c = 0; c < I / (H * W); c++, x += border * input->row)
-      for (h = 0; h < H; h++, x += border * L) {
-        const size_t row = h + crop[0] - CROP; /* above the image it wraps to a large number */
-        const unsigned char *from = split->pixel + which * I + (c * H + (row < H ? row : 0)) * W;
-        for (w = 0; w < W; w++, x += L) {
-          const size_t column = (crop[2] ? W - 1 - w : w) + crop[1] - CROP;
-          *x = b >= n ? 0 : net->value[c][row < H && column < W ? from[column] : 0];
-        }
-      }
+    if (augment && b < n) crop_flip(*augment, (uint32_t)which, view->crop);
   }
+  in_parts(net, NULL, load);
 }
 
 void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n)

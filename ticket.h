@@ -40,9 +40,11 @@ float exponential(float x);  /* e^x within 2 ulp; 0 below -104, infinite above 8
 float logarithm(float x);    /* ln x within 2 ulp, x > 0 and normal or subnormal; -infinity at 0 */
 float cosine_turns(float u); /* cos(2 pi u), 0 <= u <= 1, absolute error below 2e-7 */
 float arc_cosine(float x);   /* acos x in radians, -1 <= x <= 1, absolute error below 5e-7 */
-int is_finite(float x); /* by its bits, so that no compiler option can assume the answer */
+int is_finite(float x);      /* by its bits, so that no compiler option can assume the answer */
 /* Adds lanes l and l+8, l+4, l+2, l+1. */
 float lanes_sum(float lane[LANES]);
+/* sum[j] = lanes_sum of sum[16 j ...], j < n ascending */
+void lanes_sums(float *sum, size_t n);
 /* 64-bit FNV-1a of n bytes, going on from `hash`, which begins as FNV_START. */
 #define FNV_START 0xcbf29ce484222325u
 uint64_t fnv1a(uint64_t hash, const void *bytes, size_t n);
@@ -238,6 +240,12 @@ typedef struct {
   size_t step; /* 0: a list per row */
 } Taps;
 
+/* Of one output the taps that its weight gradient is working on, and where the gradient of the
+ * first survivor among them belongs. */
+typedef struct {
+  uint32_t begin, end, place;
+} Span;
+
 /* A layer reads activation `in` and writes `out`. */
 typedef struct {
   char name[NAME_SIZE];  /* as its tensors begin; "" without tensors */
@@ -256,7 +264,8 @@ typedef struct {
   size_t survivors;               /* weights not masked */
   /* CONV: backward has lists for each phase (row mod stride, column mod stride) of the input */
   Taps forward, backward;
-  float *moments; /* NORM: [2][C] mean and 1/deviation of the last batch */
+  uint32_t *first; /* CONV: [O] where the gradients of each output's weights begin */
+  float *moments;  /* NORM: [2][C] mean and 1/deviation of the last batch */
 } Layer;
 
 /* Which network: a name and the choices that models leave open. */
@@ -268,6 +277,14 @@ typedef struct {
   int pad_shortcut;
   int affine; /* batch norm has gamma and beta */
 } Model;
+
+/* What a place of the batch shows: an image of a split, from which row and column on, in 0 ... 2
+ * CROP, and whether flipped; or nothing. */
+typedef struct {
+  const unsigned char *pixel;
+  uint32_t crop[3];
+  int empty;
+} View;
 
 /* Called for each layer of a batch after its forward pass (backward 0), and before its backward
  * pass, when the gradient of what it writes is complete (1). */
@@ -303,6 +320,7 @@ struct Net {
   Activation *activation; /* [0] is the input, the last one the logits */
   int activations;
   unsigned char *label; /* [L T] */
+  View *view;           /* [L T] */
   float *loss;          /* [L T] of each image */
   int training;         /* what net_forward was told */
   float momentum;       /* of batch norm's running statistics: 0.1 as PyTorch's */
@@ -310,9 +328,7 @@ struct Net {
   float *packed;
   float *room; /* [threads][room_size] each thread's workspace */
   size_t room_size;
-  /* [threads][...] taps of the dense weight gradient: where its pixels are in that workspace */
-  uint32_t *pixel;
-  uint32_t *range;     /* [2 O] taps that the weight gradient is working on */
+  Span *span;          /* [O] of the layer whose weight gradient is being made */
   float *memory;       /* the one block that holds activations, their gradients, packed and room */
   size_t bytes;        /* of that block */
   float value[3][256]; /* normalised pixel: (p / 255 - mean) / deviation per channel */
