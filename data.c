@@ -759,6 +759,178 @@ const char *safetensors_value(const Safetensors *s, const char *key)
   return NULL;
 }
 
+/* ==== tables ================================================================================ */
+/* Maybe `# checksum = ` and 16 digits, the FNV-1a of all after this line | lines `# key = value` |
+ * a header | rows. What lmc prints has lines `# key = value` after its rows too. */
+
+#define TABLE_BEGINS "# checksum = "
+
+/* Takes the next line of the file into the table. */
+static void take_line(Table *t)
+{
+  char *line = t->rest, *end = strchr(line, '\n'), *equals;
+  if (!end) fail("%s: was cut short in its line '%.40s'", t->path, line);
+  *end = 0;
+  t->rest = end + 1;
+  if (*line != '#') {
+    table_insert(t, t->columns > 0 ? t->rows + 1 : 0, line);
+    return;
+  }
+  equals = strstr(line, " = ");
+  if (!equals || line[1] != ' ')
+    fail("%s: its line '%.40s' is not '# option = value'", t->path, line);
+  *equals = 0;
+  t->key[t->pairs] = line + 2;
+  t->value[t->pairs++] = equals + 3;
+}
+
+int table_open(Table *t, const char *path, int result)
+{
+  const size_t length = sizeof TABLE_BEGINS - 1;
+  char digits[17], *from, *to;
+  size_t size, lines = 1;
+  memset(t, 0, sizeof *t);
+  t->path = path;
+  t->text = (char *)(result ? read_result(path, &size) : read_file(path, &size));
+  if (!t->text) return 0;
+  t->advice = result ? ANEW : "; write it again";
+  advise(t->advice);
+  if (size == 0 && result) fail("%s: is empty", path);
+  if (strlen(t->text) != size)
+    fail("%s: is not a table that ticket wrote: it holds a zero byte", path);
+  to = t->text;
+  for (from = t->text; *from; from++) {
+    lines += *from == '\n';
+    if (result || from[0] != '\r' || from[1] != '\n') *to++ = *from; /* \r\n: an editor's */
+  }
+  *to = 0;
+  t->key = allocate(lines, sizeof *t->key, "a table");
+  t->value = allocate(lines, sizeof *t->value, "a table");
+  t->rest = t->text;
+  if (strncmp(t->text, TABLE_BEGINS, length) == 0) {
+    take_line(t);
+    digest_text(digits, fnv1a(FNV_START, t->rest, strlen(t->rest)));
+    if (strcmp(t->value[0], digits) != 0)
+      fail("%s: was changed or damaged: its checksum does not fit", path);
+  } else if (result) {
+    advise("");
+    fail("%s: is not a table that ticket " TICKET_VERSION
+         " wrote; choose another --out or remove it",
+         path);
+  }
+  while (*t->rest && t->columns == 0) take_line(t);
+  advise("");
+  return 1;
+}
+
+void table_rows(Table *t)
+{
+  advise(t->advice);
+  while (*t->rest) take_line(t);
+  advise("");
+}
+
+void table_insert(Table *t, int row, const char *line)
+{
+  const size_t before = t->columns > 0 ? (size_t)t->rows + 1 : 0; /* rows, with the header */
+  char *field = join(line, "", ""), **cell;
+  size_t columns = 1;
+  for (; *line; line++) columns += *line == '\t';
+  if (before == 0) t->columns = (int)columns;
+  if (columns != (size_t)t->columns)
+    fail("%s: row %d does not have %d fields, as its header has", t->path, row, t->columns);
+  if (before == t->capacity) {
+    t->capacity = 2 * t->capacity + 16;
+    cell = copy_of(t->cell, before * columns, t->capacity * columns, sizeof *cell, "a table");
+    free(t->cell);
+    t->cell = cell;
+  }
+  cell = t->cell + (size_t)row * columns;
+  memmove(cell + columns, cell, (before - (size_t)row) * columns * sizeof *cell);
+  while (field) {
+    *cell++ = field;
+    field = strchr(field, '\t');
+    if (field) *field++ = 0;
+  }
+  t->rows = (int)before;
+}
+
+/* Bytes of a row as a line with its end. */
+static size_t row_size(const Table *t, int row)
+{
+  size_t size = 0;
+  int c;
+  for (c = 0; c < t->columns; c++) size += strlen(table_cell(t, row, c)) + 1;
+  return size;
+}
+
+/* Writes a row at `to` as a line; where it ends. */
+static char *put_row(char *to, const Table *t, int row)
+{
+  int c;
+  for (c = 0; c < t->columns; c++)
+    to += sprintf(to, "%s%c", table_cell(t, row, c), c + 1 < t->columns ? '\t' : '\n');
+  return to;
+}
+
+char *table_row(const Table *t, int row)
+{
+  char *line = allocate(row_size(t, row) + 1, 1, "a line");
+  put_row(line, t, row)[-1] = 0;
+  return line;
+}
+
+void table_write(const Table *t)
+{
+  char digits[17], *content, *to;
+  size_t size = 1;
+  Output out;
+  int k;
+  for (k = 0; k < t->pairs; k++) size += strlen(t->key[k]) + strlen(t->value[k]) + 6;
+  for (k = 0; k <= t->rows; k++) size += row_size(t, k);
+  to = content = allocate(size, 1, "a table");
+  for (k = 0; k < t->pairs; k++) to += sprintf(to, "# %s = %s\n", t->key[k], t->value[k]);
+  for (k = 0; k <= t->rows; k++) to = put_row(to, t, k);
+  output_open(&out, t->path);
+  output_print(&out, "%s%s\n", TABLE_BEGINS,
+               digest_text(digits, fnv1a(FNV_START, content, size - 1)));
+  output_bytes(&out, content, size - 1);
+  output_close(&out);
+  free(content);
+}
+
+const char *table_value(const Table *t, const char *key)
+{
+  int k;
+  for (k = 0; k < t->pairs; k++)
+    if (!strcmp(t->key[k], key)) return t->value[k];
+  return "-";
+}
+
+int table_column(const Table *t, const char *name)
+{
+  int c;
+  for (c = 0; c < t->columns; c++)
+    if (!strcmp(t->cell[c], name)) return c;
+  return -1;
+}
+
+const char *table_cell(const Table *t, int row, int column)
+{
+  return column < 0 ? "-" : t->cell[(size_t)row * (size_t)t->columns + (size_t)column];
+}
+
+void table_free(Table *t)
+{
+  int row;
+  for (row = 0; t->columns > 0 && row <= t->rows; row++)
+    free(t->cell[(size_t)row * (size_t)t->columns]);
+  free(t->cell);
+  free(t->key);
+  free(t->value);
+  free(t->text);
+}
+
 /* ==== IDX =================================================================================== */
 /* 0 0 8 (unsigned byte) d | d counts, 4 bytes each, big endian | the values, last dimension
  * fastest. Images: d = 3, n rows columns; labels: d = 1, n. */

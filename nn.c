@@ -2079,3 +2079,121 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
   }
   free(order);
 }
+
+/* ==== checkpoints =========================================================================== */
+
+static const char *const memory_names[3] = {"optimizer.velocity", "optimizer.square",
+                                            "optimizer.correction"};
+
+void checkpoint_write(const Net *net, const Optimizer *o, int pairs, const char *const *key,
+                      const char *const *value, const char *path)
+{
+  const size_t two = 2;
+  char digest[17];
+  float correction[2];
+  Safetensors s = {0};
+  int k;
+  s.entry = allocate((size_t)(2 * net->tensors + 3), sizeof *s.entry, "the checkpoint");
+  s.key = allocate((size_t)pairs + 1, sizeof *s.key, "the checkpoint");
+  s.value = allocate((size_t)pairs + 1, sizeof *s.value, "the checkpoint");
+  for (k = 0; k < 2 * net->tensors; k++) {
+    const Tensor *t = &net->tensor[k % net->tensors];
+    if (k < net->tensors)
+      safetensors_add(&s, "", t->name, 'F', t->dims, t->shape, net->weight + t->offset);
+    else if (t->prunable)
+      safetensors_add(&s, "mask.", t->name, 'U', t->dims, t->shape, net->mask + t->offset);
+  }
+  if (o) {
+    correction[0] = o->correction1;
+    correction[1] = o->correction2;
+    safetensors_add(&s, "", memory_names[0], 'F', 1, &net->survivors, o->velocity);
+    safetensors_add(&s, "", memory_names[1], 'F', 1, &net->survivors, o->square);
+    safetensors_add(&s, "", memory_names[2], 'F', 1, &two, correction);
+  }
+  for (k = 0; k <= pairs; k++) {
+    s.key[k] = (char *)(k < pairs ? key[k] : "digest");
+    s.value[k] = (char *)(k < pairs ? value[k] : digest_text(digest, net_digest(net)));
+  }
+  s.pairs = pairs + 1;
+  safetensors_write(&s, path);
+  free(s.entry);
+  free(s.key);
+  free(s.value);
+}
+
+/* Takes over a tensor's values and, where the file has one, its mask. Returns how many tensors of
+ * the file that are. */
+static int apply_tensor(Net *net, const Tensor *t, unsigned char *mask, const Safetensors *s,
+                        const char *path)
+{
+  const Entry *values = safetensors_find(s, t->name), *kept = NULL;
+  const int variance = strstr(t->name, ".running_var") != NULL;
+  const unsigned char *keeps;
+  char name[2 * NAME_SIZE];
+  size_t j;
+  int d;
+  sprintf(name, "mask.%s", t->name);
+  if (t->prunable) kept = safetensors_find(s, name);
+  if (!values)
+    fail("%s: has no tensor %s; it is not a checkpoint of %s", path, t->name, net->model);
+  if (values->type != 'F' || values->dims != t->dims || values->size != t->size)
+    fail("%s: tensor %s has another type or shape than in %s (%zu values expected)", path, t->name,
+         net->model, t->size);
+  for (d = 0; d < t->dims; d++)
+    if (values->shape[d] != t->shape[d])
+      fail("%s: dimension %d of tensor %s is %zu, but %zu in %s", path, d, t->name,
+           values->shape[d], t->shape[d], net->model);
+  if (kept && (kept->type != 'U' || kept->size != t->size))
+    fail("%s: tensor %s does not have the shape of %s", path, name, t->name);
+  memcpy(net->weight + t->offset, values->data, t->size * sizeof(float));
+  keeps = kept ? kept->data : NULL;
+  for (j = 0; j < t->size; j++) {
+    const float w = net->weight[t->offset + j];
+    if (!is_finite(w)) fail("%s: value %zu of tensor %s is not finite", path, j, t->name);
+    if (w < 0 && variance)
+      fail("%s: value %zu of tensor %s is a variance below 0", path, j, t->name);
+    if (keeps && keeps[j] > 1) fail("%s: tensor %s holds other values than 0 and 1", path, name);
+    mask[t->offset + j] = keeps ? keeps[j] : 1;
+    if (!mask[t->offset + j] && w != 0)
+      fail("%s: value %zu of tensor %s is masked but not 0", path, j, t->name);
+  }
+  return kept ? 2 : 1;
+}
+
+void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
+{
+  unsigned char *mask = allocate(net->size, 1, "the mask");
+  const char *claimed = safetensors_value(s, "digest");
+  char digest[17];
+  int k, known = 0;
+  for (k = 0; k < net->tensors; k++) known += apply_tensor(net, &net->tensor[k], mask, s, path);
+  for (k = 0; k < s->entries; k++) known += !strncmp(s->entry[k].name, "optimizer.", 10);
+  if (known < s->entries) fail("%s: holds tensors that %s does not have", path, net->model);
+  net_set_mask(net, mask);
+  digest_text(digest, net_digest(net));
+  if (claimed && strcmp(claimed, digest) != 0)
+    fail("%s: its values have digest %s, but it says %s; the file was changed or damaged", path,
+         digest, claimed);
+  free(mask);
+}
+
+void checkpoint_memory(const Net *net, Optimizer *o, const Safetensors *s, const char *path)
+{
+  const Entry *memory[3];
+  const size_t n = net->survivors * sizeof(float);
+  int k, found = 0, fits = 1;
+  optimizer_clear(o, net);
+  for (k = 0; k < 3; k++) {
+    memory[k] = safetensors_find(s, memory_names[k]);
+    if (!memory[k]) continue;
+    found++;
+    fits = fits && memory[k]->type == 'F' && memory[k]->size == (k < 2 ? net->survivors : 2);
+  }
+  if (!fits || (found != 0 && found != 3))
+    fail("%s: is damaged: the optimiser's memory does not fit", path);
+  if (found == 0) return;
+  memcpy(o->velocity, memory[0]->data, n);
+  memcpy(o->square, memory[1]->data, n);
+  o->correction1 = ((const float *)memory[2]->data)[0];
+  o->correction2 = ((const float *)memory[2]->data)[1];
+}

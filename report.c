@@ -33,62 +33,38 @@ static const struct {
     {"quantity\twhere\tvalue", "probe", "where", "value of the weight", "Inside networks"},
     {"network\t", "matrix", NULL, "network", "Distances"},
 };
-enum { TABLES = 256, PAIRS = 400, SERIES = 40, NETWORKS = 128, NAME = 400 };
+enum { SHEETS = 256, SERIES = 40, NETWORKS = 128, NAME = 400 };
 
+/* A table, and what it is on the page. */
 typedef struct {
-  char *path, *name; /* name: without .tsv */
+  Table table;
+  char *name;        /* its path without .tsv */
   const char *label; /* the name without folders */
   int kind, group;   /* group: the first table that differs in its seeds only */
-  int pairs, columns, rows;
-  char *key[PAIRS], *value[PAIRS]; /* of comment lines `# key = value` */
-  char **cell;                     /* [1 + rows][columns]: row 0 is the header */
-} Table;
+} Sheet;
 
 /* The page and all that it is made from. */
 typedef struct {
   Output out;
-  Table table[TABLES];
-  int tables;
+  Sheet sheet[SHEETS];
+  int sheets;
   Standard *is_standard; /* whether an option has a value anyway */
   const char *heading;   /* of the section whose figures come now; NULL once it is written */
   int open;              /* a section is */
 } Page;
 
-/* What the table's comment lines say of a key, or "-". */
-static const char *value_of(const Table *t, const char *key)
-{
-  int k;
-  for (k = 0; k < t->pairs; k++)
-    if (!strcmp(t->key[k], key)) return t->value[k];
-  return "-";
-}
-
-/* Number of the column of that name, or -1. */
-static int column(const Table *t, const char *name)
-{
-  int c;
-  for (c = 0; c < t->columns; c++)
-    if (!strcmp(t->cell[c], name)) return c;
-  return -1;
-}
-
-static const char *text_at(const Table *t, int row, int c)
-{
-  return c < 0 ? "-" : t->cell[(size_t)row * (size_t)t->columns + (size_t)c];
-}
-
 /* The tensors without any weight left, as the row names them, or NULL. */
-static const char *lost(const Table *t, int row)
+static const char *lost(const Sheet *t, int row)
 {
-  const char *text = text_at(t, row, column(t, "collapsed"));
+  const char *text = table_cell(&t->table, row, table_column(&t->table, "collapsed"));
   return strcmp(text, "-") != 0 ? text : NULL;
 }
 
 /* A cell's decimal number in millionths, rounded half up in size; fails if it is none. */
-static int64_t number_at(const Table *t, int row, int c)
+static int64_t number_at(const Sheet *t, int row, int c)
 {
   static const uint64_t full = UINT64_C(100000000000000000);
-  const char *const text = text_at(t, row, c), *s = text;
+  const char *const text = table_cell(&t->table, row, c), *s = text;
   uint64_t m = 0;
   int point = 0, digits = 0, places = 0;
   if (!strcmp(s, "-")) return NONE;
@@ -102,80 +78,33 @@ static int64_t number_at(const Table *t, int row, int c)
       else m = m < full ? 10 * m + (uint64_t)(*s - '0') : full;
     }
   if (*s || digits == 0)
-    fail("%s: row %d: '%.40s' is not a number; the file was changed or damaged", t->path, row,
+    fail("%s: row %d: '%.40s' is not a number; the file was changed or damaged", t->table.path, row,
          text);
   for (; places < 6 && m < full; places++) m *= 10;
   return m > (uint64_t)LIMIT ? NONE : *text == '-' ? -(int64_t)m : (int64_t)m;
 }
 
-/* The FNV-1a of a text whose lines may have got ends of \r\n on their way. */
-static uint64_t digest_of_lines(const char *text)
+/* Reads a table of any kind; `path` stays with it. */
+static void read_sheet(Sheet *s, char *path)
 {
-  uint64_t hash = FNV_START;
-  for (; *text; text++)
-    if (text[0] != '\r' || text[1] != '\n') hash = fnv1a(hash, text, 1);
-  return hash;
-}
-
-/* Reads a table of any kind; `path` and the file's text stay with it. */
-static void read_table(Table *t, char *path)
-{
-  size_t size, j, lines = 1, tabs = 1, cells = 0;
-  char *file, *line, *end, *field, digits[17];
-  int c;
-  memset(t, 0, sizeof *t);
-  line = file = (char *)read_file(path, &size);
-  if (strlen(line) != size)
-    fail("%s: is not a table that ticket wrote: it holds a zero byte", path);
-  for (j = 0; j < size; j++) lines += line[j] == '\n', tabs += line[j] == '\t';
-  t->path = path;
-  t->name = join(path, "", "");
-  t->name[strlen(path) - 4] = 0;
-  t->label = strrchr(t->name, '/') ? strrchr(t->name, '/') + 1 : t->name;
-  t->cell = allocate(lines + tabs, sizeof *t->cell, "a table");
-  for (t->rows = -1; *line; line = end + 1) {
-    end = strchr(line, '\n');
-    if (!end)
-      fail("%s: was cut short in its line '%.40s'; wait for what writes it, or write it again",
-           path, line);
-    *end = 0;
-    if (end > line && end[-1] == '\r') end[-1] = 0;
-    if (*line == '#') {
-      char *equals = strstr(line, " = ");
-      if (!equals || line[1] != ' ' || t->pairs == PAIRS)
-        fail("%s: its line '%.40s' is not '# option = value'; no table of ticket has it", path,
-             line);
-      *equals = 0;
-      t->key[t->pairs] = line + 2;
-      t->value[t->pairs++] = equals + 3;
-      if (line != file || strcmp(t->key[0], "checksum") != 0) continue;
-      digest_text(digits, digest_of_lines(end + 1));
-      if (strcmp(t->value[0], digits) != 0)
-        fail("%s: was changed or damaged (its checksum does not fit); write it again", path);
-      continue;
-    }
-    if (t->rows < 0) {
-      while (t->kind < KINDS &&
-             strncmp(line, kinds[t->kind].header, strlen(kinds[t->kind].header)) != 0)
-        t->kind++;
-      if (t->kind == KINDS)
-        fail("%s: is not a table of imp, train, lmc, curve, distance, probe or stability: its "
-             "header is '%.40s'",
-             path, line);
-      for (t->columns = 1, field = line; *field; field++) t->columns += *field == '\t';
-    }
-    t->rows++;
-    for (c = 0, field = line; field && c <= t->columns; c++) {
-      char *tab = strchr(field, '\t');
-      if (tab) *tab = 0;
-      if (c < t->columns) t->cell[cells++] = field;
-      field = tab ? tab + 1 : NULL;
-    }
-    if (c != t->columns)
-      fail("%s: row %d does not have %d fields, as its header has; the file was damaged", path,
-           t->rows, t->columns);
-  }
-  if (t->rows < 0) fail("%s: has no table in it; choose a result file of ticket", path);
+  const Table *t = &s->table;
+  char *header;
+  memset(s, 0, sizeof *s);
+  table_open(&s->table, path, 0);
+  s->name = join(path, "", "");
+  s->name[strlen(path) - 4] = 0;
+  s->label = strrchr(s->name, '/') ? strrchr(s->name, '/') + 1 : s->name;
+  if (t->columns == 0) fail("%s: has no table in it; choose a result file of ticket", path);
+  header = table_row(t, 0);
+  while (s->kind < KINDS &&
+         strncmp(header, kinds[s->kind].header, strlen(kinds[s->kind].header)) != 0)
+    s->kind++;
+  if (s->kind == KINDS)
+    fail("%s: is not a table of imp, train, lmc, curve, distance, probe or stability: its header "
+         "is '%.40s'",
+         path, header);
+  free(header);
+  table_rows(&s->table);
 }
 
 /* Whether the list, which ends in NULL, has the word. */
@@ -194,40 +123,41 @@ static int is_setting(const char *key)
 }
 
 /* Whether b has all settings that a has. */
-static int has_settings(const Table *b, const Table *a)
+static int has_settings(const Sheet *b, const Sheet *a)
 {
   int k;
-  for (k = 0; k < a->pairs; k++)
-    if (is_setting(a->key[k]) && strcmp(value_of(a, a->key[k]), value_of(b, a->key[k])) != 0)
+  for (k = 0; k < a->table.pairs; k++)
+    if (is_setting(a->table.key[k]) && strcmp(table_value(&a->table, a->table.key[k]),
+                                              table_value(&b->table, a->table.key[k])) != 0)
       return 0;
   return 1;
 }
 
 /* Reads the table of that name, and the training curves of a run. */
-static void add_table(Page *p, char *path)
+static void add_sheet(Page *p, char *path)
 {
-  Table *t = &p->table[p->tables];
+  Sheet *t = &p->sheet[p->sheets];
   char *epochs;
   int k;
-  for (k = 0; k < p->tables; k++)
-    if (!strcmp(p->table[k].path, path)) return;
-  if (p->tables == TABLES)
-    fail_usage("%s: more than %d tables are too many for a page", path, TABLES);
-  read_table(t, path);
-  t->group = p->tables++;
+  for (k = 0; k < p->sheets; k++)
+    if (!strcmp(p->sheet[k].table.path, path)) return;
+  if (p->sheets == SHEETS)
+    fail_usage("%s: more than %d tables are too many for a page", path, SHEETS);
+  read_sheet(t, path);
+  t->group = p->sheets++;
   for (k = 0; k < t->group && t->kind <= STABILITY; k++) {
-    const Table *other = &p->table[k];
+    const Sheet *other = &p->sheet[k];
     if (other->kind != t->kind || !has_settings(other, t) || !has_settings(t, other)) continue;
-    if (!strcmp(value_of(other, "seed"), value_of(t, "seed")) &&
-        !strcmp(value_of(other, "order-seed"), value_of(t, "order-seed")))
-      fail("%s: is the same run as %s, seed %.40s; give one of them", path, other->path,
-           value_of(t, "seed"));
+    if (!strcmp(table_value(&other->table, "seed"), table_value(&t->table, "seed")) &&
+        !strcmp(table_value(&other->table, "order-seed"), table_value(&t->table, "order-seed")))
+      fail("%s: is the same run as %s, seed %.40s; give one of them", path, other->table.path,
+           table_value(&t->table, "seed"));
     t->group = other->group;
     break;
   }
   if (t->kind != RUN) return;
   epochs = join(t->name, "", ".epochs.tsv");
-  if (file_exists(epochs)) add_table(p, epochs);
+  if (file_exists(epochs)) add_sheet(p, epochs);
 }
 
 /* ==== the page ============================================================================== */
@@ -454,22 +384,25 @@ static void gather(Chart *c, const Page *p, int group, const char *name, const c
   const Figure *f = c->figure;
   size_t most = 0;
   int k, row;
-  for (k = 0; k < p->tables; k++) most += p->table[k].group == group ? (size_t)p->table[k].rows : 0;
+  for (k = 0; k < p->sheets; k++)
+    most += p->sheet[k].group == group ? (size_t)p->sheet[k].table.rows : 0;
   s->point = allocate(most, sizeof *s->point, "a curve");
-  for (s->points = 0, k = 0; k < p->tables; k++) {
-    const Table *t = &p->table[k];
-    const int x = column(t, kinds[f->kind].x), plus = f->plus ? column(t, f->plus) : -1,
-              minus = f->minus ? column(t, f->minus) : -1;
-    const int of_branch = column(t, "branch"), of_level = column(t, "level"),
-              of_copy = column(t, "copy");
-    for (row = 1; row <= t->rows && t->group == group; row++) {
+  for (s->points = 0, k = 0; k < p->sheets; k++) {
+    const Sheet *t = &p->sheet[k];
+    const int x = table_column(&t->table, kinds[f->kind].x),
+              plus = f->plus ? table_column(&t->table, f->plus) : -1,
+              minus = f->minus ? table_column(&t->table, f->minus) : -1;
+    const int of_branch = table_column(&t->table, "branch"),
+              of_level = table_column(&t->table, "level"),
+              of_copy = table_column(&t->table, "copy");
+    for (row = 1; row <= t->table.rows && t->group == group; row++) {
       Point *q = &s->point[s->points];
       int64_t less;
-      if ((branch && strcmp(text_at(t, row, of_branch), branch) != 0) ||
-          (level && strcmp(text_at(t, row, of_level), level) != 0))
+      if ((branch && strcmp(table_cell(&t->table, row, of_branch), branch) != 0) ||
+          (level && strcmp(table_cell(&t->table, row, of_level), level) != 0))
         continue;
-      if ((level && strcmp(text_at(t, row, of_copy), "0") != 0) ||
-          (f->kind == PROBE && strcmp(text_at(t, row, 0), "histogram") != 0))
+      if ((level && strcmp(table_cell(&t->table, row, of_copy), "0") != 0) ||
+          (f->kind == PROBE && strcmp(table_cell(&t->table, row, 0), "histogram") != 0))
         continue;
       q->x = number_at(t, row, x);
       q->y = f->plus ? number_at(t, row, plus) : 0;
@@ -832,11 +765,11 @@ static const Figure figures[] = {
 static int distinct(const Page *p, int group, const char *name, const char **found, int most)
 {
   int k, row, n = 0, f;
-  for (k = 0; k < p->tables; k++) {
-    const Table *t = &p->table[k];
-    const int c = column(t, name);
-    for (row = 1; row <= t->rows && t->group == group && n < most; row++) {
-      found[n] = text_at(t, row, c);
+  for (k = 0; k < p->sheets; k++) {
+    const Sheet *t = &p->sheet[k];
+    const int c = table_column(&t->table, name);
+    for (row = 1; row <= t->table.rows && t->group == group && n < most; row++) {
+      found[n] = table_cell(&t->table, row, c);
       for (f = 0; strcmp(found[f], found[n]) != 0;) f++;
       n += f == n;
     }
@@ -849,33 +782,35 @@ static int distinct(const Page *p, int group, const char *name, const char **fou
 static void name_group(const Page *p, int group, char name[NAME], const char *text)
 {
   enum { LONGEST = 60 };
-  const Table *t = &p->table[group];
+  const Sheet *t = &p->sheet[group];
   const size_t begin = strlen(text) < 60 ? strlen(text) : 60;
   int j, k, differs;
   sprintf(name, "%.60s", text);
-  for (j = 0; j < t->pairs && strlen(name) < begin + LONGEST; j++) {
-    for (differs = k = 0; k < p->tables; k++)
-      differs |= p->table[k].kind == t->kind &&
-                 strcmp(value_of(&p->table[k], t->key[j]), t->value[j]) != 0;
-    if (differs && is_setting(t->key[j]))
-      sprintf(name + strlen(name), "%s%.40s = %.60s", *name ? ", " : "", t->key[j], t->value[j]);
+  for (j = 0; j < t->table.pairs && strlen(name) < begin + LONGEST; j++) {
+    for (differs = k = 0; k < p->sheets; k++)
+      differs |= p->sheet[k].kind == t->kind &&
+                 strcmp(table_value(&p->sheet[k].table, t->table.key[j]), t->table.value[j]) != 0;
+    if (differs && is_setting(t->table.key[j]))
+      sprintf(name + strlen(name), "%s%.40s = %.60s", *name ? ", " : "", t->table.key[j],
+              t->table.value[j]);
   }
   if (strlen(name) >= begin + LONGEST)
     sprintf(name + begin, "%s%.150s", begin > 0 ? ", " : "", t->name);
 }
 
 /* What a path or probe is of: `straight line, A to B (table)`. */
-static void name_networks(const Table *t, char name[NAME])
+static void name_networks(const Sheet *t, char name[NAME])
 {
   int k, n = 0;
   sprintf(name, "%s",
-          t->kind == PROBE                           ? ""
-          : !strcmp(value_of(t, "command"), "curve") ? "curve, "
-                                                     : "straight line, ");
-  for (k = 0; k < t->pairs; k++)
-    if (!strcmp(t->key[k], "network") && n++ < 2) { /* file.safetensors digest */
-      const char *end = strstr(t->value[k], ".safetensors"), *slash = strrchr(t->value[k], '/'),
-                 *begin = slash ? slash + 1 : t->value[k];
+          t->kind == PROBE                                      ? ""
+          : !strcmp(table_value(&t->table, "command"), "curve") ? "curve, "
+                                                                : "straight line, ");
+  for (k = 0; k < t->table.pairs; k++)
+    if (!strcmp(t->table.key[k], "network") && n++ < 2) { /* file.safetensors digest */
+      const char *end = strstr(t->table.value[k], ".safetensors"),
+                 *slash = strrchr(t->table.value[k], '/'),
+                 *begin = slash ? slash + 1 : t->table.value[k];
       sprintf(name + strlen(name), "%s%.*s", n > 1 ? " to " : "",
               end && end > begin && end - begin < 80 ? (int)(end - begin) : 16, begin);
     }
@@ -896,8 +831,8 @@ static void charts(Page *p, int kind)
   for (f = 0; f < sizeof figures / sizeof figures[0]; f++) {
     if (figures[f].kind != kind) continue;
     c.figure = &figures[f];
-    for (g = 0; g < p->tables; g++) {
-      const Table *t = &p->table[g];
+    for (g = 0; g < p->sheets; g++) {
+      const Sheet *t = &p->sheet[g];
       const int branches = kind <= EPOCHS ? distinct(p, g, "branch", branch, SERIES) : 1;
       const int levels = kind == EPOCHS ? distinct(p, g, "level", level, LEVELS) : 1;
       if (t->kind != kind || t->group != g) continue;
@@ -911,9 +846,13 @@ static void charts(Page *p, int kind)
         for (l = 0; l < levels; l++) {
           char of[NAME];
           if (levels > SHOWN && l * (SHOWN - 1) % (levels - 1) >= SHOWN - 1) continue;
-          for (row = 1; row <= t->rows && strcmp(text_at(t, row, 0), level[l]) != 0;) row++;
+          for (row = 1;
+               row <= t->table.rows && strcmp(table_cell(&t->table, row, 0), level[l]) != 0;)
+            row++;
           sprintf(of, "level %.20s (%.20s%%)", level[l],
-                  row <= t->rows ? text_at(t, row, column(t, "density")) : "?");
+                  row <= t->table.rows
+                      ? table_cell(&t->table, row, table_column(&t->table, "density"))
+                      : "?");
           gather(&c, p, g, of, branch[b], level[l]);
         }
         chart_draw(p, &c, name);
@@ -925,7 +864,7 @@ static void charts(Page *p, int kind)
 
 /* Share of each layer that survives, from the masks of the tickets that stand beside a group's
  * first run. */
-static void layers_draw(Page *p, const Table *t)
+static void layers_draw(Page *p, const Sheet *t)
 {
   enum { MOST = 100 }; /* levels */
   Heat *h = allocate(1, sizeof *h, "layers");
@@ -937,21 +876,22 @@ static void layers_draw(Page *p, const Table *t)
                "first layers, and tickets live on the small last ones.";
   h->under = "level";
   h->log = 1;
-  for (row = 1; row <= t->rows && h->columns < MOST; row++) {
-    const char *level = text_at(t, row, column(t, "level")), *digest;
+  for (row = 1; row <= t->table.rows && h->columns < MOST; row++) {
+    const char *level = table_cell(&t->table, row, table_column(&t->table, "level")), *digest;
     const long number_of = strtol(level, NULL, 10);
     Safetensors s;
-    if (strcmp(text_at(t, row, column(t, "branch")), "ticket") != 0 || number_of < 0 ||
-        number_of > 99)
+    if (strcmp(table_cell(&t->table, row, table_column(&t->table, "branch")), "ticket") != 0 ||
+        number_of < 0 || number_of > 99)
       continue;
     sprintf(path, "%s.L%02ld.safetensors", t->name, number_of);
     if (!file_exists(path)) continue;
     safetensors_read(&s, path);
     digest = safetensors_value(&s, "digest");
-    if (!digest || strcmp(digest, text_at(t, row, column(t, "digest"))) != 0)
+    if (!digest ||
+        strcmp(digest, table_cell(&t->table, row, table_column(&t->table, "digest"))) != 0)
       fail("%s: is not the network of level %ld in %s, whose digest differs; keep tables apart "
            "from other runs' networks",
-           path, number_of, t->path);
+           path, number_of, t->table.path);
     for (k = 0; k < s.entries; k++) {
       const Entry *e = &s.entry[k];
       const unsigned char *mask = e->data;
@@ -977,30 +917,31 @@ static void layers_draw(Page *p, const Table *t)
 }
 
 /* The table that distance prints. */
-static void matrix_draw(Page *p, const Table *t)
+static void matrix_draw(Page *p, const Sheet *t)
 {
   Heat *h = allocate(1, sizeof *h, "a matrix");
-  const char *what = value_of(t, "what");
-  const int cosine = !strcmp(what, "cosine"), angle = !strcmp(what, "angle"), n = t->columns - 1;
+  const char *what = table_value(&t->table, "what");
+  const int cosine = !strcmp(what, "cosine"), angle = !strcmp(what, "angle"),
+            n = t->table.columns - 1;
   char of[NAME];
   int r, c;
-  if (n < 1 || t->rows < 1 || n > NETWORKS || t->rows > NETWORKS)
-    fail("%s: a matrix of %d x %d is not one that a page can show (1 to %d networks)", t->path,
-         t->rows, n, NETWORKS);
+  if (n < 1 || t->table.rows < 1 || n > NETWORKS || t->table.rows > NETWORKS)
+    fail("%s: a matrix of %d x %d is not one that a page can show (1 to %d networks)",
+         t->table.path, t->table.rows, n, NETWORKS);
   h->title = "Distances";
   h->unit = cosine ? "cosine" : angle ? "2 angle / pi" : "distance";
   h->caption =
       "Each cell compares two networks; if tickets win, those of successive levels are alike (they "
       "differ little near the diagonal), while a control's differ from each other.";
   h->under = "network";
-  h->rows = t->rows;
+  h->rows = t->table.rows;
   h->columns = n;
   h->most = cosine || angle ? ONE : INT64_MIN; /* 1: one scale for all pages */
   for (r = 0; r < h->rows; r++) {
-    h->row[r] = text_at(t, 1 + r, 0);
+    h->row[r] = table_cell(&t->table, 1 + r, 0);
     for (c = 0; c < n; c++) h->value[r][c] = number_at(t, 1 + r, 1 + c);
   }
-  for (c = 0; c < n; c++) h->head[c] = text_at(t, 0, 1 + c);
+  for (c = 0; c < n; c++) h->head[c] = table_cell(&t->table, 0, 1 + c);
   sprintf(of, "%.60s, %.300s", what, t->label);
   heat_draw(p, h, of);
   free(h);
@@ -1025,36 +966,38 @@ static void put_word(Page *p, const char *s, size_t n)
 }
 
 /* Whether a column has no value in any row. */
-static int is_empty(const Table *t, int c)
+static int is_empty(const Sheet *t, int c)
 {
   int row = 1;
-  while (row <= t->rows && !strcmp(text_at(t, row, c), "-")) row++;
-  return row > t->rows;
+  while (row <= t->table.rows && !strcmp(table_cell(&t->table, row, c), "-")) row++;
+  return row > t->table.rows;
 }
 
 /* A table's settings, the command that repeats it and, but for paths and matrices, what it
  * holds. */
-static void settings(Page *p, const Table *t)
+static void settings(Page *p, const Sheet *t)
 {
   /* are no options */
   static const char *const none[] = {"ticket",        "command", "data-digest", "init-digest",
                                      "ticket-digest", "network", "checksum",    NULL};
-  const char *command = value_of(t, "command"), *data = value_of(t, "data"),
-             *file = t->kind <= EPOCHS ? t->name : t->path;
-  const int collapsed = column(t, "collapsed");
+  const char *command = table_value(&t->table, "command"), *data = table_value(&t->table, "data"),
+             *file = t->kind <= EPOCHS ? t->name : t->table.path;
+  const int collapsed = table_column(&t->table, "collapsed");
   unsigned char *empty;
   int k, row, c, n;
-  print(p, "<h3>%s (%r)</h3>\n<p class=\"kv\">", t->path, kinds[t->kind].what);
-  for (k = 0; k < t->pairs; k++) print(p, "<span>%s = %s</span>\n", t->key[k], t->value[k]);
+  print(p, "<h3>%s (%r)</h3>\n<p class=\"kv\">", t->table.path, kinds[t->kind].what);
+  for (k = 0; k < t->table.pairs; k++)
+    print(p, "<span>%s = %s</span>\n", t->table.key[k], t->table.value[k]);
   print(p, "</p>\n<pre>ticket");
   put_word(p, command, strlen(command));
-  for (k = 0; k < t->pairs; k++) { /* a network is `file digest` */
-    const char *space = strrchr(t->value[k], ' ');
-    if (!strcmp(t->key[k], "network"))
-      put_word(p, t->value[k], space ? (size_t)(space - t->value[k]) : strlen(t->value[k]));
+  for (k = 0; k < t->table.pairs; k++) { /* a network is `file digest` */
+    const char *space = strrchr(t->table.value[k], ' ');
+    if (!strcmp(t->table.key[k], "network"))
+      put_word(p, t->table.value[k],
+               space ? (size_t)(space - t->table.value[k]) : strlen(t->table.value[k]));
   }
-  for (k = 0; k < t->pairs && strchr(t->key[k], '_') == NULL; k++) {
-    const char *key = t->key[k], *value = t->value[k];
+  for (k = 0; k < t->table.pairs && strchr(t->table.key[k], '_') == NULL; k++) {
+    const char *key = t->table.key[k], *value = t->table.value[k];
     const int flag = !strcmp(key, "nesterov");
     if (among(none, key) || !strcmp(value, "-") || p->is_standard(key, value)) continue;
     if (t->kind > STABILITY && !strcmp(key, "model")) continue; /* the files say it */
@@ -1062,41 +1005,41 @@ static void settings(Page *p, const Table *t)
     if (!flag) put_word(p, value, strlen(value));
     if (value == data && strncmp(data, "synth", 5) != 0) print(p, ":DIR");
   }
-  if (strcmp(value_of(t, "init-digest"), "-") != 0) print(p, " --init FILE");
-  if (strcmp(value_of(t, "ticket-digest"), "-") != 0) print(p, " --ticket FILE");
+  if (strcmp(table_value(&t->table, "init-digest"), "-") != 0) print(p, " --init FILE");
+  if (strcmp(table_value(&t->table, "ticket-digest"), "-") != 0) print(p, " --ticket FILE");
   print(p, t->kind <= EPOCHS ? " --out" : " &gt;");
   put_word(p, file, strlen(file));
   print(p, "</pre>\n");
-  if (t->rows == 0 || t->kind == LINE || t->kind == MATRIX) return;
-  empty = allocate((size_t)t->columns, 1, "a table");
-  for (c = 0; c < t->columns; c++) empty[c] = (unsigned char)is_empty(t, c);
+  if (t->table.rows == 0 || t->kind == LINE || t->kind == MATRIX) return;
+  empty = allocate((size_t)t->table.columns, 1, "a table");
+  for (c = 0; c < t->table.columns; c++) empty[c] = (unsigned char)is_empty(t, c);
   print(p, "<div class=\"wide\"><table>\n");
-  for (row = 0; row <= t->rows; row++) {
-    if (t->kind == PROBE && !strcmp(text_at(t, row, 0), "histogram")) continue;
+  for (row = 0; row <= t->table.rows; row++) {
+    if (t->kind == PROBE && !strcmp(table_cell(&t->table, row, 0), "histogram")) continue;
     print(p, row > 0 ? "</tr>\n" : "");
     print(p, row > 0 && lost(t, row) ? "<tr style=\"background:var(--faint)\">" : "<tr>");
-    for (c = 0; c < t->columns; c++) {
-      const char *text = text_at(t, row, c);
+    for (c = 0; c < t->table.columns; c++) {
+      const char *text = table_cell(&t->table, row, c);
       if (empty[c]) continue;
       if (row > 0 && !strcmp(text, "-")) text = c == collapsed ? "none" : "not measured";
       print(p, row > 0 ? "<td>%s</td>" : "<th>%s</th>", text);
     }
   }
   print(p, "</tr>\n</table></div>\n");
-  for (n = c = 0; c < t->columns; c++)
+  for (n = c = 0; c < t->table.columns; c++)
     if (c != collapsed && empty[c])
-      print(p, "%r%s", n++ > 0 ? ", " : "<p>Not measured: ", text_at(t, 0, c));
+      print(p, "%r%s", n++ > 0 ? ", " : "<p>Not measured: ", table_cell(&t->table, 0, c));
   print(p, n > 0 ? ".</p>\n" : "");
   free(empty);
 }
 
 /* Networks that a run will have. */
-static int expected_rows(const Table *t)
+static int expected_rows(const Sheet *t)
 {
-  const int train = !strcmp(value_of(t, "command"), "train"),
-            one_shot = strcmp(value_of(t, "one-shot"), "-") != 0;
-  const long levels = train ? 1 : one_shot ? 2 : strtol(value_of(t, "levels"), NULL, 10);
-  const char *at = value_of(t, "branches");
+  const int train = !strcmp(table_value(&t->table, "command"), "train"),
+            one_shot = strcmp(table_value(&t->table, "one-shot"), "-") != 0;
+  const long levels = train ? 1 : one_shot ? 2 : strtol(table_value(&t->table, "levels"), NULL, 10);
+  const char *at = table_value(&t->table, "branches");
   int n = levels > 0 && levels < 100 ? (int)levels : 0, rows = n;
   for (; strcmp(at, "-") != 0 && *at; at += strcspn(at, ","), at += *at == ',')
     /* those begin at level 1 */
@@ -1107,32 +1050,33 @@ static int expected_rows(const Table *t)
 /* What was run how often, and what is missing. */
 static void summary(Page *p, int group)
 {
-  const Table *first = &p->table[group], *t;
+  const Sheet *first = &p->sheet[group], *t;
   char name[NAME];
   int runs = 0, row;
   name_group(p, group, name, "");
-  print(p, "<p>%s%r%s on %s", name, *name ? ": " : "", value_of(first, "model"),
-        value_of(first, "data"));
-  for (t = first; t < p->table + p->tables; t++)
-    if (t->group == group) print(p, "%r%s", runs++ ? ", " : ", seed ", value_of(t, "seed"));
+  print(p, "<p>%s%r%s on %s", name, *name ? ": " : "", table_value(&first->table, "model"),
+        table_value(&first->table, "data"));
+  for (t = first; t < p->sheet + p->sheets; t++)
+    if (t->group == group)
+      print(p, "%r%s", runs++ ? ", " : ", seed ", table_value(&t->table, "seed"));
   print(p, "%r</p>\n",
         runs > 1 ? "; points are means over these runs, bars reach from the lowest to the highest."
                  : ".");
-  for (t = first; t < p->table + p->tables; t++)
-    if (t->group == group && t->rows < expected_rows(t))
+  for (t = first; t < p->sheet + p->sheets; t++)
+    if (t->group == group && t->table.rows < expected_rows(t))
       print(p,
             "<p><strong>%s is unfinished: %d of %d networks</strong>, unless it ended where "
             "nothing was left to "
             "prune; the command below goes on with it.</p>\n",
-            t->path, t->rows, expected_rows(t));
-  for (t = first; t < p->table + p->tables; t++)
-    for (row = 1; row <= t->rows && t->group == group; row++)
+            t->table.path, t->table.rows, expected_rows(t));
+  for (t = first; t < p->sheet + p->sheets; t++)
+    for (row = 1; row <= t->table.rows && t->group == group; row++)
       if (lost(t, row))
         print(p,
               "<p><strong>%s, level %s, branch %s: no weight is left in %s</strong>; its points "
               "have a ring, its row is shaded.</p>\n",
-              t->path, text_at(t, row, column(t, "level")), text_at(t, row, column(t, "branch")),
-              lost(t, row));
+              t->table.path, table_cell(&t->table, row, table_column(&t->table, "level")),
+              table_cell(&t->table, row, table_column(&t->table, "branch")), lost(t, row));
 }
 
 static const char style[] =
@@ -1173,33 +1117,33 @@ void write_report(char *const *name, int n, const char *out, Standard *is_standa
   p->is_standard = is_standard;
   for (k = 0; k < n; k++) {
     const size_t length = strlen(name[k]);
-    add_table(p,
+    add_sheet(p,
               join(name[k], "", length > 4 && !strcmp(name[k] + length - 4, ".tsv") ? "" : ".tsv"));
   }
-  path = join(*out ? out : p->table[0].name, "", ".html");
+  path = join(*out ? out : p->sheet[0].name, "", ".html");
   output_open(&p->out, path);
   print(p,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
         "name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
         "<title>%s - ticket</title>\n<style>\n%r",
-        p->table[0].name, style);
+        p->sheet[0].name, style);
   for (k = 0; k < STYLES; k++)
     print(p, ".s%d{stroke:var(--c%d)}.m.s%d,.h.s%d{fill:var(--c%d)}\n", k, k, k, k, k);
-  print(p, "</style>\n</head>\n<body>\n<h1>%s</h1>\n", p->table[0].label);
-  for (k = 0; k < p->tables; k++)
-    if (p->table[k].kind == RUN && p->table[k].group == k) summary(p, k);
+  print(p, "</style>\n</head>\n<body>\n<h1>%s</h1>\n", p->sheet[0].label);
+  for (k = 0; k < p->sheets; k++)
+    if (p->sheet[k].kind == RUN && p->sheet[k].group == k) summary(p, k);
   for (kind = 0; kind < KINDS; kind++) {
     charts(p, kind);
-    for (k = 0; k < p->tables; k++) {
-      if (kind == RUN && p->table[k].kind == RUN && p->table[k].group == k)
-        layers_draw(p, &p->table[k]);
-      if (kind == MATRIX && p->table[k].kind == MATRIX) matrix_draw(p, &p->table[k]);
+    for (k = 0; k < p->sheets; k++) {
+      if (kind == RUN && p->sheet[k].kind == RUN && p->sheet[k].group == k)
+        layers_draw(p, &p->sheet[k]);
+      if (kind == MATRIX && p->sheet[k].kind == MATRIX) matrix_draw(p, &p->sheet[k]);
     }
   }
   print(p, "%r<h2>Settings, digests and the commands that repeat them</h2>\n",
         p->open ? "</div>\n" : "");
-  for (k = 0; k < p->tables; k++)
-    if (p->table[k].kind != EPOCHS) settings(p, &p->table[k]);
+  for (k = 0; k < p->sheets; k++)
+    if (p->sheet[k].kind != EPOCHS) settings(p, &p->sheet[k]);
   print(p,
         "<p>Values that are not finite or above 10<sup>10</sup> are not drawn. Written by ticket "
         "%r.</p>\n</body>\n</html>\n",

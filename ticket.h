@@ -170,6 +170,34 @@ void safetensors_free(Safetensors *s); /* frees what safetensors_read allocated 
 const Entry *safetensors_find(const Safetensors *s, const char *name);
 const char *safetensors_value(const Safetensors *s, const char *key);
 
+/* A table of tab-separated values in memory, as result files hold it: lines `# key = value`, a
+ * header, rows with as many fields as it has. */
+typedef struct {
+  const char *path;    /* of its file */
+  int pairs;           /* lines `# key = value`; of a file the first may be its checksum */
+  int columns, rows;   /* rows: without the header; columns: 0 while there is no header */
+  char **key, **value; /* [pairs] */
+  char **cell;         /* [1 + rows][columns]: row 0 is the header; a row is one allocation */
+  size_t capacity;     /* rows that cell has room for */
+  char *text, *rest;   /* of a file: its bytes, which hold the pairs; what is not read yet */
+  const char *advice;  /* of a file: what to do if it is damaged */
+} Table;
+/* What to do about a damaged result of imp: the end of messages. */
+#define ANEW "; remove it, and the same command makes it anew"
+/* Reads a table's pairs and header, table_rows the rest. Fails, naming the file, on one that is
+ * cut short or damaged. result: 0 if it is not there (file_exists), and it must have a checksum. */
+int table_open(Table *t, const char *path, int result);
+void table_rows(Table *t);
+/* Makes the line row number `row`; that and those after it move down. The first is the header. */
+void table_insert(Table *t, int row, const char *line);
+char *table_row(const Table *t, int row); /* a row as a line, without its end. Caller frees. */
+void table_write(const Table *t);         /* with a checksum before the pairs */
+/* The value of a key, the number of a column, a cell; "-" or -1 where there is none. */
+const char *table_value(const Table *t, const char *key);
+int table_column(const Table *t, const char *name);
+const char *table_cell(const Table *t, int row, int column);
+void table_free(Table *t);
+
 /* Images and labels: pixel n x C x H x W bytes, label n bytes below `classes`. */
 typedef struct {
   size_t n;
@@ -469,6 +497,19 @@ void data_order(uint32_t *order, size_t n, uint64_t order_seed, uint32_t level, 
 void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uint32_t level,
            long from, long to, float lr, Watch *watch, void *context);
 
+/* ---- checkpoints of a net -------------------------------------------------------------------- */
+
+/* Writes all tensors, the masks of those that are prunable, and these pairs and the digest as
+ * metadata; with an optimiser (or NULL) its memory too. */
+void checkpoint_write(const Net *net, const Optimizer *o, int pairs, const char *const *key,
+                      const char *const *value, const char *path);
+/* Sets weights and mask of the net from a checkpoint. Fails, naming `path`, on a missing or
+ * unknown tensor, a wrong shape, a mask that is not 0 or 1, a weight that is not finite, a
+ * masked weight that is not 0, a variance below 0 or a digest that does not fit. */
+void checkpoint_apply(Net *net, const Safetensors *s, const char *path);
+/* Sets the optimiser's memory likewise, after checkpoint_apply; it is empty if the file has none. */
+void checkpoint_memory(const Net *net, Optimizer *o, const Safetensors *s, const char *path);
+
 /* ==== lmc.c: between and around networks =====================================================
  *
  * A sum over weights goes over those concerned, side by side in the order of the flat vector, in
@@ -632,11 +673,6 @@ void imp(const Experiment *e);
  * all pairs of the copies and the first training, errors and digest of the last copy. Fails if
  * one of them diverged. mask: NULL or [net->size]. */
 void stability(const Experiment *e, const unsigned char *mask, const long *at, int n);
-
-/* Sets weights and mask of the net from a checkpoint. Fails, naming `path`, on a missing or
- * unknown tensor, a wrong shape, a mask that is not 0 or 1, a weight that is not finite, a
- * masked weight that is not 0, a variance below 0 or a digest that does not fit. */
-void checkpoint_apply(Net *net, const Safetensors *s, const char *path);
 
 /* ==== report.c: one page to look at ========================================================= */
 
