@@ -768,7 +768,10 @@ static void weight_gradient(Net *net, const Layer *layer, int part)
   else conv_weight_gradient(net, layer, part);
 }
 
-/* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d; each thread takes some channels ---- */
+/* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d ---------------------------
+ *
+ * x, y and their gradients: [T][C][H][W][L], L = LANES. Each thread takes some channels. A sum over
+ * a batch goes by lanes, tiles then pixels ascending, and leaves out slots without an image. */
 
 /* The lanes of tile t that hold no image get back what they were before. */
 static void keep_empty(const Net *net, size_t t, float sum[LANES], const float before[LANES])
@@ -778,8 +781,7 @@ static void keep_empty(const Net *net, size_t t, float sum[LANES], const float b
     if (t * LANES + l >= net->images) sum[l] = before[l];
 }
 
-/* sum[l] += sum of x - mean, or of its square if `squares`, over the channel's pixels; empty
- * slots of the last tile are left out. */
+/* sum[l] += sum of x - mean, or of its square if `squares`, over the channel's pixels */
 static void channel_sum(const Net *net, const Layer *layer, size_t c, int squares, float mean,
                         float sum[LANES])
 {
@@ -788,30 +790,97 @@ static void channel_sum(const Net *net, const Layer *layer, size_t c, int square
   size_t t, r, i;
   int l;
   for (t = 0; t < tiles; t++) {
-    const float *restrict x = plane_of(net, layer->in, 0, t, c);
-    float some[LANES];
-    memcpy(some, sum, sizeof some);
-    for (r = 0; r < a->height; r++, x += a->row)
+    float lane[LANES];
+    memcpy(lane, sum, sizeof lane);
+    for (r = 0; r < a->height; r++) {
+      const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
       for (i = 0; i < n; i += LANES)
         for (l = 0; l < LANES; l++) {
           float term = x[i + (size_t)l] - mean;
           term = squares ? term * term : term;
-          some[l] = some[l] + term;
+          lane[l] = lane[l] + term;
         }
-    keep_empty(net, t, some, sum);
-    memcpy(sum, some, sizeof some);
+    }
+    keep_empty(net, t, lane, sum);
+    memcpy(sum, lane, sizeof lane);
   }
 }
 
-/* What the backward pass computes again of a number rather than read it: normal = (x - mean)
- * inverse, and d, which is dy where gamma normal + beta passes the ReLU, that is, is more than
- * `least`: 0, or -infinity without one. */
+/* A channel's normalisation. The backward pass computes `normal` and y again of x rather than read
+ * them; d is dy where y passes the ReLU, that is, is more than `least`: 0, or -infinity without. */
 typedef struct {
   float mean, inverse, gamma, beta, least;
 } Norm;
 
-/* sum[l] += sum of d, product[l] += sum of d normal, over the channel's pixels but for the empty
- * slots of the last tile. */
+/* Of channel c, after its moments are known. */
+static Norm norm_of(const Net *net, const Layer *layer, size_t c)
+{
+  Norm norm = {0, 0, 1, 0, 0};
+  norm.mean = layer->moments[c];
+  norm.inverse = layer->moments[layer->inputs + c];
+  if (layer->weight >= 0) {
+    norm.gamma = net->weight[net->tensor[layer->weight].offset + c];
+    norm.beta = net->weight[net->tensor[layer->bias].offset + c];
+  }
+  if (!layer->relu) norm.least = float_of(0xff800000u);
+  return norm;
+}
+
+/* Mean and 1 / sqrt(variance + eps) of channel c, to layer->moments: those of the batch in
+ * training, when the running ones go towards them, with the variance of n - 1; else the running. */
+static void channel_moments(Net *net, const Layer *layer, size_t c)
+{
+  static const float epsilon = 1e-5f;
+  const Activation *a = &net->activation[layer->in];
+  const size_t pixels = net->images * a->height * a->width;
+  float *running_mean = net->weight + net->tensor[layer->mean].offset + c;
+  float *running_variance = net->weight + net->tensor[layer->variance].offset + c;
+  float mean = *running_mean, variance = *running_variance, inverse;
+  if (net->training) {
+    const float rest = 1.0f - net->momentum;
+    float sum[LANES] = {0}, squares[LANES] = {0}, all, unbiased;
+    channel_sum(net, layer, c, 0, 0, sum);
+    mean = lanes_sum(sum) / (float)pixels;
+    channel_sum(net, layer, c, 1, mean, squares);
+    all = lanes_sum(squares);
+    variance = all / (float)pixels;
+    unbiased = all / (float)(pixels > 1 ? pixels - 1 : 1);
+    *running_mean = (float)(rest * *running_mean) + (float)(net->momentum * mean);
+    *running_variance = (float)(rest * *running_variance) + (float)(net->momentum * unbiased);
+  }
+  inverse = variance + epsilon;
+  layer->moments[c] = mean;
+  layer->moments[layer->inputs + c] = 1.0f / square_root(inverse);
+}
+
+/*     normal = (x - mean) inverse    y = gamma normal + beta, then the ReLU if there is one */
+static void norm_forward(Net *net, const Layer *layer, int part)
+{
+  const Activation *a = &net->activation[layer->in];
+  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
+  const int relu = layer->relu;
+  size_t t, c, r, i, bound[2];
+  part_of(net, layer->inputs, part, bound);
+  for (c = bound[0]; c < bound[1]; c++) {
+    Norm norm;
+    channel_moments(net, layer, c);
+    norm = norm_of(net, layer, c);
+    for (t = 0; t < tiles; t++)
+      for (r = 0; r < a->height; r++) {
+        const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
+        float *restrict y = plane_of(net, layer->out, 0, t, c) + r * a->row;
+        for (i = 0; i < n; i++) {
+          float normal = x[i] - norm.mean;
+          normal = normal * norm.inverse;
+          normal = normal * norm.gamma;
+          normal = normal + norm.beta;
+          y[i] = relu ? rectified(normal) : normal;
+        }
+      }
+  }
+}
+
+/* sum[l] += sum of d, product[l] += sum of d normal, over the channel's pixels */
 static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm norm,
                              float sum[LANES], float product[LANES])
 {
@@ -820,12 +889,12 @@ static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm 
   size_t t, r, i;
   int l;
   for (t = 0; t < tiles; t++) {
-    const float *restrict x = plane_of(net, layer->in, 0, t, c), *restrict dy = plane_of(
-                                                                     net, layer->out, 1, t, c);
-    float some[2][LANES];
-    memcpy(some[0], sum, sizeof some[0]);
-    memcpy(some[1], product, sizeof some[1]);
-    for (r = 0; r < a->height; r++, x += a->row, dy += a->row)
+    float lane[2][LANES];
+    memcpy(lane[0], sum, sizeof lane[0]);
+    memcpy(lane[1], product, sizeof lane[1]);
+    for (r = 0; r < a->height; r++) {
+      const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
+      const float *restrict dy = plane_of(net, layer->out, 1, t, c) + r * a->row;
       for (i = 0; i < n; i += LANES)
         for (l = 0; l < LANES; l++) {
           float normal = x[i + (size_t)l] - norm.mean, y, d;
@@ -833,86 +902,57 @@ static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm 
           y = normal * norm.gamma;
           y = y + norm.beta;
           d = y > norm.least ? dy[i + (size_t)l] : 0;
-          some[0][l] = some[0][l] + d, some[1][l] = some[1][l] + (float)(d * normal);
+          lane[0][l] = lane[0][l] + d;
+          lane[1][l] = lane[1][l] + (float)(d * normal);
         }
-    keep_empty(net, t, some[0], sum);
-    keep_empty(net, t, some[1], product);
-    memcpy(sum, some[0], sizeof some[0]);
-    memcpy(product, some[1], sizeof some[1]);
+    }
+    keep_empty(net, t, lane[0], sum);
+    keep_empty(net, t, lane[1], product);
+    memcpy(sum, lane[0], sizeof lane[0]);
+    memcpy(product, lane[1], sizeof lane[1]);
   }
 }
 
-/* In training mean and variance of the batch, and the running ones go towards them; else the
- * running ones:
- *     normal = (x - mean) inverse    inverse = 1 / sqrt(variance + eps)    y = gamma normal + beta */
-static void norm_forward(Net *net, const Layer *layer, int part)
-{
-  static const float epsilon = 1e-5f;
-  const Activation *a = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width;
-  const int relu = layer->relu;
-  size_t t, c, r, i, mine[2];
-  part_of(net, a->channels, part, mine);
-  for (c = mine[0]; c < mine[1]; c++) {
-    float *running_mean = net->weight + net->tensor[layer->mean].offset + c;
-    float *running_variance = net->weight + net->tensor[layer->variance].offset + c;
-    float mean = *running_mean, variance = *running_variance, inverse, gamma = 1, beta = 0;
-    if (net->training) {
-      const float rest = 1.0f - net->momentum;
-      float sum[LANES] = {0}, squares[LANES] = {0}, all, unbiased;
-      channel_sum(net, layer, c, 0, 0, sum);
-      mean = lanes_sum(sum) / (float)pixels;
-      channel_sum(net, layer, c, 1, mean, squares);
-      all = lanes_sum(squares);
-      variance = all / (float)pixels;
-      unbiased = all / (float)(pixels > 1 ? pixels - 1 : 1);
-      *running_mean = (float)(rest * *running_mean) + (float)(net->momentum * mean);
-      *running_variance = (float)(rest * *running_variance) + (float)(net->momentum * unbiased);
-    }
-    inverse = variance + epsilon;
-    inverse = 1.0f / square_root(inverse);
-    layer->moments[c] = mean;
-    layer->moments[a->channels + c] = inverse;
-    if (layer->weight >= 0)
-      gamma = net->weight[net->tensor[layer->weight].offset + c],
-      beta = net->weight[net->tensor[layer->bias].offset + c];
-    for (t = 0; t < tiles; t++) {
-      const float *restrict x = plane_of(net, layer->in, 0, t, c);
-      float *restrict y = plane_of(net, layer->out, 0, t, c);
-      for (r = 0; r < a->height; r++, x += a->row, y += a->row)
-        for (i = 0; i < a->width * LANES; i++) {
-          float normal = x[i] - mean;
-          normal = normal * inverse;
-          normal = normal * gamma;
-          normal = normal + beta;
-          y[i] = relu ? rectified(normal) : normal;
-        }
-    }
-  }
-}
-
-/* dbeta = sum of dy, dgamma = sum of dy normal, over the N pixels of the batch; since mean and
- * variance depend on x too,
- *     dx = gamma inverse ((dy - dbeta / N) - normal (dgamma / N)) */
-static void norm_backward(Net *net, const Layer *layer, int part)
+/* dx of n numbers of a row, mean_d = dbeta / N, mean_product = dgamma / N. dx may be dy: through a
+ * chunk, so that a compiler need not find out whether it is. */
+static void norm_row_gradient(float *dx, const float *dy, const float *x, size_t n, Norm norm,
+                              float mean_d, float mean_product, int adds)
 {
   enum { CHUNK = 32 * LANES };
+  const float slope = norm.gamma * norm.inverse;
+  size_t first, i;
+  for (first = 0; first < n; first += CHUNK) {
+    const size_t m = n - first < CHUNK ? n - first : CHUNK;
+    float chunk[CHUNK];
+    for (i = 0; i < m; i++) {
+      float normal = x[first + i] - norm.mean, d;
+      normal = normal * norm.inverse;
+      d = normal * norm.gamma;
+      d = d + norm.beta;
+      d = d > norm.least ? dy[first + i] : 0;
+      d = d - mean_d;
+      normal = normal * mean_product;
+      d = d - normal;
+      chunk[i] = slope * d;
+    }
+    for (i = 0; i < m; i++) dx[first + i] = adds ? dx[first + i] + chunk[i] : chunk[i];
+  }
+}
+
+/* dbeta = sum of d, dgamma = sum of d normal, over the N pixels of the batch; since mean and
+ * variance depend on x too,
+ *     dx = gamma inverse ((d - dbeta / N) - normal (dgamma / N))
+ * After norm_forward in training: it reads layer->moments. */
+static void norm_backward(Net *net, const Layer *layer, int part)
+{
   const Activation *a = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width,
-               n = a->width * LANES;
-  const float infinity = float_of(0x7f800000u);
-  const int adds = layer->adds;
-  size_t t, c, r, i, first, mine[2];
-  int l;
-  part_of(net, a->channels, part, mine);
-  for (c = mine[0]; c < mine[1]; c++) {
-    float sum[LANES] = {0}, product[LANES] = {0}, dbeta, dgamma, slope;
-    Norm norm;
-    norm.mean = layer->moments[c], norm.inverse = layer->moments[a->channels + c],
-    norm.least = layer->relu ? 0 : -infinity;
-    norm.gamma = layer->weight < 0 ? 1 : net->weight[net->tensor[layer->weight].offset + c];
-    norm.beta = layer->weight < 0 ? 0 : net->weight[net->tensor[layer->bias].offset + c];
-    slope = norm.gamma * norm.inverse;
+  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
+  const float pixels = (float)(net->images * a->height * a->width);
+  size_t t, c, r, i, bound[2];
+  part_of(net, layer->inputs, part, bound);
+  for (c = bound[0]; c < bound[1]; c++) {
+    float sum[LANES] = {0}, product[LANES] = {0}, dbeta, dgamma;
+    const Norm norm = norm_of(net, layer, c);
     channel_gradient(net, layer, c, norm, sum, product);
     dbeta = lanes_sum(sum);
     dgamma = lanes_sum(product);
@@ -920,39 +960,26 @@ static void norm_backward(Net *net, const Layer *layer, int part)
       net->gradient[net->tensor[layer->weight].rank + c] = dgamma;
       net->gradient[net->tensor[layer->bias].rank + c] = dbeta;
     }
-    dbeta = dbeta / (float)pixels;
-    dgamma = dgamma / (float)pixels;
-    for (t = 0; layer->in > 0 && t < tiles; t++) {
-      const float *x = plane_of(net, layer->in, 0, t, c), *dy = plane_of(net, layer->out, 1, t, c);
-      float *dx = plane_of(net, layer->in, 1, t, c); /* may be dy */
-      for (r = 0; r < a->height; r++, x += a->row, dy += a->row, dx += a->row) {
-        /* through d: a compiler need not find out whether dx is dy */
-        for (first = 0; first < n; first += CHUNK) {
-          const size_t m = n - first < CHUNK ? n - first : CHUNK;
-          float d[CHUNK];
-          for (i = 0; i < m; i++) {
-            float normal = x[first + i] - norm.mean, rest;
-            normal = normal * norm.inverse;
-            rest = normal * norm.gamma;
-            rest = rest + norm.beta;
-            rest = rest > norm.least ? dy[first + i] : 0;
-            rest = rest - dbeta;
-            normal = normal * dgamma;
-            rest = rest - normal;
-            d[i] = slope * rest;
-          }
-          for (i = 0; i < m; i++) dx[first + i] = adds ? dx[first + i] + d[i] : d[i];
-        }
-        /* empty slots have no gradient */
-        for (i = 0; (t + 1) * LANES > net->images && i < n; i += LANES)
-          for (l = 0; l < LANES; l++)
-            if (t * LANES + (size_t)l >= net->images) dx[i + (size_t)l] = 0;
+    if (layer->in == 0) continue; /* the images have no gradient */
+    dbeta = dbeta / pixels;
+    dgamma = dgamma / pixels;
+    for (t = 0; t < tiles; t++)
+      for (r = 0; r < a->height; r++) {
+        const float *x = plane_of(net, layer->in, 0, t, c) + r * a->row;
+        float *dx = plane_of(net, layer->in, 1, t, c) + r * a->row;
+        norm_row_gradient(dx, plane_of(net, layer->out, 1, t, c) + r * a->row, x, n, norm, dbeta,
+                          dgamma, layer->adds);
+        if ((t + 1) * LANES <= net->images) continue;
+        for (i = 0; i < n; i++) /* empty slots have no gradient */
+          if (t * LANES + i % LANES >= net->images) dx[i] = 0;
       }
-    }
   }
 }
 
-/* ---- pools: y[r][c] of window x window pixels, without overlap ------------------------------- */
+/* ---- pools ------------------------------------------------------------------------------------
+ *
+ * x: [T][C][H][W][L], y: [T][C][H / window][W / window][L], L = LANES: windows of window x window
+ * pixels without overlap. Each thread takes some channels. */
 
 /* Pixel q of the window of output pixel (r, k), in a plane whose rows are `row` apart. */
 static size_t in_window(const Layer *layer, size_t row, size_t r, size_t k, size_t q)
@@ -961,73 +988,93 @@ static size_t in_window(const Layer *layer, size_t row, size_t r, size_t k, size
          (k * layer->kernel + q % layer->kernel) * LANES;
 }
 
+/* Forward of a plane x to y. */
+static void pool_plane(const Net *net, const Layer *layer, const float *restrict x,
+                       float *restrict y)
+{
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
+  const size_t window = layer->kernel * layer->kernel;
+  const int average = layer->kind == AVERAGE_POOL;
+  size_t r, k, q;
+  int l;
+  for (r = 0; r < layer->rows; r++)
+    for (k = 0; k < layer->columns; k++) {
+      float *restrict to = y + r * out->row + k * LANES, v[LANES] = {0};
+      for (q = 0; q < window; q++) {
+        const float *restrict from = x + in_window(layer, in->row, r, k, q);
+        if (average)
+          for (l = 0; l < LANES; l++) v[l] = v[l] + from[l];
+        else
+          for (l = 0; l < LANES; l++) v[l] = q == 0 || from[l] > v[l] ? from[l] : v[l];
+      }
+      for (l = 0; l < LANES; l++) to[l] = average ? v[l] / (float)window : v[l];
+    }
+}
+
 /* MAX_POOL: y = max of x. AVERAGE_POOL: y = sum of x / window^2, rows then columns ascending. */
 static void pool_forward(Net *net, const Layer *layer, int part)
 {
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t window = layer->kernel * layer->kernel, tiles = tiles_in_use(net, layer->in);
-  const int average = layer->kind == AVERAGE_POOL;
-  size_t t, c, r, k, q, mine[2];
-  int l;
-  part_of(net, layer->inputs, part, mine);
+  const size_t tiles = tiles_in_use(net, layer->in);
+  size_t t, c, bound[2];
+  part_of(net, layer->inputs, part, bound);
   for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++)
-      for (r = 0; r < layer->rows; r++)
-        for (k = 0; k < layer->columns; k++) {
-          float *y = plane_of(net, layer->out, 0, t, c) + r * out->row + k * LANES, v[LANES] = {0};
-          for (q = 0; q < window; q++) {
-            const float *restrict from =
-                plane_of(net, layer->in, 0, t, c) + in_window(layer, in->row, r, k, q);
-            if (average)
-              for (l = 0; l < LANES; l++) v[l] = v[l] + from[l];
-            else
-              for (l = 0; l < LANES; l++) v[l] = q == 0 || from[l] > v[l] ? from[l] : v[l];
-          }
-          for (l = 0; l < LANES; l++) y[l] = average ? v[l] / (float)window : v[l];
+    for (c = bound[0]; c < bound[1]; c++)
+      pool_plane(net, layer, plane_of(net, layer->in, 0, t, c), plane_of(net, layer->out, 0, t, c));
+}
+
+/* Backward of a plane y, dy to x, dx. */
+static void pool_plane_gradient(const Net *net, const Layer *layer, float *restrict dx,
+                                const float *restrict dy, const float *restrict x,
+                                const float *restrict y)
+{
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
+  const size_t window = layer->kernel * layer->kernel;
+  const int average = layer->kind == AVERAGE_POOL, adds = layer->adds;
+  size_t r, k, q;
+  int l;
+  for (r = 0; r < layer->rows; r++)
+    for (k = 0; k < layer->columns; k++) {
+      const size_t p = r * out->row + k * LANES;
+      const float *restrict best = y + p;
+      float d[LANES];
+      for (l = 0; l < LANES; l++)
+        d[l] = average ? dy[p + (size_t)l] / (float)window : dy[p + (size_t)l];
+      for (q = 0; q < window; q++) {
+        const float *restrict from = x + in_window(layer, in->row, r, k, q);
+        float *restrict to = dx + in_window(layer, in->row, r, k, q);
+        for (l = 0; l < LANES; l++) {
+          const float base = adds ? to[l] : 0, sum = base + d[l];
+          to[l] = average || from[l] == best[l] ? sum : base;
+          d[l] = !average && from[l] == best[l] ? 0 : d[l];
         }
+      }
+    }
 }
 
 /* MAX_POOL: dx = dy at the first x that equals y. AVERAGE_POOL: dx = dy / window^2. Elsewhere 0. */
 static void pool_backward(Net *net, const Layer *layer, int part)
 {
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t window = layer->kernel * layer->kernel, tiles = tiles_in_use(net, layer->in);
-  const int average = layer->kind == AVERAGE_POOL, adds = layer->adds;
-  size_t t, c, r, k, q, mine[2];
-  int l;
+  const Activation *in = &net->activation[layer->in];
+  const size_t tiles = tiles_in_use(net, layer->in);
+  const int all = layer->rows * layer->kernel >= in->height &&
+                  layer->columns * layer->kernel >= in->width; /* windows cover all pixels */
+  size_t t, c, bound[2];
   if (layer->in == 0) return;
-  part_of(net, layer->inputs, part, mine);
+  part_of(net, layer->inputs, part, bound);
   for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++) {
-      const float *x = plane_of(net, layer->in, 0, t, c);
+    for (c = bound[0]; c < bound[1]; c++) {
       float *dx = plane_of(net, layer->in, 1, t, c);
-      if (!adds &&
-          (layer->rows * layer->kernel < in->height || layer->columns * layer->kernel < in->width))
-        memset(dx, 0, in->plane * sizeof *dx);
-      for (r = 0; r < layer->rows; r++)
-        for (k = 0; k < layer->columns; k++) {
-          const size_t p = r * out->row + k * LANES;
-          const float *restrict best = plane_of(net, layer->out, 0, t, c) + p,
-                                *restrict dy = plane_of(net, layer->out, 1, t, c) + p;
-          float d[LANES];
-          for (l = 0; l < LANES; l++) d[l] = average ? dy[l] / (float)window : dy[l];
-          for (q = 0; q < window; q++) {
-            const float *restrict from = x + in_window(layer, in->row, r, k, q);
-            float *restrict to = dx + in_window(layer, in->row, r, k, q);
-            for (l = 0; l < LANES; l++) {
-              const float base = adds ? to[l] : 0, sum = base + d[l];
-              to[l] = average || from[l] == best[l] ? sum : base;
-              d[l] = !average && from[l] == best[l] ? 0 : d[l];
-            }
-          }
-        }
+      if (!layer->adds && !all) memset(dx, 0, in->plane * sizeof *dx);
+      pool_plane_gradient(net, layer, dx, plane_of(net, layer->out, 1, t, c),
+                          plane_of(net, layer->in, 0, t, c), plane_of(net, layer->out, 0, t, c));
     }
 }
 
-/* ---- sums and flattening --------------------------------------------------------------------- */
+/* ---- sums and flattening ----------------------------------------------------------------------
+ *
+ * SUM: in, y: [T][C][H][W][L], shortcut s: [T][C'][H'][W'][L]. With C' < C or H' > H it is taken at
+ * every stride-th row and column and added to channels shift ... shift + C' - 1. */
 
-/* Where SUM takes the shortcut from: channel c + shift of the output is channel c of the
- * shortcut at every s-th row and column. */
 static void shortcut_of(const Net *net, const Layer *layer, size_t *stride, size_t *shift)
 {
   const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
@@ -1035,8 +1082,18 @@ static void shortcut_of(const Net *net, const Layer *layer, size_t *stride, size
   *shift = (a->channels - s->channels) / 2;
 }
 
+/* The plane of the shortcut, or (gradient) of its gradient, that belongs to channel c of the sum;
+ * NULL if none does. */
+static float *shortcut_plane(const Net *net, const Layer *layer, int gradient, size_t t, size_t c,
+                             size_t shift)
+{
+  const size_t channels = net->activation[layer->shortcut].channels;
+  if (c < shift || c - shift >= channels) return NULL;
+  return plane_of(net, layer->shortcut, gradient, t, c - shift);
+}
+
 /* y[i] = y[i] + x[i], then the ReLU if asked for */
-static void add(float *restrict y, const float *restrict x, size_t n, int relu)
+static void add_plane(float *restrict y, const float *restrict x, size_t n, int relu)
 {
   size_t i;
   for (i = 0; i < n; i++) {
@@ -1045,81 +1102,84 @@ static void add(float *restrict y, const float *restrict x, size_t n, int relu)
   }
 }
 
-/* y[c + shift][r][k] = in[c + shift][r][k] + shortcut[c][r stride][k stride]; other channels y =
- * in */
-static void sum_forward(Net *net, const Layer *layer, int part)
+/* to[r to_stride][k to_stride] += from[r from_stride][k from_stride], r, k over the pixels of `a`;
+ * rows are to_row and from_row apart. */
+static void add_pixels(const Activation *a, float *restrict to, size_t to_row, size_t to_stride,
+                       const float *restrict from, size_t from_row, size_t from_stride)
 {
-  const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
-  const size_t tiles = tiles_in_use(net, layer->out), n = a->plane;
-  size_t t, c, i, r, k, mine[2], stride, shift;
+  size_t r, k;
   int l;
-  shortcut_of(net, layer, &stride, &shift);
-  part_of(net, a->channels, part, mine);
-  for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++) {
-      const float *x = plane_of(net, layer->in, 0, t, c), *from = NULL;
-      float *y = plane_of(net, layer->out, 0, t, c); /* may be x */
-      if (x != y) memcpy(y, x, n * sizeof *y);
-      if (c >= shift && c - shift < s->channels)
-        from = plane_of(net, layer->shortcut, 0, t, c - shift);
-      if (from && stride == 1) {
-        add(y, from, n, layer->relu);
-        continue;
-      }
-      for (r = 0; from && r < a->height; r++)
-        for (k = 0; k < a->width; k++) {
-          float *restrict to = y + r * a->row + k * LANES;
-          const float *restrict other = from + r * stride * s->row + k * stride * LANES;
-          for (l = 0; l < LANES; l++) to[l] = to[l] + other[l];
-        }
-      for (i = 0; layer->relu && i < n; i++) y[i] = rectified(y[i]);
+  for (r = 0; r < a->height; r++)
+    for (k = 0; k < a->width; k++) {
+      float *restrict sum = to + r * to_stride * to_row + k * to_stride * LANES;
+      const float *restrict term = from + r * from_stride * from_row + k * from_stride * LANES;
+      for (l = 0; l < LANES; l++) sum[l] = sum[l] + term[l];
     }
 }
 
-/* d in = dy, d shortcut[c][r stride][k stride] = dy[c + shift][r][k], elsewhere 0 */
+/* y[c + shift][r][k] = in[c + shift][r][k] + s[c][r stride][k stride]; other channels y = in. y may
+ * be in. */
+static void sum_forward(Net *net, const Layer *layer, int part)
+{
+  const Activation *a = &net->activation[layer->out];
+  const size_t tiles = tiles_in_use(net, layer->out), n = a->plane;
+  size_t t, c, i, bound[2], stride, shift;
+  shortcut_of(net, layer, &stride, &shift);
+  part_of(net, a->channels, part, bound);
+  for (t = 0; t < tiles; t++)
+    for (c = bound[0]; c < bound[1]; c++) {
+      const float *x = plane_of(net, layer->in, 0, t, c);
+      const float *s = shortcut_plane(net, layer, 0, t, c, shift);
+      float *y = plane_of(net, layer->out, 0, t, c);
+      if (x != y) memcpy(y, x, n * sizeof *y);
+      if (s && stride == 1) {
+        add_plane(y, s, n, layer->relu);
+        continue;
+      }
+      if (s) add_pixels(a, y, a->row, 1, s, net->activation[layer->shortcut].row, stride);
+      if (!layer->relu) continue;
+      for (i = 0; i < n; i++) y[i] = rectified(y[i]);
+    }
+}
+
+/* d in = dy, ds[c][r stride][k stride] = dy[c + shift][r][k], elsewhere 0; dy where y passes the
+ * ReLU. d in may be dy; where a gradient was begun by a later layer, this one adds to it. */
 static void sum_backward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
   const size_t tiles = tiles_in_use(net, layer->out), n = a->plane;
-  size_t t, c, i, r, k, mine[2], stride, shift;
-  int l;
+  size_t t, c, i, bound[2], stride, shift;
   shortcut_of(net, layer, &stride, &shift);
-  part_of(net, a->channels, part, mine);
+  part_of(net, a->channels, part, bound);
   for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++) {
-      float *dy = plane_of(net, layer->out, 1, t, c), *dx = plane_of(net, layer->in, 1, t, c), *to;
+    for (c = bound[0]; c < bound[1]; c++) {
+      float *dy = plane_of(net, layer->out, 1, t, c), *dx = plane_of(net, layer->in, 1, t, c);
+      float *ds = layer->shortcut > 0 ? shortcut_plane(net, layer, 1, t, c, shift) : NULL;
       const float *y = layer->relu ? plane_of(net, layer->out, 0, t, c) : NULL;
-      to = layer->shortcut == 0 || c < shift || c - shift >= s->channels
-               ? NULL
-               : plane_of(net, layer->shortcut, 1, t, c - shift);
       for (i = 0; i < n; i++) {
         const float d = !y || y[i] > 0 ? dy[i] : 0;
         dy[i] = d;
-        if (to && stride == 1) to[i] = layer->adds_shortcut ? to[i] + d : d;
+        if (ds && stride == 1) ds[i] = layer->adds_shortcut ? ds[i] + d : d;
       }
-      for (i = 0; dx != dy && i < n; i++) dx[i] = layer->adds ? dx[i] + dy[i] : dy[i];
-      if (!to || stride == 1) continue;
-      if (!layer->adds_shortcut) memset(to, 0, s->plane * sizeof *to);
-      for (r = 0; r < a->height; r++)
-        for (k = 0; k < a->width; k++) {
-          float *restrict at = to + r * stride * s->row + k * stride * LANES;
-          const float *restrict from = dy + r * a->row + k * LANES;
-          for (l = 0; l < LANES; l++) at[l] = at[l] + from[l];
-        }
+      if (dx != dy)
+        for (i = 0; i < n; i++) dx[i] = layer->adds ? dx[i] + dy[i] : dy[i];
+      if (!ds || stride == 1) continue;
+      if (!layer->adds_shortcut) memset(ds, 0, s->plane * sizeof *ds);
+      add_pixels(a, ds, s->row, stride, dy, a->row, 1);
     }
 }
 
-/* [T][C][H][W][LANES] to [T][C H W][L] or back: images of several tiles side by side for the
- * dense layers. */
+/* [T][C][H][W][LANES] to [T'][C H W][L] or back: L / LANES tiles of images side by side for the
+ * dense layers; slots without an image are +0. */
 static void flatten(const Net *net, const Layer *layer, int part, int back)
 {
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const size_t I = out->channels, L = out->tile, slots = tiles_in_use(net, layer->out) * L,
                area = in->height * in->width;
-  size_t b, i, mine[2];
-  part_of(net, I, part, mine);
+  size_t b, i, bound[2];
+  part_of(net, I, part, bound);
   for (b = 0; b < slots; b += LANES)
-    for (i = mine[0]; i < mine[1]; i++) {
+    for (i = bound[0]; i < bound[1]; i++) {
       float *flat = (back ? out->gradient : out->value) + (b / L * I + i) * L + b % L;
       float *image = plane_of(net, layer->in, back, b / LANES, i / area) +
                      i % area / in->width * in->row + i % in->width * LANES;
