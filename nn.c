@@ -1279,7 +1279,10 @@ void net_loss(Net *net, float lane[LANES], size_t *wrong)
     }
     y = net->label[b];
     for (c = 1; c < C; c++)
-      if (z[c * L] > m) m = z[c * L], best = c;
+      if (z[c * L] > m) {
+        m = z[c * L];
+        best = c;
+      }
     for (c = 0; c < C; c++) {
       dz[c * L] = exponential(z[c * L] - m);
       s = s + dz[c * L];
@@ -1298,30 +1301,39 @@ void net_loss(Net *net, float lane[LANES], size_t *wrong)
 
 /* ==== networks ============================================================================== */
 
-enum { MOST_LAYERS = 1024, WIDEST = 65536 };
+enum { MOST_LAYERS = 1024, WIDEST = 65536, LONGEST_NAME = 40 };
+
+/* a b, refusing what has more numbers than a tap can name. */
+static size_t product(size_t a, size_t b)
+{
+  if (a > 0 && b > 0xffffffffu / a) fail_usage("--model: has more than 2^32 parameters");
+  return a * b;
+}
 
 /* Appends a tensor of the layer called `name`; returns its number. */
 static int add_tensor(Net *net, const char *name, const char *suffix, int dims, size_t outputs,
                       size_t inputs, size_t kernel)
 {
   Tensor *t = &net->tensor[net->tensors];
-  sprintf(t->name, "%.40s.%s", name, suffix);
+  const size_t area = product(kernel, kernel);
+  sprintf(t->name, "%.*s.%s", LONGEST_NAME, name, suffix);
   t->dims = dims;
   t->shape[0] = outputs;
   t->shape[1] = inputs;
   t->shape[2] = t->shape[3] = kernel;
-  t->fan_in = inputs * kernel * kernel;
-  t->fan_out = outputs * kernel * kernel;
-  t->size = dims == 1 ? outputs : outputs * t->fan_in;
+  t->fan_in = product(inputs, area);
+  t->fan_out = product(outputs, area);
+  t->size = dims == 1 ? outputs : product(outputs, t->fan_in);
   t->offset = net->size;
   t->prunable = dims > 1;
   net->size += t->size;
+  if (net->size > 0xffffffffu) fail_usage("--model: has more than 2^32 parameters");
   return net->tensors++;
 }
 
-static int add_activation(Net *net, size_t channels, size_t height, size_t width, int flat)
+static void set_shape(const Net *net, Activation *a, size_t channels, size_t height, size_t width,
+                      int flat)
 {
-  Activation *a = &net->activation[net->activations];
   if (height < 1 || width < 1 || height > WIDEST || width > WIDEST)
     fail_usage("--model: these images are too small for this model");
   a->channels = channels;
@@ -1329,23 +1341,42 @@ static int add_activation(Net *net, size_t channels, size_t height, size_t width
   a->width = width;
   a->flat = flat;
   a->tile = flat ? net->tile : LANES;
+}
+
+static int add_activation(Net *net, size_t channels, size_t height, size_t width, int flat)
+{
+  set_shape(net, &net->activation[net->activations], channels, height, width, flat);
   return net->activations++;
+}
+
+/* What a call of a hand-built network asks for: fails, naming the call and the value, unless it is
+ * between least and most. */
+static void check_value(const char *call, const char *what, size_t value, size_t least, size_t most)
+{
+  if (value < least || value > most)
+    fail("%s: %s is %zu; it must be %zu to %zu", call, what, value, least, most);
 }
 
 /* The newest layer, of activation `in`; an earlier layer that reads `in` will find its gradient
  * begun by this one. */
-static Layer *add_layer(Net *net, int kind, int in, const char *name)
+static Layer *add_layer(Net *net, const char *call, int kind, int in, const char *name)
 {
-  Layer *layer = &net->layer[net->layers++];
-  const Activation *a = &net->activation[in];
+  Layer *layer = &net->layer[net->layers];
+  const Activation *a = &net->activation[in < 0 || in >= net->activations ? 0 : in];
   int k;
-  if (net->layers == MOST_LAYERS) fail_usage("--model: has more than %d layers", MOST_LAYERS - 1);
+  if (in < 0 || in >= net->activations)
+    fail("%s: activation %d is not there; there are 0 to %d", call, in, net->activations - 1);
+  if (a->flat && kind != CONV && kind != SUM)
+    fail("%s: activation %d is a dense layer's; only images are provided for", call, in);
+  if (strlen(name) > LONGEST_NAME)
+    fail("%s: the name %.60s has more than %d characters", call, name, LONGEST_NAME);
+  if (++net->layers == MOST_LAYERS) fail_usage("--model: has more than %d layers", MOST_LAYERS - 1);
   for (k = 0; k + 1 < net->layers; k++) {
     if (net->layer[k].in == in) net->layer[k].adds = 1;
     if (net->layer[k].kind == SUM && net->layer[k].shortcut == in) net->layer[k].adds_shortcut = 1;
   }
   layer->kind = kind;
-  sprintf(layer->name, "%.40s", name);
+  strcpy(layer->name, name);
   layer->in = in;
   layer->weight = layer->bias = layer->mean = layer->variance = layer->shortcut = -1;
   layer->inputs = layer->outputs = a->channels;
@@ -1358,13 +1389,21 @@ static Layer *add_layer(Net *net, int kind, int in, const char *name)
 int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, size_t stride,
              size_t padding, int bias)
 {
-  Layer *layer = add_layer(net, CONV, in, name);
+  Layer *layer = add_layer(net, "add_conv", CONV, in, name);
+  const size_t H = layer->height, W = layer->width;
+  if (net->activation[in].flat)
+    fail("add_conv: activation %d is a dense layer's; only images are provided for", in);
+  check_value("add_conv", "outputs", outputs, 1, WIDEST);
+  check_value("add_conv", "kernel", kernel, 1, WIDEST);
+  check_value("add_conv", "stride", stride, 1, WIDEST);
+  check_value("add_conv", "padding", padding, 0, kernel - 1);
+  check_value("add_conv", "kernel", kernel, 1, (H < W ? H : W) + 2 * padding);
   layer->outputs = outputs;
   layer->kernel = kernel;
   layer->stride = stride;
   layer->padding = padding;
-  layer->rows = (layer->height + 2 * padding - kernel) / stride + 1;
-  layer->columns = (layer->width + 2 * padding - kernel) / stride + 1;
+  layer->rows = (H + 2 * padding - kernel) / stride + 1;
+  layer->columns = (W + 2 * padding - kernel) / stride + 1;
   layer->weight = add_tensor(net, name, "weight", 4, outputs, layer->inputs, kernel);
   if (bias) layer->bias = add_tensor(net, name, "bias", 1, outputs, layer->inputs, kernel);
   return layer->out = add_activation(net, outputs, layer->rows, layer->columns, 0);
@@ -1372,15 +1411,16 @@ int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, 
 
 int add_dense(Net *net, int in, const char *name, size_t outputs)
 {
-  Activation *a = &net->activation[in];
+  Activation *a = &net->activation[in < 0 || in >= net->activations ? 0 : in];
+  const size_t inputs = product(product(a->channels, a->height), a->width);
   Layer *layer;
-  if (in == 0 && net->layers == 0)
-    net->activations = 0, add_activation(net, activation_size(a), 1, 1, 1);
+  check_value("add_dense", "outputs", outputs, 1, WIDEST);
+  if (in == 0 && net->layers == 0) set_shape(net, a, inputs, 1, 1, 1); /* loaded flat */
   if (!a->flat) {
-    layer = add_layer(net, FLATTEN, in, "");
-    in = layer->out = add_activation(net, activation_size(a), 1, 1, 1);
+    layer = add_layer(net, "add_dense", FLATTEN, in, "");
+    in = layer->out = add_activation(net, inputs, 1, 1, 1);
   }
-  layer = add_layer(net, CONV, in, name);
+  layer = add_layer(net, "add_dense", CONV, in, name);
   layer->outputs = outputs;
   layer->height = layer->rows = 1;
   layer->width = layer->columns = net->tile / LANES;
@@ -1391,9 +1431,8 @@ int add_dense(Net *net, int in, const char *name, size_t outputs)
 
 int add_norm(Net *net, int in, const char *name, int affine)
 {
-  Layer *layer = add_layer(net, NORM, in, name);
+  Layer *layer = add_layer(net, "add_norm", NORM, in, name);
   const size_t C = layer->inputs;
-  if (net->activation[in].flat) fail("add_norm: of a dense layer's outputs is not provided");
   if (affine) {
     layer->weight = add_tensor(net, name, "weight", 1, C, 1, 1);
     layer->bias = add_tensor(net, name, "bias", 1, C, 1, 1);
@@ -1405,40 +1444,59 @@ int add_norm(Net *net, int in, const char *name, int affine)
 
 int add_relu(Net *net, int in)
 {
-  Layer *layer = &net->layer[net->layers - 1];
-  if (layer->out != in || (layer->kind != CONV && layer->kind != NORM && layer->kind != SUM))
-    fail("add_relu: not the newest layer, or a pool");
+  Layer *layer = &net->layer[net->layers > 0 ? net->layers - 1 : 0];
+  const int has_relu = layer->kind == CONV || layer->kind == NORM || layer->kind == SUM;
+  if (net->layers == 0 || layer->out != in || !has_relu)
+    fail("add_relu: activation %d is not the newest layer's, or a pool's", in);
   layer->relu = 1;
   return in;
 }
 
-static int add_pool(Net *net, int kind, int in, size_t window)
+static int add_pool(Net *net, const char *call, int kind, int in, size_t window)
 {
-  Layer *layer = add_layer(net, kind, in, "");
+  Layer *layer = add_layer(net, call, kind, in, "");
+  check_value(call, "window", window, 1, WIDEST);
   layer->kernel = layer->stride = window;
   layer->rows = layer->height / window;
   layer->columns = layer->width / window;
   return layer->out = add_activation(net, layer->inputs, layer->rows, layer->columns, 0);
 }
 
-int add_max_pool(Net *net, int in, size_t window) { return add_pool(net, MAX_POOL, in, window); }
+int add_max_pool(Net *net, int in, size_t window)
+{
+  return add_pool(net, "add_max_pool", MAX_POOL, in, window);
+}
 int add_average_pool(Net *net, int in, size_t window)
 {
-  return add_pool(net, AVERAGE_POOL, in, window);
+  return add_pool(net, "add_average_pool", AVERAGE_POOL, in, window);
 }
 
-/* In place, unless the layer before needs what it wrote for its ReLU's gradient. */
+/* In place, unless the layer before needs what it wrote, for its ReLU or to find the largest. */
 int add_sum(Net *net, int in, int shortcut)
 {
-  const int in_place = !net->layer[net->layers - 1].relu && net->layer[net->layers - 1].out == in;
-  Layer *layer = add_layer(net, SUM, in, "");
+  const Layer *newest = &net->layer[net->layers > 0 ? net->layers - 1 : 0];
+  const int in_place = newest->out == in && !newest->relu && newest->kind != MAX_POOL;
+  Layer *layer = add_layer(net, "add_sum", SUM, in, "");
+  const Activation *a = &net->activation[in], *s;
+  size_t stride;
   int k;
+  if (in == 0) fail("add_sum: activation 0 is the images; they can be the shortcut only");
+  if (shortcut < 0 || shortcut >= net->activations || shortcut == in)
+    fail("add_sum: the shortcut is activation %d; it must be another one that is there", shortcut);
+  s = &net->activation[shortcut];
+  stride = (s->height + a->height - 1) / a->height;
+  if (s->channels > a->channels || s->flat != a->flat ||
+      (s->width + a->width - 1) / a->width != stride || (a->height - 1) * stride >= s->height ||
+      (a->width - 1) * stride >= s->width)
+    fail("add_sum: a shortcut of %zux%zux%zu cannot be added to %zux%zux%zu", s->channels,
+         s->height, s->width, a->channels, a->height, a->width);
   for (k = 0; k + 1 < net->layers; k++)
     if (net->layer[k].in == shortcut) net->layer[k].adds = 1;
   layer->shortcut = shortcut;
-  return layer->out = in_place ? in
-                               : add_activation(net, layer->inputs, layer->height, layer->width,
-                                                net->activation[in].flat);
+  layer->out = in;
+  if (!in_place)
+    layer->out = add_activation(net, layer->inputs, layer->height, layer->width, a->flat);
+  return layer->out;
 }
 
 /* ---- models: names and shapes as OpenLTH's -------------------------------------------------- */
@@ -1481,12 +1539,14 @@ static int build_plain(Net *net, const Model *model)
   char name[NAME_SIZE], *end = (char *)"";
   const unsigned long width =
       model->name[length] ? strtoul(model->name + length + 1, &end, 10) : 64;
+  const int PLANS = sizeof plans / sizeof plans[0];
   int k, a = 0, number;
-  for (k = 0; k < 7; k++)
+  for (k = 0; k < PLANS; k++)
     if (strlen(plans[k].name) == length && !strncmp(model->name, plans[k].name, length))
       at = plans[k].plan;
   if (!at || *end || width < 1 || width > 1024) return 0;
-  for (number = 0; *at; number++, at += strspn(at, " ")) {
+  for (number = 0; *at; number++) {
+    at += strspn(at, " ");
     if (*at == 'M') {
       a = add_max_pool(net, a, 2);
       at++;
@@ -1508,12 +1568,25 @@ static int build_plain(Net *net, const Model *model)
   return 1;
 }
 
+/* A convolution and its batch norm, of the block's names `conv` and `norm`. */
+static int add_conv_norm(Net *net, int in, const Model *model, unsigned long block,
+                         const char *conv, const char *norm, size_t outputs, size_t kernel,
+                         size_t stride)
+{
+  char name[NAME_SIZE];
+  int a;
+  sprintf(name, "blocks.%lu.%s", block, conv);
+  a = add_conv(net, in, name, outputs, kernel, stride, kernel / 2, 0);
+  sprintf(name, "blocks.%lu.%s", block, norm);
+  return add_norm(net, a, name, model->affine);
+}
+
 /* resnetN-W (He 2016, section 4.2): a 3x3 convolution of W channels, three segments of (N - 2)/6
  * blocks with W, 2 W, 4 W channels, each block y = relu(shortcut(x) + bn2(conv2(relu(bn1(conv1
  * x))))), average pool, dense. */
 static int build_resnet(Net *net, const Model *model)
 {
-  char *end, name[NAME_SIZE];
+  char *end;
   const unsigned long depth = strtoul(model->name + 6, &end, 10),
                       width = *end == '-' ? strtoul(end + 1, &end, 10) : 16;
   const unsigned long blocks = (depth - 2) / 6;
@@ -1526,20 +1599,13 @@ static int build_resnet(Net *net, const Model *model)
   a = add_relu(net, add_norm(net, a, "bn", model->affine));
   for (k = 0; k < 3 * blocks; k++) {
     const int shrinks = k == blocks || k == 2 * blocks;
-    int in = a, at = sprintf(name, "blocks.%lu.", k);
-    strcpy(name + at, "conv1"),
-        a = add_conv(net, in, name, width << k / blocks, 3, shrinks ? 2 : 1, 1, 0);
-    strcpy(name + at, "bn1"), a = add_relu(net, add_norm(net, a, name, model->affine));
-    strcpy(name + at, "conv2"), a = add_conv(net, a, name, width << k / blocks, 3, 1, 1, 0);
-    strcpy(name + at, "bn2"), a = add_norm(net, a, name, model->affine);
-    if (shrinks && !model->pad_shortcut) {
-      const int residue = a;
-      strcpy(name + at, "shortcut.0"),
-          in = add_conv(net, in, name, width << k / blocks, 1, 2, 0, 0);
-      strcpy(name + at, "shortcut.1"), in = add_norm(net, in, name, model->affine);
-      a = residue;
-    }
-    a = add_relu(net, add_sum(net, a, in));
+    const size_t outputs = width << k / blocks;
+    int shortcut = a;
+    a = add_conv_norm(net, a, model, k, "conv1", "bn1", outputs, 3, shrinks ? 2 : 1);
+    a = add_conv_norm(net, add_relu(net, a), model, k, "conv2", "bn2", outputs, 3, 1);
+    if (shrinks && !model->pad_shortcut)
+      shortcut = add_conv_norm(net, shortcut, model, k, "shortcut.0", "shortcut.1", outputs, 1, 2);
+    a = add_relu(net, add_sum(net, a, shortcut));
   }
   a = add_average_pool(net, a, net->activation[a].height);
   add_dense(net, a, "fc", net->classes);
@@ -1550,6 +1616,10 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
 {
   const size_t tiles = (batch + TILE - 1) / TILE;
   size_t c, p;
+  check_value("net_open", "batch", batch, 1, WIDEST);
+  check_value("net_open", "threads", (size_t)threads, 1, 256);
+  check_value("net_open", "classes", (size_t)data->classes, 1, 256);
+  check_value("net_open", "channels", (size_t)data->channels, 1, 3);
   memset(net, 0, sizeof *net);
   net->classes = (size_t)data->classes;
   net->batch = batch;
@@ -1572,43 +1642,52 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
 }
 
 /* Gradients share rooms: one is taken when the backward pass first writes it and given back when
- * its layer has passed it on. Returns each activation's room in room_of (-1: none), for each
- * room the activation that needs most of it in largest, and how many there are. A layer that
- * reads what it writes, number by number, may pass its gradient on in the same room. Planes of
- * other shapes have other rooms, so that nothing ever writes where the borders are. */
+ * its layer has passed it on. Returns each activation's room in room_of (-1: none), for each room
+ * the activation that needs most of it in largest, and how many there are. A layer that reads what
+ * it writes, number by number, may pass its gradient on in the same room. Planes of other shapes
+ * have other rooms, so that nothing ever writes where the borders are. */
+typedef struct {
+  const Net *net;
+  int *room_of, rooms;
+  const Activation **largest;
+  char *taken;
+} Plan;
+
+/* A room for the gradient of activation k, unless it has one or is the images. */
+static void take_room(Plan *plan, int k)
+{
+  const Activation *a = &plan->net->activation[k > 0 ? k : 0];
+  int room = 0;
+  if (k <= 0 || plan->room_of[k] >= 0) return;
+  while (room < plan->rooms) {
+    const Activation *other = plan->largest[room];
+    if (!plan->taken[room] && other->plane == a->plane && other->row == a->row) break;
+    room++;
+  }
+  if (room == plan->rooms) plan->largest[plan->rooms++] = a;
+  plan->taken[room] = 1;
+  plan->room_of[k] = room;
+  if (a->channels > plan->largest[room]->channels) plan->largest[room] = a;
+}
+
 static int plan_gradients(const Net *net, int *room_of, const Activation **largest)
 {
-  char *taken = allocate((size_t)net->activations, 1, "the plan of gradients");
-  int rooms = 0, k, j;
+  Plan plan = {net, room_of, 0, largest, NULL};
+  int k;
+  plan.taken = allocate((size_t)net->activations, 1, "the plan of gradients");
   for (k = 0; k < net->activations; k++) room_of[k] = -1;
-  /* at k: the activations that layer k writes gradients of; at layers: the logits */
-  for (k = net->layers; k >= 0; k--) {
-    int wants[2] = {-1, -1};
-    const Layer *layer = &net->layer[k < net->layers ? k : 0];
-    if (k == net->layers) wants[0] = net->activations - 1;
-    else wants[0] = layer->in, wants[1] = layer->kind == SUM ? layer->shortcut : -1;
-    if (k < net->layers && (layer->kind == NORM || layer->kind == SUM) && layer->in > 0 &&
-        room_of[layer->in] < 0) {
-      room_of[layer->in] = room_of[layer->out];
-      wants[0] = -1;
-    }
-    for (j = 0; j < 2; j++) {
-      const Activation *a = &net->activation[wants[j] > 0 ? wants[j] : 0];
-      int room = 0;
-      if (wants[j] <= 0 || room_of[wants[j]] >= 0) continue;
-      while (room < rooms &&
-             (taken[room] || largest[room]->plane != a->plane || largest[room]->row != a->row))
-        room++;
-      if (room == rooms) largest[rooms++] = a;
-      taken[room] = 1;
-      room_of[wants[j]] = room;
-      if (a->channels > largest[room]->channels) largest[room] = a;
-    }
-    if (k < net->layers && layer->in != layer->out && room_of[layer->in] != room_of[layer->out])
-      taken[room_of[layer->out]] = 0;
+  take_room(&plan, net->activations - 1); /* the logits */
+  for (k = net->layers - 1; k >= 0; k--) {
+    const Layer *layer = &net->layer[k];
+    const int in = layer->in, out = layer->out;
+    const int same_room = layer->kind == NORM || layer->kind == SUM;
+    if (same_room && in > 0 && room_of[in] < 0) room_of[in] = room_of[out];
+    else take_room(&plan, in);
+    if (layer->kind == SUM) take_room(&plan, layer->shortcut);
+    if (in != out && room_of[in] != room_of[out]) plan.taken[room_of[out]] = 0;
   }
-  free(taken);
-  return rooms;
+  free(plan.taken);
+  return plan.rooms;
 }
 
 /* Numbers of workspace for a strip, if it is a copy, and for the sums of `convolve`. */
@@ -1641,6 +1720,24 @@ static size_t more_planes(const Net *net, size_t *total, const Activation *a)
   return at;
 }
 
+/* What layers that fit each other one by one may still not be: a network. */
+static void net_check(const Net *net)
+{
+  const Layer *last = &net->layer[net->layers > 0 ? net->layers - 1 : 0];
+  int k, a;
+  if (net->layers == 0) fail("net_close: there is no layer");
+  if (last->kind != CONV || !net->activation[last->out].flat || last->relu)
+    fail("net_close: layer %d must be add_dense without a ReLU, since it is the last",
+         net->layers - 1);
+  if (last->outputs != net->classes)
+    fail("net_close: the last layer has %zu outputs for %zu classes", last->outputs, net->classes);
+  for (a = 0; a < last->out; a++) {
+    for (k = 0; k < net->layers; k++)
+      if (net->layer[k].in == a || net->layer[k].shortcut == a) break;
+    if (k == net->layers && a > 0) fail("net_close: no layer reads activation %d", a);
+  }
+}
+
 void net_close(Net *net)
 {
   int *room_of = allocate((size_t)net->activations, sizeof *room_of, "the plan of gradients"),
@@ -1649,6 +1746,7 @@ void net_close(Net *net)
       allocate((size_t)net->activations, sizeof *largest, "the plan of gradients");
   size_t all = 0, packed = 0, widest = 0, pixels = 0, *at;
   float *memory;
+  net_check(net);
   net->parameters = net->size;
   for (k = 0; k < net->layers; k++) { /* as far as any pass reaches over an edge */
     const Layer *layer = &net->layer[k];
@@ -1745,9 +1843,9 @@ void net_create(Net *net, const Model *model, const Dataset *data, size_t batch,
                 {"resnet", build_resnet}};
   int k, built = 0;
   net_open(net, data, batch, threads);
-  for (k = 0; k < 4 && !built; k++)
-    built = !strncmp(model->name, models[k].prefix, strlen(models[k].prefix)) &&
-            models[k].build(net, model);
+  for (k = 0; k < 4; k++)
+    if (!strncmp(model->name, models[k].prefix, strlen(models[k].prefix)))
+      built = models[k].build(net, model);
   if (strlen(model->name) >= NAME_SIZE || !built)
     fail_usage(
         "--model %s: no such model; there are lenet-N1-N2-... (units up to %d), conv2, conv4, "
@@ -1857,6 +1955,15 @@ void net_set_mask(Net *net, const unsigned char *mask)
   }
 }
 
+/* Of the inputs of one output, those that are not masked. */
+static float unmasked(const unsigned char *mask, size_t n)
+{
+  float count = 0;
+  size_t i;
+  for (i = 0; i < n; i++) count = count + (float)mask[i];
+  return count;
+}
+
 void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant)
 {
   int k;
@@ -1865,24 +1972,20 @@ void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant)
     float *w = net->weight + t->offset, fan = (float)t->fan_in, width;
     const unsigned char *mask = net->mask + t->offset;
     const char *suffix = strrchr(t->name, '.') + 1;
-    Stream s = {0, RANDOM_INIT, 0, 0};
-    size_t j, i;
-    s.seed = seed;
-    s.a = (uint32_t)k;
-    s.b = variant;
+    const int sparse_aware = t->prunable && scheme == SPARSE_AWARE;
+    const Stream s = {seed, RANDOM_INIT, (uint32_t)k, variant};
+    size_t j;
     for (j = 0; j < t->size; j++) {
-      if (t->prunable && scheme == SPARSE_AWARE && j % t->fan_in == 0)
-        for (fan = 0, i = 0; i < t->fan_in; i++) fan = fan + (float)mask[j + i];
+      if (sparse_aware && j % t->fan_in == 0) fan = unmasked(mask + j, t->fan_in);
       if (!mask[j] || !strcmp(suffix, "running_mean")) w[j] = 0;
       else if (!strcmp(suffix, "running_var")) w[j] = 1;
-      /* gamma, beta */
       else if (t->norm) w[j] = strcmp(suffix, "weight") ? 0 : random_uniform(s, j);
       else if (!t->prunable || scheme == KAIMING_UNIFORM) { /* (2 u - 1) width: 2 u - 1 is exact */
         width = t->prunable ? square_root(6.0f / fan) : 1.0f / square_root(fan);
         w[j] = (float)(2.0f * random_uniform(s, j) - 1.0f) * width;
       } else {
-        width =
-            square_root(2.0f / (scheme == GLOROT_NORMAL ? (float)(t->fan_in + t->fan_out) : fan));
+        const float fans = scheme == GLOROT_NORMAL ? (float)(t->fan_in + t->fan_out) : fan;
+        width = square_root(2.0f / fans);
         w[j] = width * random_normal(s, j);
       }
     }
@@ -1893,9 +1996,11 @@ size_t net_prunable(const Net *net, int surviving)
 {
   size_t n = 0, j;
   int k;
-  for (k = 0; k < net->tensors; k++)
-    for (j = 0; j < net->tensor[k].size && net->tensor[k].prunable; j++)
-      n += surviving ? net->mask[net->tensor[k].offset + j] : 1;
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    if (!t->prunable) continue;
+    for (j = t->offset; j < t->offset + t->size; j++) n += surviving ? net->mask[j] : 1;
+  }
   return n;
 }
 
@@ -1923,15 +2028,18 @@ void crop_flip(Stream s, uint32_t image, uint32_t crop[3])
   crop[2] = random_below(s, &index, 2);
 }
 
-/* x[c][h][w][b] = normalised pixel of image b, which augmentation may have moved; the last
- * tile's empty slots are +0. */
+/* x[c][h][w][b] = normalised pixel of image b, which augmentation may have moved; the last tile's
+ * empty slots are +0. A black pixel stands for what is outside the image. */
 void net_load_augmented(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n,
                         const Stream *augment)
 {
   const Activation *input = &net->activation[0];
-  const size_t I = activation_size(input), H = net->height, W = net->width, L = input->tile,
-               border = input->flat ? 0 : net->border;
+  const size_t H = net->height, W = net->width, L = input->tile;
+  const size_t C = activation_size(input) / (H * W);
+  const size_t row = input->flat ? W * L : input->row, plane = input->flat ? H * row : input->plane;
   size_t b, c, h, w;
+  check_value("net_load", "images", n, 1, net->slots);
+  if (!index) check_value("net_load", "first + images", first + n, 1, split->n);
   net->images = n;
   for (b = 0; b < tiles_in_use(net, 0) * L; b++) {
     const size_t which = b < n ? (index ? index[b] : first + b) : 0;
@@ -1939,13 +2047,15 @@ void net_load_augmented(Net *net, const Split *split, const uint32_t *index, siz
     uint32_t crop[3] = {CROP, CROP, 0};
     net->label[b] = split->label[which];
     if (augment) crop_flip(*augment, (uint32_t)which, crop);
-    for (c = 0; c < I / (H * W); c++, x += border * input->row)
-      for (h = 0; h < H; h++, x += border * L) {
-        const size_t row = h + crop[0] - CROP; /* above the image it wraps to a large number */
-        const unsigned char *from = split->pixel + which * I + (c * H + (row < H ? row : 0)) * W;
-        for (w = 0; w < W; w++, x += L) {
+    for (c = 0; c < C; c++)
+      for (h = 0; h < H; h++) {
+        const size_t from_row = h + crop[0] - CROP; /* above the image: a large number */
+        const unsigned char *from =
+            split->pixel + ((which * C + c) * H + (from_row < H ? from_row : 0)) * W;
+        for (w = 0; w < W; w++) {
           const size_t column = (crop[2] ? W - 1 - w : w) + crop[1] - CROP;
-          *x = b >= n ? 0 : net->value[c][row < H && column < W ? from[column] : 0];
+          const int inside = from_row < H && column < W;
+          x[c * plane + h * row + w * L] = b >= n ? 0 : net->value[c][inside ? from[column] : 0];
         }
       }
   }
@@ -2090,10 +2200,7 @@ void optimizer_step(Optimizer *o, Net *net, const Training *how, float lr)
 
 void data_order(uint32_t *order, size_t n, uint64_t order_seed, uint32_t level, uint32_t epoch)
 {
-  Stream s = {0, RANDOM_ORDER, 0, 0};
-  s.seed = order_seed;
-  s.a = level;
-  s.b = epoch;
+  const Stream s = {order_seed, RANDOM_ORDER, level, epoch};
   random_order(order, n, s);
 }
 
@@ -2104,7 +2211,7 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
   const long per_epoch = (long)((n + batch - 1) / batch);
   uint32_t *order = allocate(n, sizeof *order, "the data order");
   Progress p = {0, 0, 0, 0, 0, 0, 0};
-  Stream crops = {0, RANDOM_AUGMENT, 0, 0};
+  Stream crops = {how->order_seed, RANDOM_AUGMENT, level, 0};
   long ordered = -1;
   p.epochs = (how->steps + per_epoch - 1) / per_epoch;
   for (p.step = from; p.step < to;) {
@@ -2118,7 +2225,7 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
       p.seen = p.wrong = 0;
       p.loss = 0;
     }
-    crops.seed = how->order_seed, crops.a = level, crops.b = (uint32_t)p.epoch;
+    crops.b = (uint32_t)p.epoch;
     if (how->hook) how->hook(how->context, net, p.step, 0);
     net_load_augmented(net, &data->train, order + first, 0, size, how->augment ? &crops : NULL);
     net_forward(net, 1);

@@ -353,31 +353,37 @@ struct Net {
 void net_create(Net *net, const Model *model, const Dataset *data, size_t batch, int threads);
 void net_free(Net *net);
 
-/* Building a network by hand: net_open, layers in forward order, net_close. `in` is the
- * activation that a layer reads (0 is the images); each returns the one it writes, which the
- * next layers may name. Tensors are called NAME.weight, NAME.bias, NAME.running_mean,
- * NAME.running_var. The last layer must be the output layer: add_dense with `classes` units. */
+/* Building a network by hand: net_open, layers in forward order, net_close. `in` is the activation
+ * that a layer reads (0 is the images); each returns the one it writes, which the next layers may
+ * name. Tensors are called NAME.weight, NAME.bias, NAME.running_mean, NAME.running_var; a name has
+ * at most 40 characters. All fail, naming the call and the value, on what would read or write out
+ * of bounds or compute something else: an activation that is not there, or a dense layer's where
+ * images are needed; outputs, kernel, stride, window not 1 to 65536; batch not 1 to 65536, threads
+ * 1 to 256, channels of the images 1 to 3, classes 1 to 256; more than 1023 layers or 2^32 values.
+ * net_close: the last layer must be add_dense with `classes` units and no ReLU, and some layer must
+ * read every activation but the last. */
 void net_open(Net *net, const Dataset *data, size_t batch, int threads);
-/* y[o][r][c] = sum over (i, kr, kc) ascending of w[o][i][kr][kc] x[i][r stride + kr - padding][c
- * stride + kc - padding] inside the image, then + b[o] if there is a bias. Weight
- * [O][I][kernel][kernel]; rows out = (H + 2 padding - kernel) / stride + 1. */
+/* y[o][r][c] = sum over (i, kr, kc) ascending of
+ * w[o][i][kr][kc] x[i][r stride + kr - padding][c stride + kc - padding] inside the image, then
+ * + b[o] if there is a bias. Weight [O][I][kernel][kernel]; rows out = (H + 2 padding - kernel) /
+ * stride + 1. padding < kernel <= H + 2 padding, W + 2 padding. */
 int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, size_t stride,
              size_t padding, int bias);
 int add_dense(Net *net, int in, const char *name, size_t outputs); /* weight [O][C H W], bias */
-/* Batch norm over images and pixels (Ioffe and Szegedy 2015), eps 1e-5, momentum 0.1, as
- * PyTorch's BatchNorm2d. Of images, not of a dense layer's outputs. */
+/* Batch norm over images and pixels (Ioffe and Szegedy 2015), eps 1e-5, momentum 0.1, as PyTorch's
+ * BatchNorm2d. Of images, not of a dense layer's outputs. */
 int add_norm(Net *net, int in, const char *name, int affine);
-/* of the newest layer, which made `in` and is no pool; returns in */
+/* y = max(y, 0) at the end of the newest layer, which made `in` and is no pool; returns in. */
 int add_relu(Net *net, int in);
-/* Windows of window x window without overlap; rows and columns that fill no window are left out. */
-/* gradient to the first largest, rows then columns */
+/* Windows of window x window without overlap; rows and columns that fill no window are left out.
+ * The largest, whose first (rows then columns) gets the gradient; the sum, rows and columns
+ * ascending, divided by window^2. window <= H, W. */
 int add_max_pool(Net *net, int in, size_t window);
-/* sum over rows and columns ascending, divided by window^2 */
 int add_average_pool(Net *net, int in, size_t window);
-/* in + shortcut, written to `in` if the newest layer made it and has no ReLU, else to an
- * activation of its own. Where shapes differ, the shortcut is subsampled to every s-th row and
- * column, s = H of the shortcut / H of in rounded up, and channel c is added to channel c + (C
- * of in - C of the shortcut) / 2. */
+/* in + shortcut, written to `in` if the newest layer made it, has no ReLU and is no max pool, else
+ * to an activation of its own. Where shapes differ, the shortcut is subsampled to every s-th row
+ * and column, s = H of the shortcut / H of in rounded up, the same for W, and channel c is added to
+ * channel c + (C of in - C of the shortcut) / 2; it has no fewer rows and no more channels. */
 int add_sum(Net *net, int in, int shortcut);
 void net_close(Net *net);
 
