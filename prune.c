@@ -349,7 +349,8 @@ static void check_table(const Experiment *e, const Table *t, const Table *file)
            "or remove its files",
            t->path, key, value, e->key[k], e->value[k]);
   }
-  for (k = 0; same && k < t->columns; k++) same = !strcmp(t->cell[k], file->cell[k]);
+  if (same)
+    for (k = 0; k < t->columns; k++) same &= !strcmp(t->cell[k], file->cell[k]);
   if (!same) fail("%s: is not a table of this run; choose another --out or remove it", t->path);
 }
 
@@ -458,19 +459,21 @@ static int is_of(const Safetensors *s, int level, int branch, int child)
 static int read_checkpoint(const Loop *loop, const char *path, Safetensors *s)
 {
   const Experiment *e = loop->e;
-  int k, there;
+  int k;
   advise(ANEW);
-  there = safetensors_read_result(s, path);
-  if (there && !s->checked)
-    fail("%s: is not a checkpoint that ticket " TICKET_VERSION " wrote", path);
-  for (k = 0; there && k < e->pairs; k++)
+  if (!safetensors_read_result(s, path)) {
+    advise("");
+    return 0;
+  }
+  if (!s->checked) fail("%s: is not a checkpoint that ticket " TICKET_VERSION " wrote", path);
+  for (k = 0; k < e->pairs; k++)
     if (!says(s, e->key[k], e->value[k])) {
       const char *found = safetensors_value(s, e->key[k]);
       fail("%s: is of another run (%s = %.80s, now %.80s)", path, e->key[k], found ? found : "-",
            e->value[k]);
     }
   advise("");
-  return there;
+  return 1;
 }
 
 /* Reads the network of a training, or (step: the one of --rewind) what it goes back to; 0 if it is
