@@ -118,7 +118,7 @@ static const char *decimals(char text[64], float x)
   return text;
 }
 
-static const char *digits(char text[64], float x)
+static const char *short_decimals(char text[64], float x)
 {
   sprintf(text, is_finite(x) ? "%.6g" : "-", (double)x);
   return text;
@@ -490,8 +490,8 @@ static void probe_gradient(Net *net, const Dataset *data, const char *name, uint
     aa = dot(whole, whole, size);
   }
   printf("gradient\tangle\t%s\n", decimals(text, angles / (float)batches));
-  printf("gradient\tnorm\t%s\n", digits(text, square_root(aa)));
-  printf("gradient\tbatch-norm\t%s\n", digits(text, norms / (float)batches));
+  printf("gradient\tnorm\t%s\n", short_decimals(text, square_root(aa)));
+  printf("gradient\tbatch-norm\t%s\n", short_decimals(text, norms / (float)batches));
   solution_put(&start, net);
   solution_free(&start);
   free(whole);
