@@ -40,7 +40,7 @@ float exponential(float x);  /* e^x within 2 ulp; 0 below -104, infinite above 8
 float logarithm(float x);    /* ln x within 2 ulp, x > 0 and normal or subnormal; -infinity at 0 */
 float cosine_turns(float u); /* cos(2 pi u), 0 <= u <= 1, absolute error below 2e-7 */
 float arc_cosine(float x);   /* acos x in radians, -1 <= x <= 1, absolute error below 5e-7 */
-int is_finite(float x); /* by its bits, so that no compiler option can assume the answer */
+int is_finite(float x);      /* by its bits, so that no compiler option can assume the answer */
 /* Adds lanes l and l+8, l+4, l+2, l+1. */
 float lanes_sum(float lane[LANES]);
 /* 64-bit FNV-1a of n bytes, going on from `hash`, which begins as FNV_START. */
