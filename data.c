@@ -105,6 +105,25 @@ char *join(const char *a, const char *between, const char *b)
   return strcat(joined, b);
 }
 
+const char *decimals(char text[64], float x)
+{
+  sprintf(text, is_finite(x) ? "%.6f" : "-", (double)x);
+  return text;
+}
+
+const char *short_decimals(char text[64], float x)
+{
+  sprintf(text, is_finite(x) ? "%.6g" : "-", (double)x);
+  return text;
+}
+
+const char *percent(char text[32], size_t n, size_t d)
+{
+  const uint64_t share = ((uint64_t)n * 1000000 + d / 2) / d;
+  sprintf(text, "%lu.%04lu", (unsigned long)(share / 10000), (unsigned long)(share % 10000));
+  return text;
+}
+
 /* ==== files ================================================================================= */
 
 /* after the name of a file that is being replaced where rename cannot do it */
@@ -317,7 +336,8 @@ void output_close(Output *out)
 /* ==== safetensors =========================================================================== */
 /* 8 bytes n, little endian | n bytes JSON, spaces at its end | the tensors' bytes, little
  * endian, no gaps
- *   {"__metadata__":{"key":"value",...},"name":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},...}
+ *   {"__metadata__":{"key":"value",...},
+ *    "name":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},...}
  * A file that ticket wrote begins with its checksum, 16 hexadecimal digits: the FNV-1a of all
  * its other bytes. */
 
@@ -753,6 +773,18 @@ const Entry *safetensors_find(const Safetensors *s, const char *name)
   for (i = 0; i < s->entries; i++)
     if (strcmp(s->entry[i].name, name) == 0) return &s->entry[i];
   return NULL;
+}
+
+void safetensors_expect(const Entry *e, int type, int dims, const size_t *shape, const char *path)
+{
+  int d;
+  if (e->type != type || e->dims != dims)
+    fail("%s: tensor %s is of another type or has %d dimensions, not %d", path, e->name, e->dims,
+         dims);
+  for (d = 0; d < dims; d++)
+    if (e->shape[d] != shape[d])
+      fail("%s: dimension %d of tensor %s is %zu, not %zu", path, d, e->name, e->shape[d],
+           shape[d]);
 }
 
 const char *safetensors_value(const Safetensors *s, const char *key)

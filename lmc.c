@@ -39,13 +39,6 @@ static float cosine_of(float ab, float aa, float bb)
   return is_finite(norms) && norms > 0 ? ab / norms : no_value();
 }
 
-const char *percent(char text[32], size_t n, size_t d)
-{
-  uint64_t share = ((uint64_t)n * MILLION + d / 2) / d;
-  sprintf(text, "%lu.%04lu", (unsigned long)(share / 10000), (unsigned long)(share % 10000));
-  return text;
-}
-
 /* ==== solutions and the paths between them ================================================== */
 
 void solution_take(Solution *s, const Net *net)
@@ -109,19 +102,6 @@ void path(Net *net, const Dataset *data, const Solution *a, const float *bend, c
     net_evaluate(net, &data->train, &p->loss[0], &p->wrong[0]);
     net_evaluate(net, &data->test, &p->loss[1], &p->wrong[1]);
   }
-}
-
-/* With 6 digits; - if it is not finite, which platforms write differently. */
-static const char *decimals(char text[64], float x)
-{
-  sprintf(text, is_finite(x) ? "%.6f" : "-", (double)x);
-  return text;
-}
-
-static const char *short_decimals(char text[64], float x)
-{
-  sprintf(text, is_finite(x) ? "%.6g" : "-", (double)x);
-  return text;
 }
 
 /* Whether a place is between the ends. */

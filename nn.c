@@ -1092,16 +1092,6 @@ static float *shortcut_plane(const Net *net, const Layer *layer, int gradient, s
   return plane_of(net, layer->shortcut, gradient, t, c - shift);
 }
 
-/* y[i] = y[i] + x[i], then the ReLU if asked for */
-static void add_plane(float *restrict y, const float *restrict x, size_t n, int relu)
-{
-  size_t i;
-  for (i = 0; i < n; i++) {
-    const float sum = y[i] + x[i];
-    y[i] = relu ? rectified(sum) : sum;
-  }
-}
-
 /* to[r to_stride][k to_stride] += from[r from_stride][k from_stride], r, k over the pixels of `a`;
  * rows are to_row and from_row apart. */
 static void add_pixels(const Activation *a, float *restrict to, size_t to_row, size_t to_stride,
@@ -1132,10 +1122,6 @@ static void sum_forward(Net *net, const Layer *layer, int part)
       const float *s = shortcut_plane(net, layer, 0, t, c, shift);
       float *y = plane_of(net, layer->out, 0, t, c);
       if (x != y) memcpy(y, x, n * sizeof *y);
-      if (s && stride == 1) {
-        add_plane(y, s, n, layer->relu);
-        continue;
-      }
       if (s) add_pixels(a, y, a->row, 1, s, net->activation[layer->shortcut].row, stride);
       if (!layer->relu) continue;
       for (i = 0; i < n; i++) y[i] = rectified(y[i]);
@@ -2298,20 +2284,12 @@ static int apply_tensor(Net *net, const Tensor *t, unsigned char *mask, const Sa
   const unsigned char *keeps;
   char name[2 * NAME_SIZE];
   size_t j;
-  int d;
   sprintf(name, "mask.%s", t->name);
   if (t->prunable) kept = safetensors_find(s, name);
   if (!values)
     fail("%s: has no tensor %s; it is not a checkpoint of %s", path, t->name, net->model);
-  if (values->type != 'F' || values->dims != t->dims || values->size != t->size)
-    fail("%s: tensor %s has another type or shape than in %s (%zu values expected)", path, t->name,
-         net->model, t->size);
-  for (d = 0; d < t->dims; d++)
-    if (values->shape[d] != t->shape[d])
-      fail("%s: dimension %d of tensor %s is %zu, but %zu in %s", path, d, t->name,
-           values->shape[d], t->shape[d], net->model);
-  if (kept && (kept->type != 'U' || kept->size != t->size))
-    fail("%s: tensor %s does not have the shape of %s", path, name, t->name);
+  safetensors_expect(values, 'F', t->dims, t->shape, path);
+  if (kept) safetensors_expect(kept, 'U', t->dims, t->shape, path);
   memcpy(net->weight + t->offset, values->data, t->size * sizeof(float));
   keeps = kept ? kept->data : NULL;
   for (j = 0; j < t->size; j++) {

@@ -1,4 +1,4 @@
-/* prune.c - finds lottery tickets: magnitude pruning, rewinding, controls, and the loop of training,
+/* prune.c - finds lottery tickets: magnitude pruning, rewinding, controls, the loop of training,
  * pruning and rewinding (iterative magnitude pruning: Frankle and Carbin 2019; with rewinding
  * Frankle et al. 2020, algorithm 2), which a killed run takes up again.
  *
@@ -412,46 +412,35 @@ static char *checkpoint_path(const Experiment *e, int level, int branch, int chi
 static void save(const Loop *loop, const char *path, long step, const Optimizer *o)
 {
   const Experiment *e = loop->e;
+  const char *const keys[4] = {"level", "branch", "child", "step"};
   const char *key[80], *value[80];
   char level[24], child[24], steps[24];
-  int k;
+  const char *const values[4] = {level, branch_names[loop->branch], child, steps};
+  const size_t pairs = (size_t)e->pairs;
   sprintf(level, "%d", loop->level);
   sprintf(child, "%d", loop->child);
   sprintf(steps, "%ld", step);
-  for (k = 0; k < e->pairs; k++) {
-    key[k] = e->key[k];
-    value[k] = e->value[k];
-  }
-  key[k] = "level";
-  value[k++] = level;
-  key[k] = "branch";
-  value[k++] = branch_names[loop->branch];
-  key[k] = "child";
-  value[k++] = child;
-  key[k] = "step";
-  value[k++] = steps;
-  checkpoint_write(&loop->net, o, k, key, value, path);
+  memcpy(key, e->key, pairs * sizeof *key);
+  memcpy(value, e->value, pairs * sizeof *value);
+  memcpy(key + pairs, keys, sizeof keys);
+  memcpy(value + pairs, values, sizeof values);
+  checkpoint_write(&loop->net, o, e->pairs + 4, key, value, path);
 }
 
-/* Whether a file's metadata has this value. */
-static int says(const Safetensors *s, const char *key, const char *value)
+/* Whether a file's metadata has this value, a text or (text NULL) a number. */
+static int says(const Safetensors *s, const char *key, const char *text, long number)
 {
   const char *found = safetensors_value(s, key);
-  return found && strcmp(found, value) == 0;
-}
-
-static int says_number(const Safetensors *s, const char *key, long value)
-{
   char digits[24];
-  sprintf(digits, "%ld", value);
-  return says(s, key, digits);
+  sprintf(digits, "%ld", number);
+  return found && strcmp(found, text ? text : digits) == 0;
 }
 
 /* Whether a checkpoint of this run is of that training. */
 static int is_of(const Safetensors *s, int level, int branch, int child)
 {
-  return says_number(s, "level", level) && says_number(s, "child", child) &&
-         says(s, "branch", branch_names[branch]);
+  return says(s, "level", NULL, level) && says(s, "child", NULL, child) &&
+         says(s, "branch", branch_names[branch], 0);
 }
 
 /* Reads a checkpoint of this run; 0 if it is not there. Refuses one that is damaged or of another
@@ -467,7 +456,7 @@ static int read_checkpoint(const Loop *loop, const char *path, Safetensors *s)
   }
   if (!s->checked) fail("%s: is not a checkpoint that ticket " TICKET_VERSION " wrote", path);
   for (k = 0; k < e->pairs; k++)
-    if (!says(s, e->key[k], e->value[k])) {
+    if (!says(s, e->key[k], e->value[k], 0)) {
       const char *found = safetensors_value(s, e->key[k]);
       fail("%s: is of another run (%s = %.80s, now %.80s)", path, e->key[k], found ? found : "-",
            e->value[k]);
@@ -486,10 +475,10 @@ static int read_network(const Loop *loop, const char *path, int level, int branc
   if (child == 0 && strcmp(path, loop->rewind) != 0)
     row = find_row(loop->e, t, training_of(loop->e, level, branch, 0), 0);
   if (!read_checkpoint(loop, path, s)) return 0;
-  if (!is_of(s, level, branch, child) || !says_number(s, "step", step))
+  if (!is_of(s, level, branch, child) || !says(s, "step", NULL, step))
     fail("%s: is not of level %d, %s, copy %d at step %ld" ANEW, path, level, branch_names[branch],
          child, step);
-  if (row > 0 && !says(s, "digest", table_cell(t, row, table_column(t, "digest"))))
+  if (row > 0 && !says(s, "digest", table_cell(t, row, table_column(t, "digest")), 0))
     fail("%s: its digest is not the one that %s gives; remove both, and the same command makes "
          "them anew",
          path, t->path);

@@ -1122,7 +1122,7 @@ static void rows_draw(Page *p, const Sheet *s)
   free(empty);
 }
 
-/* A table's settings, the command that repeats it and, but for paths and matrices, what it holds. */
+/* A table's settings, the command that repeats it and (not of paths, matrices) what it holds. */
 static void settings(Page *p, const Sheet *s)
 {
   const Table *t = &s->table;
