@@ -427,13 +427,13 @@ static void save(const Loop *loop, const char *path, long step, const Optimizer 
   checkpoint_write(&loop->net, o, e->pairs + 4, key, value, path);
 }
 
-/* Whether a file's metadata has this value, a text or (text NULL) a number. */
-static int says(const Safetensors *s, const char *key, const char *text, long number)
+/* Whether a file's metadata has this value, a word or (word NULL) a number. */
+static int says(const Safetensors *s, const char *key, const char *word, long number)
 {
   const char *found = safetensors_value(s, key);
   char digits[24];
   sprintf(digits, "%ld", number);
-  return found && strcmp(found, text ? text : digits) == 0;
+  return found && strcmp(found, word ? word : digits) == 0;
 }
 
 /* Whether a checkpoint of this run is of that training. */
