@@ -645,7 +645,10 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
   }
 }
 
-/* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d; each thread takes some channels ---- */
+/* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d ---------------------------
+ *
+ * x, y and their gradients: [T][C][H][W][L], L = LANES. Each thread takes some channels. A sum over
+ * a batch goes by lanes, tiles then pixels ascending, and leaves out slots without an image. */
 
 /* The lanes of tile t that hold no image get back what they were before. */
 static void keep_empty(const Net *net, size_t t, float sum[LANES], const float before[LANES])
@@ -655,8 +658,7 @@ static void keep_empty(const Net *net, size_t t, float sum[LANES], const float b
     if (t * LANES + l >= net->images) sum[l] = before[l];
 }
 
-/* sum[l] += sum of x - mean, or of its square if `squares`, over the channel's pixels; empty
- * slots of the last tile are left out. */
+/* sum[l] += sum of x - mean, or of its square if `squares`, over the channel's pixels */
 static void channel_sum(const Net *net, const Layer *layer, size_t c, int squares, float mean,
                         float sum[LANES])
 {
@@ -665,30 +667,97 @@ static void channel_sum(const Net *net, const Layer *layer, size_t c, int square
   size_t t, r, i;
   int l;
   for (t = 0; t < tiles; t++) {
-    const float *restrict x = plane_of(net, layer->in, 0, t, c);
-    float some[LANES];
-    memcpy(some, sum, sizeof some);
-    for (r = 0; r < a->height; r++, x += a->row)
+    float lane[LANES];
+    memcpy(lane, sum, sizeof lane);
+    for (r = 0; r < a->height; r++) {
+      const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
       for (i = 0; i < n; i += LANES)
         for (l = 0; l < LANES; l++) {
           float term = x[i + (size_t)l] - mean;
           term = squares ? term * term : term;
-          some[l] = some[l] + term;
+          lane[l] = lane[l] + term;
         }
-    keep_empty(net, t, some, sum);
-    memcpy(sum, some, sizeof some);
+    }
+    keep_empty(net, t, lane, sum);
+    memcpy(sum, lane, sizeof lane);
   }
 }
 
-/* What the backward pass computes again of a number rather than read it: normal = (x - mean)
- * inverse, and d, which is dy where gamma normal + beta passes the ReLU, that is, is more than
- * `least`: 0, or -infinity without one. */
+/* A channel's normalisation. The backward pass computes `normal` and y again of x rather than read
+ * them; d is dy where y passes the ReLU, that is, is more than `least`: 0, or -infinity without. */
 typedef struct {
   float mean, inverse, gamma, beta, least;
 } Norm;
 
-/* sum[l] += sum of d, product[l] += sum of d normal, over the channel's pixels but for the empty
- * slots of the last tile. */
+/* Of channel c, after its moments are known. */
+static Norm norm_of(const Net *net, const Layer *layer, size_t c)
+{
+  Norm norm = {0, 0, 1, 0, 0};
+  norm.mean = layer->moments[c];
+  norm.inverse = layer->moments[layer->inputs + c];
+  if (layer->weight >= 0) {
+    norm.gamma = net->weight[net->tensor[layer->weight].offset + c];
+    norm.beta = net->weight[net->tensor[layer->bias].offset + c];
+  }
+  if (!layer->relu) norm.least = float_of(0xff800000u);
+  return norm;
+}
+
+/* Mean and 1 / sqrt(variance + eps) of channel c, to layer->moments: those of the batch in
+ * training, when the running ones go towards them, with the variance of n - 1; else the running. */
+static void channel_moments(Net *net, const Layer *layer, size_t c)
+{
+  static const float epsilon = 1e-5f;
+  const Activation *a = &net->activation[layer->in];
+  const size_t pixels = net->images * a->height * a->width;
+  float *running_mean = net->weight + net->tensor[layer->mean].offset + c;
+  float *running_variance = net->weight + net->tensor[layer->variance].offset + c;
+  float mean = *running_mean, variance = *running_variance, inverse;
+  if (net->training) {
+    const float rest = 1.0f - net->momentum;
+    float sum[LANES] = {0}, squares[LANES] = {0}, all, unbiased;
+    channel_sum(net, layer, c, 0, 0, sum);
+    mean = lanes_sum(sum) / (float)pixels;
+    channel_sum(net, layer, c, 1, mean, squares);
+    all = lanes_sum(squares);
+    variance = all / (float)pixels;
+    unbiased = all / (float)(pixels > 1 ? pixels - 1 : 1);
+    *running_mean = (float)(rest * *running_mean) + (float)(net->momentum * mean);
+    *running_variance = (float)(rest * *running_variance) + (float)(net->momentum * unbiased);
+  }
+  inverse = variance + epsilon;
+  layer->moments[c] = mean;
+  layer->moments[layer->inputs + c] = 1.0f / square_root(inverse);
+}
+
+/*     normal = (x - mean) inverse    y = gamma normal + beta, then the ReLU if there is one */
+static void norm_forward(Net *net, const Layer *layer, int part)
+{
+  const Activation *a = &net->activation[layer->in];
+  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
+  const int relu = layer->relu;
+  size_t t, c, r, i, bound[2];
+  part_of(net, layer->inputs, part, bound);
+  for (c = bound[0]; c < bound[1]; c++) {
+    Norm norm;
+    channel_moments(net, layer, c);
+    norm = norm_of(net, layer, c);
+    for (t = 0; t < tiles; t++)
+      for (r = 0; r < a->height; r++) {
+        const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
+        float *restrict y = plane_of(net, layer->out, 0, t, c) + r * a->row;
+        for (i = 0; i < n; i++) {
+          float normal = x[i] - norm.mean;
+          normal = normal * norm.inverse;
+          normal = normal * norm.gamma;
+          normal = normal + norm.beta;
+          y[i] = relu ? rectified(normal) : normal;
+        }
+      }
+  }
+}
+
+/* sum[l] += sum of d, product[l] += sum of d normal, over the channel's pixels */
 static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm norm,
                              float sum[LANES], float product[LANES])
 {
@@ -697,12 +766,12 @@ static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm 
   size_t t, r, i;
   int l;
   for (t = 0; t < tiles; t++) {
-    const float *restrict x = plane_of(net, layer->in, 0, t, c), *restrict dy = plane_of(
-                                                                     net, layer->out, 1, t, c);
-    float some[2][LANES];
-    memcpy(some[0], sum, sizeof some[0]);
-    memcpy(some[1], product, sizeof some[1]);
-    for (r = 0; r < a->height; r++, x += a->row, dy += a->row)
+    float lane[2][LANES];
+    memcpy(lane[0], sum, sizeof lane[0]);
+    memcpy(lane[1], product, sizeof lane[1]);
+    for (r = 0; r < a->height; r++) {
+      const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
+      const float *restrict dy = plane_of(net, layer->out, 1, t, c) + r * a->row;
       for (i = 0; i < n; i += LANES)
         for (l = 0; l < LANES; l++) {
           float normal = x[i + (size_t)l] - norm.mean, y, d;
@@ -710,86 +779,57 @@ static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm 
           y = normal * norm.gamma;
           y = y + norm.beta;
           d = y > norm.least ? dy[i + (size_t)l] : 0;
-          some[0][l] = some[0][l] + d, some[1][l] = some[1][l] + (float)(d * normal);
+          lane[0][l] = lane[0][l] + d;
+          lane[1][l] = lane[1][l] + (float)(d * normal);
         }
-    keep_empty(net, t, some[0], sum);
-    keep_empty(net, t, some[1], product);
-    memcpy(sum, some[0], sizeof some[0]);
-    memcpy(product, some[1], sizeof some[1]);
+    }
+    keep_empty(net, t, lane[0], sum);
+    keep_empty(net, t, lane[1], product);
+    memcpy(sum, lane[0], sizeof lane[0]);
+    memcpy(product, lane[1], sizeof lane[1]);
   }
 }
 
-/* In training mean and variance of the batch, and the running ones go towards them; else the
- * running ones:
- *     normal = (x - mean) inverse    inverse = 1 / sqrt(variance + eps)    y = gamma normal + beta */
-static void norm_forward(Net *net, const Layer *layer, int part)
-{
-  static const float epsilon = 1e-5f;
-  const Activation *a = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width;
-  const int relu = layer->relu;
-  size_t t, c, r, i, mine[2];
-  part_of(net, a->channels, part, mine);
-  for (c = mine[0]; c < mine[1]; c++) {
-    float *running_mean = net->weight + net->tensor[layer->mean].offset + c;
-    float *running_variance = net->weight + net->tensor[layer->variance].offset + c;
-    float mean = *running_mean, variance = *running_variance, inverse, gamma = 1, beta = 0;
-    if (net->training) {
-      const float rest = 1.0f - net->momentum;
-      float sum[LANES] = {0}, squares[LANES] = {0}, all, unbiased;
-      channel_sum(net, layer, c, 0, 0, sum);
-      mean = lanes_sum(sum) / (float)pixels;
-      channel_sum(net, layer, c, 1, mean, squares);
-      all = lanes_sum(squares);
-      variance = all / (float)pixels;
-      unbiased = all / (float)(pixels > 1 ? pixels - 1 : 1);
-      *running_mean = (float)(rest * *running_mean) + (float)(net->momentum * mean);
-      *running_variance = (float)(rest * *running_variance) + (float)(net->momentum * unbiased);
-    }
-    inverse = variance + epsilon;
-    inverse = 1.0f / square_root(inverse);
-    layer->moments[c] = mean;
-    layer->moments[a->channels + c] = inverse;
-    if (layer->weight >= 0)
-      gamma = net->weight[net->tensor[layer->weight].offset + c],
-      beta = net->weight[net->tensor[layer->bias].offset + c];
-    for (t = 0; t < tiles; t++) {
-      const float *restrict x = plane_of(net, layer->in, 0, t, c);
-      float *restrict y = plane_of(net, layer->out, 0, t, c);
-      for (r = 0; r < a->height; r++, x += a->row, y += a->row)
-        for (i = 0; i < a->width * LANES; i++) {
-          float normal = x[i] - mean;
-          normal = normal * inverse;
-          normal = normal * gamma;
-          normal = normal + beta;
-          y[i] = relu ? rectified(normal) : normal;
-        }
-    }
-  }
-}
-
-/* dbeta = sum of dy, dgamma = sum of dy normal, over the N pixels of the batch; since mean and
- * variance depend on x too,
- *     dx = gamma inverse ((dy - dbeta / N) - normal (dgamma / N)) */
-static void norm_backward(Net *net, const Layer *layer, int part)
+/* dx of n numbers of a row, mean_d = dbeta / N, mean_product = dgamma / N. dx may be dy: through a
+ * chunk, so that a compiler need not find out whether it is. */
+static void norm_row_gradient(float *dx, const float *dy, const float *x, size_t n, Norm norm,
+                              float mean_d, float mean_product, int adds)
 {
   enum { CHUNK = 32 * LANES };
+  const float slope = norm.gamma * norm.inverse;
+  size_t first, i;
+  for (first = 0; first < n; first += CHUNK) {
+    const size_t m = n - first < CHUNK ? n - first : CHUNK;
+    float chunk[CHUNK];
+    for (i = 0; i < m; i++) {
+      float normal = x[first + i] - norm.mean, d;
+      normal = normal * norm.inverse;
+      d = normal * norm.gamma;
+      d = d + norm.beta;
+      d = d > norm.least ? dy[first + i] : 0;
+      d = d - mean_d;
+      normal = normal * mean_product;
+      d = d - normal;
+      chunk[i] = slope * d;
+    }
+    for (i = 0; i < m; i++) dx[first + i] = adds ? dx[first + i] + chunk[i] : chunk[i];
+  }
+}
+
+/* dbeta = sum of d, dgamma = sum of d normal, over the N pixels of the batch; since mean and
+ * variance depend on x too,
+ *     dx = gamma inverse ((d - dbeta / N) - normal (dgamma / N))
+ * After norm_forward in training: it reads layer->moments. */
+static void norm_backward(Net *net, const Layer *layer, int part)
+{
   const Activation *a = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width,
-               n = a->width * LANES;
-  const float infinity = float_of(0x7f800000u);
-  const int adds = layer->adds;
-  size_t t, c, r, i, first, mine[2];
-  int l;
-  part_of(net, a->channels, part, mine);
-  for (c = mine[0]; c < mine[1]; c++) {
-    float sum[LANES] = {0}, product[LANES] = {0}, dbeta, dgamma, slope;
-    Norm norm;
-    norm.mean = layer->moments[c], norm.inverse = layer->moments[a->channels + c],
-    norm.least = layer->relu ? 0 : -infinity;
-    norm.gamma = layer->weight < 0 ? 1 : net->weight[net->tensor[layer->weight].offset + c];
-    norm.beta = layer->weight < 0 ? 0 : net->weight[net->tensor[layer->bias].offset + c];
-    slope = norm.gamma * norm.inverse;
+  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
+  const float pixels = (float)(net->images * a->height * a->width);
+  size_t t, c, r, i, bound[2];
+  part_of(net, layer->inputs, part, bound);
+  for (c = bound[0]; c < bound[1]; c++) {
+    float sum[LANES] = {0}, product[LANES] = {0}, dbeta, dgamma;
+    const Norm norm = norm_of(net, layer, c);
     channel_gradient(net, layer, c, norm, sum, product);
     dbeta = lanes_sum(sum);
     dgamma = lanes_sum(product);
@@ -797,39 +837,26 @@ static void norm_backward(Net *net, const Layer *layer, int part)
       net->gradient[net->tensor[layer->weight].rank + c] = dgamma;
       net->gradient[net->tensor[layer->bias].rank + c] = dbeta;
     }
-    dbeta = dbeta / (float)pixels;
-    dgamma = dgamma / (float)pixels;
-    for (t = 0; layer->in > 0 && t < tiles; t++) {
-      const float *x = plane_of(net, layer->in, 0, t, c), *dy = plane_of(net, layer->out, 1, t, c);
-      float *dx = plane_of(net, layer->in, 1, t, c); /* may be dy */
-      for (r = 0; r < a->height; r++, x += a->row, dy += a->row, dx += a->row) {
-        /* through d: a compiler need not find out whether dx is dy */
-        for (first = 0; first < n; first += CHUNK) {
-          const size_t m = n - first < CHUNK ? n - first : CHUNK;
-          float d[CHUNK];
-          for (i = 0; i < m; i++) {
-            float normal = x[first + i] - norm.mean, rest;
-            normal = normal * norm.inverse;
-            rest = normal * norm.gamma;
-            rest = rest + norm.beta;
-            rest = rest > norm.least ? dy[first + i] : 0;
-            rest = rest - dbeta;
-            normal = normal * dgamma;
-            rest = rest - normal;
-            d[i] = slope * rest;
-          }
-          for (i = 0; i < m; i++) dx[first + i] = adds ? dx[first + i] + d[i] : d[i];
-        }
-        /* empty slots have no gradient */
-        for (i = 0; (t + 1) * LANES > net->images && i < n; i += LANES)
-          for (l = 0; l < LANES; l++)
-            if (t * LANES + (size_t)l >= net->images) dx[i + (size_t)l] = 0;
+    if (layer->in == 0) continue; /* the images have no gradient */
+    dbeta = dbeta / pixels;
+    dgamma = dgamma / pixels;
+    for (t = 0; t < tiles; t++)
+      for (r = 0; r < a->height; r++) {
+        const float *x = plane_of(net, layer->in, 0, t, c) + r * a->row;
+        float *dx = plane_of(net, layer->in, 1, t, c) + r * a->row;
+        norm_row_gradient(dx, plane_of(net, layer->out, 1, t, c) + r * a->row, x, n, norm, dbeta,
+                          dgamma, layer->adds);
+        if ((t + 1) * LANES <= net->images) continue;
+        for (i = 0; i < n; i++) /* empty slots have no gradient */
+          if (t * LANES + i % LANES >= net->images) dx[i] = 0;
       }
-    }
   }
 }
 
-/* ---- pools: y[r][c] of window x window pixels, without overlap ------------------------------- */
+/* ---- pools ------------------------------------------------------------------------------------
+ *
+ * x: [T][C][H][W][L], y: [T][C][H / window][W / window][L], L = LANES: windows of window x window
+ * pixels without overlap. Each thread takes some channels. */
 
 /* Pixel q of the window of output pixel (r, k), in a plane whose rows are `row` apart. */
 static size_t in_window(const Layer *layer, size_t row, size_t r, size_t k, size_t q)
@@ -838,73 +865,93 @@ static size_t in_window(const Layer *layer, size_t row, size_t r, size_t k, size
          (k * layer->kernel + q % layer->kernel) * LANES;
 }
 
+/* Forward of a plane x to y. */
+static void pool_plane(const Net *net, const Layer *layer, const float *restrict x,
+                       float *restrict y)
+{
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
+  const size_t window = layer->kernel * layer->kernel;
+  const int average = layer->kind == AVERAGE_POOL;
+  size_t r, k, q;
+  int l;
+  for (r = 0; r < layer->rows; r++)
+    for (k = 0; k < layer->columns; k++) {
+      float *restrict to = y + r * out->row + k * LANES, v[LANES] = {0};
+      for (q = 0; q < window; q++) {
+        const float *restrict from = x + in_window(layer, in->row, r, k, q);
+        if (average)
+          for (l = 0; l < LANES; l++) v[l] = v[l] + from[l];
+        else
+          for (l = 0; l < LANES; l++) v[l] = q == 0 || from[l] > v[l] ? from[l] : v[l];
+      }
+      for (l = 0; l < LANES; l++) to[l] = average ? v[l] / (float)window : v[l];
+    }
+}
+
 /* MAX_POOL: y = max of x. AVERAGE_POOL: y = sum of x / window^2, rows then columns ascending. */
 static void pool_forward(Net *net, const Layer *layer, int part)
 {
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t window = layer->kernel * layer->kernel, tiles = tiles_in_use(net, layer->in);
-  const int average = layer->kind == AVERAGE_POOL;
-  size_t t, c, r, k, q, mine[2];
-  int l;
-  part_of(net, layer->inputs, part, mine);
+  const size_t tiles = tiles_in_use(net, layer->in);
+  size_t t, c, bound[2];
+  part_of(net, layer->inputs, part, bound);
   for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++)
-      for (r = 0; r < layer->rows; r++)
-        for (k = 0; k < layer->columns; k++) {
-          float *y = plane_of(net, layer->out, 0, t, c) + r * out->row + k * LANES, v[LANES] = {0};
-          for (q = 0; q < window; q++) {
-            const float *restrict from =
-                plane_of(net, layer->in, 0, t, c) + in_window(layer, in->row, r, k, q);
-            if (average)
-              for (l = 0; l < LANES; l++) v[l] = v[l] + from[l];
-            else
-              for (l = 0; l < LANES; l++) v[l] = q == 0 || from[l] > v[l] ? from[l] : v[l];
-          }
-          for (l = 0; l < LANES; l++) y[l] = average ? v[l] / (float)window : v[l];
+    for (c = bound[0]; c < bound[1]; c++)
+      pool_plane(net, layer, plane_of(net, layer->in, 0, t, c), plane_of(net, layer->out, 0, t, c));
+}
+
+/* Backward of a plane y, dy to x, dx. */
+static void pool_plane_gradient(const Net *net, const Layer *layer, float *restrict dx,
+                                const float *restrict dy, const float *restrict x,
+                                const float *restrict y)
+{
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
+  const size_t window = layer->kernel * layer->kernel;
+  const int average = layer->kind == AVERAGE_POOL, adds = layer->adds;
+  size_t r, k, q;
+  int l;
+  for (r = 0; r < layer->rows; r++)
+    for (k = 0; k < layer->columns; k++) {
+      const size_t p = r * out->row + k * LANES;
+      const float *restrict best = y + p;
+      float d[LANES];
+      for (l = 0; l < LANES; l++)
+        d[l] = average ? dy[p + (size_t)l] / (float)window : dy[p + (size_t)l];
+      for (q = 0; q < window; q++) {
+        const float *restrict from = x + in_window(layer, in->row, r, k, q);
+        float *restrict to = dx + in_window(layer, in->row, r, k, q);
+        for (l = 0; l < LANES; l++) {
+          const float base = adds ? to[l] : 0, sum = base + d[l];
+          to[l] = average || from[l] == best[l] ? sum : base;
+          d[l] = !average && from[l] == best[l] ? 0 : d[l];
         }
+      }
+    }
 }
 
 /* MAX_POOL: dx = dy at the first x that equals y. AVERAGE_POOL: dx = dy / window^2. Elsewhere 0. */
 static void pool_backward(Net *net, const Layer *layer, int part)
 {
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t window = layer->kernel * layer->kernel, tiles = tiles_in_use(net, layer->in);
-  const int average = layer->kind == AVERAGE_POOL, adds = layer->adds;
-  size_t t, c, r, k, q, mine[2];
-  int l;
+  const Activation *in = &net->activation[layer->in];
+  const size_t tiles = tiles_in_use(net, layer->in);
+  const int all = layer->rows * layer->kernel >= in->height &&
+                  layer->columns * layer->kernel >= in->width; /* windows cover all pixels */
+  size_t t, c, bound[2];
   if (layer->in == 0) return;
-  part_of(net, layer->inputs, part, mine);
+  part_of(net, layer->inputs, part, bound);
   for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++) {
-      const float *x = plane_of(net, layer->in, 0, t, c);
+    for (c = bound[0]; c < bound[1]; c++) {
       float *dx = plane_of(net, layer->in, 1, t, c);
-      if (!adds &&
-          (layer->rows * layer->kernel < in->height || layer->columns * layer->kernel < in->width))
-        memset(dx, 0, in->plane * sizeof *dx);
-      for (r = 0; r < layer->rows; r++)
-        for (k = 0; k < layer->columns; k++) {
-          const size_t p = r * out->row + k * LANES;
-          const float *restrict best = plane_of(net, layer->out, 0, t, c) + p,
-                                *restrict dy = plane_of(net, layer->out, 1, t, c) + p;
-          float d[LANES];
-          for (l = 0; l < LANES; l++) d[l] = average ? dy[l] / (float)window : dy[l];
-          for (q = 0; q < window; q++) {
-            const float *restrict from = x + in_window(layer, in->row, r, k, q);
-            float *restrict to = dx + in_window(layer, in->row, r, k, q);
-            for (l = 0; l < LANES; l++) {
-              const float base = adds ? to[l] : 0, sum = base + d[l];
-              to[l] = average || from[l] == best[l] ? sum : base;
-              d[l] = !average && from[l] == best[l] ? 0 : d[l];
-            }
-          }
-        }
+      if (!layer->adds && !all) memset(dx, 0, in->plane * sizeof *dx);
+      pool_plane_gradient(net, layer, dx, plane_of(net, layer->out, 1, t, c),
+                          plane_of(net, layer->in, 0, t, c), plane_of(net, layer->out, 0, t, c));
     }
 }
 
-/* ---- sums and flattening --------------------------------------------------------------------- */
+/* ---- sums and flattening ----------------------------------------------------------------------
+ *
+ * SUM: in, y: [T][C][H][W][L], shortcut s: [T][C'][H'][W'][L]. With C' < C or H' > H it is taken at
+ * every stride-th row and column and added to channels shift ... shift + C' - 1. */
 
-/* Where SUM takes the shortcut from: channel c + shift of the output is channel c of the
- * shortcut at every s-th row and column. */
 static void shortcut_of(const Net *net, const Layer *layer, size_t *stride, size_t *shift)
 {
   const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
@@ -912,91 +959,90 @@ static void shortcut_of(const Net *net, const Layer *layer, size_t *stride, size
   *shift = (a->channels - s->channels) / 2;
 }
 
-/* y[i] = y[i] + x[i], then the ReLU if asked for */
-static void add(float *restrict y, const float *restrict x, size_t n, int relu)
+/* The plane of the shortcut, or (gradient) of its gradient, that belongs to channel c of the sum;
+ * NULL if none does. */
+static float *shortcut_plane(const Net *net, const Layer *layer, int gradient, size_t t, size_t c,
+                             size_t shift)
 {
-  size_t i;
-  for (i = 0; i < n; i++) {
-    const float sum = y[i] + x[i];
-    y[i] = relu ? rectified(sum) : sum;
-  }
+  const size_t channels = net->activation[layer->shortcut].channels;
+  if (c < shift || c - shift >= channels) return NULL;
+  return plane_of(net, layer->shortcut, gradient, t, c - shift);
 }
 
-/* y[c + shift][r][k] = in[c + shift][r][k] + shortcut[c][r stride][k stride]; other channels y =
- * in */
-static void sum_forward(Net *net, const Layer *layer, int part)
+/* to[r to_stride][k to_stride] += from[r from_stride][k from_stride], r, k over the pixels of `a`;
+ * rows are to_row and from_row apart. */
+static void add_pixels(const Activation *a, float *restrict to, size_t to_row, size_t to_stride,
+                       const float *restrict from, size_t from_row, size_t from_stride)
 {
-  const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
-  const size_t tiles = tiles_in_use(net, layer->out), n = a->plane;
-  size_t t, c, i, r, k, mine[2], stride, shift;
+  size_t r, k;
   int l;
-  shortcut_of(net, layer, &stride, &shift);
-  part_of(net, a->channels, part, mine);
-  for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++) {
-      const float *x = plane_of(net, layer->in, 0, t, c), *from = NULL;
-      float *y = plane_of(net, layer->out, 0, t, c); /* may be x */
-      if (x != y) memcpy(y, x, n * sizeof *y);
-      if (c >= shift && c - shift < s->channels)
-        from = plane_of(net, layer->shortcut, 0, t, c - shift);
-      if (from && stride == 1) {
-        add(y, from, n, layer->relu);
-        continue;
-      }
-      for (r = 0; from && r < a->height; r++)
-        for (k = 0; k < a->width; k++) {
-          float *restrict to = y + r * a->row + k * LANES;
-          const float *restrict other = from + r * stride * s->row + k * stride * LANES;
-          for (l = 0; l < LANES; l++) to[l] = to[l] + other[l];
-        }
-      for (i = 0; layer->relu && i < n; i++) y[i] = rectified(y[i]);
+  for (r = 0; r < a->height; r++)
+    for (k = 0; k < a->width; k++) {
+      float *restrict sum = to + r * to_stride * to_row + k * to_stride * LANES;
+      const float *restrict term = from + r * from_stride * from_row + k * from_stride * LANES;
+      for (l = 0; l < LANES; l++) sum[l] = sum[l] + term[l];
     }
 }
 
-/* d in = dy, d shortcut[c][r stride][k stride] = dy[c + shift][r][k], elsewhere 0 */
+/* y[c + shift][r][k] = in[c + shift][r][k] + s[c][r stride][k stride]; other channels y = in. y may
+ * be in. */
+static void sum_forward(Net *net, const Layer *layer, int part)
+{
+  const Activation *a = &net->activation[layer->out];
+  const size_t tiles = tiles_in_use(net, layer->out), n = a->plane;
+  size_t t, c, i, bound[2], stride, shift;
+  shortcut_of(net, layer, &stride, &shift);
+  part_of(net, a->channels, part, bound);
+  for (t = 0; t < tiles; t++)
+    for (c = bound[0]; c < bound[1]; c++) {
+      const float *x = plane_of(net, layer->in, 0, t, c);
+      const float *s = shortcut_plane(net, layer, 0, t, c, shift);
+      float *y = plane_of(net, layer->out, 0, t, c);
+      if (x != y) memcpy(y, x, n * sizeof *y);
+      if (s) add_pixels(a, y, a->row, 1, s, net->activation[layer->shortcut].row, stride);
+      if (!layer->relu) continue;
+      for (i = 0; i < n; i++) y[i] = rectified(y[i]);
+    }
+}
+
+/* d in = dy, ds[c][r stride][k stride] = dy[c + shift][r][k], elsewhere 0; dy where y passes the
+ * ReLU. d in may be dy; where a gradient was begun by a later layer, this one adds to it. */
 static void sum_backward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
   const size_t tiles = tiles_in_use(net, layer->out), n = a->plane;
-  size_t t, c, i, r, k, mine[2], stride, shift;
-  int l;
+  size_t t, c, i, bound[2], stride, shift;
   shortcut_of(net, layer, &stride, &shift);
-  part_of(net, a->channels, part, mine);
+  part_of(net, a->channels, part, bound);
   for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++) {
-      float *dy = plane_of(net, layer->out, 1, t, c), *dx = plane_of(net, layer->in, 1, t, c), *to;
+    for (c = bound[0]; c < bound[1]; c++) {
+      float *dy = plane_of(net, layer->out, 1, t, c), *dx = plane_of(net, layer->in, 1, t, c);
+      float *ds = layer->shortcut > 0 ? shortcut_plane(net, layer, 1, t, c, shift) : NULL;
       const float *y = layer->relu ? plane_of(net, layer->out, 0, t, c) : NULL;
-      to = layer->shortcut == 0 || c < shift || c - shift >= s->channels
-               ? NULL
-               : plane_of(net, layer->shortcut, 1, t, c - shift);
       for (i = 0; i < n; i++) {
         const float d = !y || y[i] > 0 ? dy[i] : 0;
         dy[i] = d;
-        if (to && stride == 1) to[i] = layer->adds_shortcut ? to[i] + d : d;
+        if (ds && stride == 1) ds[i] = layer->adds_shortcut ? ds[i] + d : d;
       }
-      for (i = 0; dx != dy && i < n; i++) dx[i] = layer->adds ? dx[i] + dy[i] : dy[i];
-      if (!to || stride == 1) continue;
-      if (!layer->adds_shortcut) memset(to, 0, s->plane * sizeof *to);
-      for (r = 0; r < a->height; r++)
-        for (k = 0; k < a->width; k++) {
-          float *restrict at = to + r * stride * s->row + k * stride * LANES;
-          const float *restrict from = dy + r * a->row + k * LANES;
-          for (l = 0; l < LANES; l++) at[l] = at[l] + from[l];
-        }
+      if (dx != dy)
+        for (i = 0; i < n; i++) dx[i] = layer->adds ? dx[i] + dy[i] : dy[i];
+      if (!ds || stride == 1) continue;
+      if (!layer->adds_shortcut) memset(ds, 0, s->plane * sizeof *ds);
+      add_pixels(a, ds, s->row, stride, dy, a->row, 1);
     }
 }
 
-/* [T][C][H][W][LANES] to [T][C H W][L] or back: images of several tiles side by side for the
- * dense layers. */
+/* [T][C][H][W][LANES] to [T'][C H W][L] or back: L / LANES tiles of images side by side for the
+ * dense layers; slots without an image are +0. */
 static void flatten(const Net *net, const Layer *layer, int part, int back)
 {
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const size_t I = out->channels, L = out->tile, slots = tiles_in_use(net, layer->out) * L,
                area = in->height * in->width;
-  size_t b, i, mine[2];
-  part_of(net, I, part, mine);
+  size_t b, i, bound[2];
+  part_of(net, I, part, bound);
   for (b = 0; b < slots; b += LANES)
-    for (i = mine[0]; i < mine[1]; i++) {
+    for (i = bound[0]; i < bound[1]; i++) {
       float *flat = (back ? out->gradient : out->value) + (b / L * I + i) * L + b % L;
       float *image = plane_of(net, layer->in, back, b / LANES, i / area) +
                      i % area / in->width * in->row + i % in->width * LANES;
@@ -1096,7 +1142,10 @@ void net_loss(Net *net, float lane[LANES], size_t *wrong)
     }
     y = net->label[b];
     for (c = 1; c < C; c++)
-      if (z[c * L] > m) m = z[c * L], best = c;
+      if (z[c * L] > m) {
+        m = z[c * L];
+        best = c;
+      }
     for (c = 0; c < C; c++) {
       dz[c * L] = exponential(z[c * L] - m);
       s = s + dz[c * L];
@@ -1115,30 +1164,39 @@ void net_loss(Net *net, float lane[LANES], size_t *wrong)
 
 /* ==== networks ============================================================================== */
 
-enum { MOST_LAYERS = 1024, WIDEST = 65536 };
+enum { MOST_LAYERS = 1024, WIDEST = 65536, LONGEST_NAME = 40 };
+
+/* a b, refusing what has more numbers than a tap can name. */
+static size_t product(size_t a, size_t b)
+{
+  if (a > 0 && b > 0xffffffffu / a) fail_usage("--model: has more than 2^32 parameters");
+  return a * b;
+}
 
 /* Appends a tensor of the layer called `name`; returns its number. */
 static int add_tensor(Net *net, const char *name, const char *suffix, int dims, size_t outputs,
                       size_t inputs, size_t kernel)
 {
   Tensor *t = &net->tensor[net->tensors];
-  sprintf(t->name, "%.40s.%s", name, suffix);
+  const size_t area = product(kernel, kernel);
+  sprintf(t->name, "%.*s.%s", LONGEST_NAME, name, suffix);
   t->dims = dims;
   t->shape[0] = outputs;
   t->shape[1] = inputs;
   t->shape[2] = t->shape[3] = kernel;
-  t->fan_in = inputs * kernel * kernel;
-  t->fan_out = outputs * kernel * kernel;
-  t->size = dims == 1 ? outputs : outputs * t->fan_in;
+  t->fan_in = product(inputs, area);
+  t->fan_out = product(outputs, area);
+  t->size = dims == 1 ? outputs : product(outputs, t->fan_in);
   t->offset = net->size;
   t->prunable = dims > 1;
   net->size += t->size;
+  if (net->size > 0xffffffffu) fail_usage("--model: has more than 2^32 parameters");
   return net->tensors++;
 }
 
-static int add_activation(Net *net, size_t channels, size_t height, size_t width, int flat)
+static void set_shape(const Net *net, Activation *a, size_t channels, size_t height, size_t width,
+                      int flat)
 {
-  Activation *a = &net->activation[net->activations];
   if (height < 1 || width < 1 || height > WIDEST || width > WIDEST)
     fail_usage("--model: these images are too small for this model");
   a->channels = channels;
@@ -1146,23 +1204,42 @@ static int add_activation(Net *net, size_t channels, size_t height, size_t width
   a->width = width;
   a->flat = flat;
   a->tile = flat ? net->tile : LANES;
+}
+
+static int add_activation(Net *net, size_t channels, size_t height, size_t width, int flat)
+{
+  set_shape(net, &net->activation[net->activations], channels, height, width, flat);
   return net->activations++;
+}
+
+/* What a call of a hand-built network asks for: fails, naming the call and the value, unless it is
+ * between least and most. */
+static void check_value(const char *call, const char *what, size_t value, size_t least, size_t most)
+{
+  if (value < least || value > most)
+    fail("%s: %s is %zu; it must be %zu to %zu", call, what, value, least, most);
 }
 
 /* The newest layer, of activation `in`; an earlier layer that reads `in` will find its gradient
  * begun by this one. */
-static Layer *add_layer(Net *net, int kind, int in, const char *name)
+static Layer *add_layer(Net *net, const char *call, int kind, int in, const char *name)
 {
-  Layer *layer = &net->layer[net->layers++];
-  const Activation *a = &net->activation[in];
+  Layer *layer = &net->layer[net->layers];
+  const Activation *a = &net->activation[in < 0 || in >= net->activations ? 0 : in];
   int k;
-  if (net->layers == MOST_LAYERS) fail_usage("--model: has more than %d layers", MOST_LAYERS - 1);
+  if (in < 0 || in >= net->activations)
+    fail("%s: activation %d is not there; there are 0 to %d", call, in, net->activations - 1);
+  if (a->flat && kind != CONV && kind != SUM)
+    fail("%s: activation %d is a dense layer's; only images are provided for", call, in);
+  if (strlen(name) > LONGEST_NAME)
+    fail("%s: the name %.60s has more than %d characters", call, name, LONGEST_NAME);
+  if (++net->layers == MOST_LAYERS) fail_usage("--model: has more than %d layers", MOST_LAYERS - 1);
   for (k = 0; k + 1 < net->layers; k++) {
     if (net->layer[k].in == in) net->layer[k].adds = 1;
     if (net->layer[k].kind == SUM && net->layer[k].shortcut == in) net->layer[k].adds_shortcut = 1;
   }
   layer->kind = kind;
-  sprintf(layer->name, "%.40s", name);
+  strcpy(layer->name, name);
   layer->in = in;
   layer->weight = layer->bias = layer->mean = layer->variance = layer->shortcut = -1;
   layer->inputs = layer->outputs = a->channels;
@@ -1175,13 +1252,21 @@ static Layer *add_layer(Net *net, int kind, int in, const char *name)
 int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, size_t stride,
              size_t padding, int bias)
 {
-  Layer *layer = add_layer(net, CONV, in, name);
+  Layer *layer = add_layer(net, "add_conv", CONV, in, name);
+  const size_t H = layer->height, W = layer->width;
+  if (net->activation[in].flat)
+    fail("add_conv: activation %d is a dense layer's; only images are provided for", in);
+  check_value("add_conv", "outputs", outputs, 1, WIDEST);
+  check_value("add_conv", "kernel", kernel, 1, WIDEST);
+  check_value("add_conv", "stride", stride, 1, WIDEST);
+  check_value("add_conv", "padding", padding, 0, kernel - 1);
+  check_value("add_conv", "kernel", kernel, 1, (H < W ? H : W) + 2 * padding);
   layer->outputs = outputs;
   layer->kernel = kernel;
   layer->stride = stride;
   layer->padding = padding;
-  layer->rows = (layer->height + 2 * padding - kernel) / stride + 1;
-  layer->columns = (layer->width + 2 * padding - kernel) / stride + 1;
+  layer->rows = (H + 2 * padding - kernel) / stride + 1;
+  layer->columns = (W + 2 * padding - kernel) / stride + 1;
   layer->weight = add_tensor(net, name, "weight", 4, outputs, layer->inputs, kernel);
   if (bias) layer->bias = add_tensor(net, name, "bias", 1, outputs, layer->inputs, kernel);
   return layer->out = add_activation(net, outputs, layer->rows, layer->columns, 0);
@@ -1189,15 +1274,16 @@ int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, 
 
 int add_dense(Net *net, int in, const char *name, size_t outputs)
 {
-  Activation *a = &net->activation[in];
+  Activation *a = &net->activation[in < 0 || in >= net->activations ? 0 : in];
+  const size_t inputs = product(product(a->channels, a->height), a->width);
   Layer *layer;
-  if (in == 0 && net->layers == 0)
-    net->activations = 0, add_activation(net, activation_size(a), 1, 1, 1);
+  check_value("add_dense", "outputs", outputs, 1, WIDEST);
+  if (in == 0 && net->layers == 0) set_shape(net, a, inputs, 1, 1, 1); /* loaded flat */
   if (!a->flat) {
-    layer = add_layer(net, FLATTEN, in, "");
-    in = layer->out = add_activation(net, activation_size(a), 1, 1, 1);
+    layer = add_layer(net, "add_dense", FLATTEN, in, "");
+    in = layer->out = add_activation(net, inputs, 1, 1, 1);
   }
-  layer = add_layer(net, CONV, in, name);
+  layer = add_layer(net, "add_dense", CONV, in, name);
   layer->outputs = outputs;
   layer->height = layer->rows = 1;
   layer->width = layer->columns = net->tile / LANES;
@@ -1208,9 +1294,8 @@ int add_dense(Net *net, int in, const char *name, size_t outputs)
 
 int add_norm(Net *net, int in, const char *name, int affine)
 {
-  Layer *layer = add_layer(net, NORM, in, name);
+  Layer *layer = add_layer(net, "add_norm", NORM, in, name);
   const size_t C = layer->inputs;
-  if (net->activation[in].flat) fail("add_norm: of a dense layer's outputs is not provided");
   if (affine) {
     layer->weight = add_tensor(net, name, "weight", 1, C, 1, 1);
     layer->bias = add_tensor(net, name, "bias", 1, C, 1, 1);
@@ -1222,40 +1307,59 @@ int add_norm(Net *net, int in, const char *name, int affine)
 
 int add_relu(Net *net, int in)
 {
-  Layer *layer = &net->layer[net->layers - 1];
-  if (layer->out != in || (layer->kind != CONV && layer->kind != NORM && layer->kind != SUM))
-    fail("add_relu: not the newest layer, or a pool");
+  Layer *layer = &net->layer[net->layers > 0 ? net->layers - 1 : 0];
+  const int has_relu = layer->kind == CONV || layer->kind == NORM || layer->kind == SUM;
+  if (net->layers == 0 || layer->out != in || !has_relu)
+    fail("add_relu: activation %d is not the newest layer's, or a pool's", in);
   layer->relu = 1;
   return in;
 }
 
-static int add_pool(Net *net, int kind, int in, size_t window)
+static int add_pool(Net *net, const char *call, int kind, int in, size_t window)
 {
-  Layer *layer = add_layer(net, kind, in, "");
+  Layer *layer = add_layer(net, call, kind, in, "");
+  check_value(call, "window", window, 1, WIDEST);
   layer->kernel = layer->stride = window;
   layer->rows = layer->height / window;
   layer->columns = layer->width / window;
   return layer->out = add_activation(net, layer->inputs, layer->rows, layer->columns, 0);
 }
 
-int add_max_pool(Net *net, int in, size_t window) { return add_pool(net, MAX_POOL, in, window); }
+int add_max_pool(Net *net, int in, size_t window)
+{
+  return add_pool(net, "add_max_pool", MAX_POOL, in, window);
+}
 int add_average_pool(Net *net, int in, size_t window)
 {
-  return add_pool(net, AVERAGE_POOL, in, window);
+  return add_pool(net, "add_average_pool", AVERAGE_POOL, in, window);
 }
 
-/* In place, unless the layer before needs what it wrote for its ReLU's gradient. */
+/* In place, unless the layer before needs what it wrote, for its ReLU or to find the largest. */
 int add_sum(Net *net, int in, int shortcut)
 {
-  const int in_place = !net->layer[net->layers - 1].relu && net->layer[net->layers - 1].out == in;
-  Layer *layer = add_layer(net, SUM, in, "");
+  const Layer *newest = &net->layer[net->layers > 0 ? net->layers - 1 : 0];
+  const int in_place = newest->out == in && !newest->relu && newest->kind != MAX_POOL;
+  Layer *layer = add_layer(net, "add_sum", SUM, in, "");
+  const Activation *a = &net->activation[in], *s;
+  size_t stride;
   int k;
+  if (in == 0) fail("add_sum: activation 0 is the images; they can be the shortcut only");
+  if (shortcut < 0 || shortcut >= net->activations || shortcut == in)
+    fail("add_sum: the shortcut is activation %d; it must be another one that is there", shortcut);
+  s = &net->activation[shortcut];
+  stride = (s->height + a->height - 1) / a->height;
+  if (s->channels > a->channels || s->flat != a->flat ||
+      (s->width + a->width - 1) / a->width != stride || (a->height - 1) * stride >= s->height ||
+      (a->width - 1) * stride >= s->width)
+    fail("add_sum: a shortcut of %zux%zux%zu cannot be added to %zux%zux%zu", s->channels,
+         s->height, s->width, a->channels, a->height, a->width);
   for (k = 0; k + 1 < net->layers; k++)
     if (net->layer[k].in == shortcut) net->layer[k].adds = 1;
   layer->shortcut = shortcut;
-  return layer->out = in_place ? in
-                               : add_activation(net, layer->inputs, layer->height, layer->width,
-                                                net->activation[in].flat);
+  layer->out = in;
+  if (!in_place)
+    layer->out = add_activation(net, layer->inputs, layer->height, layer->width, a->flat);
+  return layer->out;
 }
 
 /* ---- models: names and shapes as OpenLTH's -------------------------------------------------- */
@@ -1298,12 +1402,14 @@ static int build_plain(Net *net, const Model *model)
   char name[NAME_SIZE], *end = (char *)"";
   const unsigned long width =
       model->name[length] ? strtoul(model->name + length + 1, &end, 10) : 64;
+  const int PLANS = sizeof plans / sizeof plans[0];
   int k, a = 0, number;
-  for (k = 0; k < 7; k++)
+  for (k = 0; k < PLANS; k++)
     if (strlen(plans[k].name) == length && !strncmp(model->name, plans[k].name, length))
       at = plans[k].plan;
   if (!at || *end || width < 1 || width > 1024) return 0;
-  for (number = 0; *at; number++, at += strspn(at, " ")) {
+  for (number = 0; *at; number++) {
+    at += strspn(at, " ");
     if (*at == 'M') {
       a = add_max_pool(net, a, 2);
       at++;
@@ -1325,12 +1431,25 @@ static int build_plain(Net *net, const Model *model)
   return 1;
 }
 
+/* A convolution and its batch norm, of the block's names `conv` and `norm`. */
+static int add_conv_norm(Net *net, int in, const Model *model, unsigned long block,
+                         const char *conv, const char *norm, size_t outputs, size_t kernel,
+                         size_t stride)
+{
+  char name[NAME_SIZE];
+  int a;
+  sprintf(name, "blocks.%lu.%s", block, conv);
+  a = add_conv(net, in, name, outputs, kernel, stride, kernel / 2, 0);
+  sprintf(name, "blocks.%lu.%s", block, norm);
+  return add_norm(net, a, name, model->affine);
+}
+
 /* resnetN-W (He 2016, section 4.2): a 3x3 convolution of W channels, three segments of (N - 2)/6
  * blocks with W, 2 W, 4 W channels, each block y = relu(shortcut(x) + bn2(conv2(relu(bn1(conv1
  * x))))), average pool, dense. */
 static int build_resnet(Net *net, const Model *model)
 {
-  char *end, name[NAME_SIZE];
+  char *end;
   const unsigned long depth = strtoul(model->name + 6, &end, 10),
                       width = *end == '-' ? strtoul(end + 1, &end, 10) : 16;
   const unsigned long blocks = (depth - 2) / 6;
@@ -1343,20 +1462,13 @@ static int build_resnet(Net *net, const Model *model)
   a = add_relu(net, add_norm(net, a, "bn", model->affine));
   for (k = 0; k < 3 * blocks; k++) {
     const int shrinks = k == blocks || k == 2 * blocks;
-    int in = a, at = sprintf(name, "blocks.%lu.", k);
-    strcpy(name + at, "conv1"),
-        a = add_conv(net, in, name, width << k / blocks, 3, shrinks ? 2 : 1, 1, 0);
-    strcpy(name + at, "bn1"), a = add_relu(net, add_norm(net, a, name, model->affine));
-    strcpy(name + at, "conv2"), a = add_conv(net, a, name, width << k / blocks, 3, 1, 1, 0);
-    strcpy(name + at, "bn2"), a = add_norm(net, a, name, model->affine);
-    if (shrinks && !model->pad_shortcut) {
-      const int residue = a;
-      strcpy(name + at, "shortcut.0"),
-          in = add_conv(net, in, name, width << k / blocks, 1, 2, 0, 0);
-      strcpy(name + at, "shortcut.1"), in = add_norm(net, in, name, model->affine);
-      a = residue;
-    }
-    a = add_relu(net, add_sum(net, a, in));
+    const size_t outputs = width << k / blocks;
+    int shortcut = a;
+    a = add_conv_norm(net, a, model, k, "conv1", "bn1", outputs, 3, shrinks ? 2 : 1);
+    a = add_conv_norm(net, add_relu(net, a), model, k, "conv2", "bn2", outputs, 3, 1);
+    if (shrinks && !model->pad_shortcut)
+      shortcut = add_conv_norm(net, shortcut, model, k, "shortcut.0", "shortcut.1", outputs, 1, 2);
+    a = add_relu(net, add_sum(net, a, shortcut));
   }
   a = add_average_pool(net, a, net->activation[a].height);
   add_dense(net, a, "fc", net->classes);
@@ -1367,6 +1479,10 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
 {
   const size_t tiles = (batch + TILE - 1) / TILE;
   size_t c, p;
+  check_value("net_open", "batch", batch, 1, WIDEST);
+  check_value("net_open", "threads", (size_t)threads, 1, 256);
+  check_value("net_open", "classes", (size_t)data->classes, 1, 256);
+  check_value("net_open", "channels", (size_t)data->channels, 1, 3);
   memset(net, 0, sizeof *net);
   net->classes = (size_t)data->classes;
   net->batch = batch;
@@ -1389,43 +1505,52 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
 }
 
 /* Gradients share rooms: one is taken when the backward pass first writes it and given back when
- * its layer has passed it on. Returns each activation's room in room_of (-1: none), for each
- * room the activation that needs most of it in largest, and how many there are. A layer that
- * reads what it writes, number by number, may pass its gradient on in the same room. Planes of
- * other shapes have other rooms, so that nothing ever writes where the borders are. */
+ * its layer has passed it on. Returns each activation's room in room_of (-1: none), for each room
+ * the activation that needs most of it in largest, and how many there are. A layer that reads what
+ * it writes, number by number, may pass its gradient on in the same room. Planes of other shapes
+ * have other rooms, so that nothing ever writes where the borders are. */
+typedef struct {
+  const Net *net;
+  int *room_of, rooms;
+  const Activation **largest;
+  char *taken;
+} Plan;
+
+/* A room for the gradient of activation k, unless it has one or is the images. */
+static void take_room(Plan *plan, int k)
+{
+  const Activation *a = &plan->net->activation[k > 0 ? k : 0];
+  int room = 0;
+  if (k <= 0 || plan->room_of[k] >= 0) return;
+  while (room < plan->rooms) {
+    const Activation *other = plan->largest[room];
+    if (!plan->taken[room] && other->plane == a->plane && other->row == a->row) break;
+    room++;
+  }
+  if (room == plan->rooms) plan->largest[plan->rooms++] = a;
+  plan->taken[room] = 1;
+  plan->room_of[k] = room;
+  if (a->channels > plan->largest[room]->channels) plan->largest[room] = a;
+}
+
 static int plan_gradients(const Net *net, int *room_of, const Activation **largest)
 {
-  char *taken = allocate((size_t)net->activations, 1, "the plan of gradients");
-  int rooms = 0, k, j;
+  Plan plan = {net, room_of, 0, largest, NULL};
+  int k;
+  plan.taken = allocate((size_t)net->activations, 1, "the plan of gradients");
   for (k = 0; k < net->activations; k++) room_of[k] = -1;
-  /* at k: the activations that layer k writes gradients of; at layers: the logits */
-  for (k = net->layers; k >= 0; k--) {
-    int wants[2] = {-1, -1};
-    const Layer *layer = &net->layer[k < net->layers ? k : 0];
-    if (k == net->layers) wants[0] = net->activations - 1;
-    else wants[0] = layer->in, wants[1] = layer->kind == SUM ? layer->shortcut : -1;
-    if (k < net->layers && (layer->kind == NORM || layer->kind == SUM) && layer->in > 0 &&
-        room_of[layer->in] < 0) {
-      room_of[layer->in] = room_of[layer->out];
-      wants[0] = -1;
-    }
-    for (j = 0; j < 2; j++) {
-      const Activation *a = &net->activation[wants[j] > 0 ? wants[j] : 0];
-      int room = 0;
-      if (wants[j] <= 0 || room_of[wants[j]] >= 0) continue;
-      while (room < rooms &&
-             (taken[room] || largest[room]->plane != a->plane || largest[room]->row != a->row))
-        room++;
-      if (room == rooms) largest[rooms++] = a;
-      taken[room] = 1;
-      room_of[wants[j]] = room;
-      if (a->channels > largest[room]->channels) largest[room] = a;
-    }
-    if (k < net->layers && layer->in != layer->out && room_of[layer->in] != room_of[layer->out])
-      taken[room_of[layer->out]] = 0;
+  take_room(&plan, net->activations - 1); /* the logits */
+  for (k = net->layers - 1; k >= 0; k--) {
+    const Layer *layer = &net->layer[k];
+    const int in = layer->in, out = layer->out;
+    const int same_room = layer->kind == NORM || layer->kind == SUM;
+    if (same_room && in > 0 && room_of[in] < 0) room_of[in] = room_of[out];
+    else take_room(&plan, in);
+    if (layer->kind == SUM) take_room(&plan, layer->shortcut);
+    if (in != out && room_of[in] != room_of[out]) plan.taken[room_of[out]] = 0;
   }
-  free(taken);
-  return rooms;
+  free(plan.taken);
+  return plan.rooms;
 }
 
 /* *total += count each, refusing sizes that no memory has. */
@@ -1449,6 +1574,24 @@ static size_t more_planes(const Net *net, size_t *total, const Activation *a)
   return at;
 }
 
+/* What layers that fit each other one by one may still not be: a network. */
+static void net_check(const Net *net)
+{
+  const Layer *last = &net->layer[net->layers > 0 ? net->layers - 1 : 0];
+  int k, a;
+  if (net->layers == 0) fail("net_close: there is no layer");
+  if (last->kind != CONV || !net->activation[last->out].flat || last->relu)
+    fail("net_close: layer %d must be add_dense without a ReLU, since it is the last",
+         net->layers - 1);
+  if (last->outputs != net->classes)
+    fail("net_close: the last layer has %zu outputs for %zu classes", last->outputs, net->classes);
+  for (a = 0; a < last->out; a++) {
+    for (k = 0; k < net->layers; k++)
+      if (net->layer[k].in == a || net->layer[k].shortcut == a) break;
+    if (k == net->layers && a > 0) fail("net_close: no layer reads activation %d", a);
+  }
+}
+
 void net_close(Net *net)
 {
   int *room_of = allocate((size_t)net->activations, sizeof *room_of, "the plan of gradients"),
@@ -1457,6 +1600,7 @@ void net_close(Net *net)
       allocate((size_t)net->activations, sizeof *largest, "the plan of gradients");
   size_t all = 0, packed = 0, widest = 0, *at;
   float *memory;
+  net_check(net);
   net->parameters = net->size;
   for (k = 0; k < net->layers; k++) { /* as far as any pass reaches over an edge */
     const Layer *layer = &net->layer[k];
@@ -1542,9 +1686,9 @@ void net_create(Net *net, const Model *model, const Dataset *data, size_t batch,
                 {"resnet", build_resnet}};
   int k, built = 0;
   net_open(net, data, batch, threads);
-  for (k = 0; k < 4 && !built; k++)
-    built = !strncmp(model->name, models[k].prefix, strlen(models[k].prefix)) &&
-            models[k].build(net, model);
+  for (k = 0; k < 4; k++)
+    if (!strncmp(model->name, models[k].prefix, strlen(models[k].prefix)))
+      built = models[k].build(net, model);
   if (strlen(model->name) >= NAME_SIZE || !built)
     fail_usage(
         "--model %s: no such model; there are lenet-N1-N2-... (units up to %d), conv2, conv4, "
@@ -1658,6 +1802,15 @@ void net_set_mask(Net *net, const unsigned char *mask)
   }
 }
 
+/* Of the inputs of one output, those that are not masked. */
+static float unmasked(const unsigned char *mask, size_t n)
+{
+  float count = 0;
+  size_t i;
+  for (i = 0; i < n; i++) count = count + (float)mask[i];
+  return count;
+}
+
 void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant)
 {
   int k;
@@ -1666,24 +1819,20 @@ void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant)
     float *w = net->weight + t->offset, fan = (float)t->fan_in, width;
     const unsigned char *mask = net->mask + t->offset;
     const char *suffix = strrchr(t->name, '.') + 1;
-    Stream s = {0, RANDOM_INIT, 0, 0};
-    size_t j, i;
-    s.seed = seed;
-    s.a = (uint32_t)k;
-    s.b = variant;
+    const int sparse_aware = t->prunable && scheme == SPARSE_AWARE;
+    const Stream s = {seed, RANDOM_INIT, (uint32_t)k, variant};
+    size_t j;
     for (j = 0; j < t->size; j++) {
-      if (t->prunable && scheme == SPARSE_AWARE && j % t->fan_in == 0)
-        for (fan = 0, i = 0; i < t->fan_in; i++) fan = fan + (float)mask[j + i];
+      if (sparse_aware && j % t->fan_in == 0) fan = unmasked(mask + j, t->fan_in);
       if (!mask[j] || !strcmp(suffix, "running_mean")) w[j] = 0;
       else if (!strcmp(suffix, "running_var")) w[j] = 1;
-      /* gamma, beta */
       else if (t->norm) w[j] = strcmp(suffix, "weight") ? 0 : random_uniform(s, j);
       else if (!t->prunable || scheme == KAIMING_UNIFORM) { /* (2 u - 1) width: 2 u - 1 is exact */
         width = t->prunable ? square_root(6.0f / fan) : 1.0f / square_root(fan);
         w[j] = (float)(2.0f * random_uniform(s, j) - 1.0f) * width;
       } else {
-        width =
-            square_root(2.0f / (scheme == GLOROT_NORMAL ? (float)(t->fan_in + t->fan_out) : fan));
+        const float fans = scheme == GLOROT_NORMAL ? (float)(t->fan_in + t->fan_out) : fan;
+        width = square_root(2.0f / fans);
         w[j] = width * random_normal(s, j);
       }
     }
@@ -1694,9 +1843,11 @@ size_t net_prunable(const Net *net, int surviving)
 {
   size_t n = 0, j;
   int k;
-  for (k = 0; k < net->tensors; k++)
-    for (j = 0; j < net->tensor[k].size && net->tensor[k].prunable; j++)
-      n += surviving ? net->mask[net->tensor[k].offset + j] : 1;
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    if (!t->prunable) continue;
+    for (j = t->offset; j < t->offset + t->size; j++) n += surviving ? net->mask[j] : 1;
+  }
   return n;
 }
 
@@ -1724,9 +1875,9 @@ void crop_flip(Stream s, uint32_t image, uint32_t crop[3])
   crop[2] = random_below(s, &index, 2);
 }
 
-/* x[c][h][w][b] = normalised pixel of image b, which augmentation may have moved; the last tile's
- * empty slots are +0. A thread takes some rows h of all tiles and channels, and in each of them one
- * image after the other. */
+/* x[c][h][w][b] = normalised pixel of image b, which augmentation may have moved; a black pixel
+ * stands for what is outside the image. The last tile's empty slots are +0. A thread takes some
+ * rows h of all tiles and channels, and in each of them one image after the other. */
 static void load_rows(Net *net, const Layer *none, int part)
 {
   const Activation *input = &net->activation[0];
@@ -1744,10 +1895,9 @@ static void load_rows(Net *net, const Layer *none, int part)
       const View *view = &net->view[t * L + b];
       const size_t y = h + view->crop[0] - CROP; /* above the image it wraps to a large number */
       const unsigned char *from = view->pixel + (c * H + (y < H ? y : 0)) * W;
-      float *x = row + b;
-      for (w = 0; w < W; w++, x += L) {
+      for (w = 0; w < W; w++) {
         const size_t column = (view->crop[2] ? W - 1 - w : w) + view->crop[1] - CROP;
-        *x = view->empty ? 0 : value[y < H && column < W ? from[column] : 0];
+        row[w * L + b] = view->empty ? 0 : value[y < H && column < W ? from[column] : 0];
       }
     }
   }
@@ -1759,6 +1909,8 @@ void net_load_augmented(Net *net, const Split *split, const uint32_t *index, siz
   static Pass *const load[] = {load_rows, NULL};
   const size_t I = activation_size(&net->activation[0]);
   size_t b;
+  check_value("net_load", "images", n, 1, net->slots);
+  if (!index) check_value("net_load", "first + images", first + n, 1, split->n);
   net->images = n;
   for (b = 0; b < net->slots; b++) {
     const size_t which = b < n ? (index ? index[b] : first + b) : 0;
@@ -1912,10 +2064,7 @@ void optimizer_step(Optimizer *o, Net *net, const Training *how, float lr)
 
 void data_order(uint32_t *order, size_t n, uint64_t order_seed, uint32_t level, uint32_t epoch)
 {
-  Stream s = {0, RANDOM_ORDER, 0, 0};
-  s.seed = order_seed;
-  s.a = level;
-  s.b = epoch;
+  const Stream s = {order_seed, RANDOM_ORDER, level, epoch};
   random_order(order, n, s);
 }
 
@@ -1926,7 +2075,7 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
   const long per_epoch = (long)((n + batch - 1) / batch);
   uint32_t *order = allocate(n, sizeof *order, "the data order");
   Progress p = {0, 0, 0, 0, 0, 0, 0};
-  Stream crops = {0, RANDOM_AUGMENT, 0, 0};
+  Stream crops = {how->order_seed, RANDOM_AUGMENT, level, 0};
   long ordered = -1;
   p.epochs = (how->steps + per_epoch - 1) / per_epoch;
   for (p.step = from; p.step < to;) {
@@ -1940,7 +2089,7 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
       p.seen = p.wrong = 0;
       p.loss = 0;
     }
-    crops.seed = how->order_seed, crops.a = level, crops.b = (uint32_t)p.epoch;
+    crops.b = (uint32_t)p.epoch;
     if (how->hook) how->hook(how->context, net, p.step, 0);
     net_load_augmented(net, &data->train, order + first, 0, size, how->augment ? &crops : NULL);
     net_forward(net, 1);
@@ -1960,4 +2109,114 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
     if (watch) watch(context, &p);
   }
   free(order);
+}
+
+/* ==== checkpoints =========================================================================== */
+
+static const char *const memory_names[3] = {"optimizer.velocity", "optimizer.square",
+                                            "optimizer.correction"};
+
+void checkpoint_write(const Net *net, const Optimizer *o, int pairs, const char *const *key,
+                      const char *const *value, const char *path)
+{
+  const size_t two = 2;
+  char digest[17];
+  float correction[2];
+  Safetensors s = {0};
+  int k;
+  s.entry = allocate((size_t)(2 * net->tensors + 3), sizeof *s.entry, "the checkpoint");
+  s.key = allocate((size_t)pairs + 1, sizeof *s.key, "the checkpoint");
+  s.value = allocate((size_t)pairs + 1, sizeof *s.value, "the checkpoint");
+  for (k = 0; k < 2 * net->tensors; k++) {
+    const Tensor *t = &net->tensor[k % net->tensors];
+    if (k < net->tensors)
+      safetensors_add(&s, "", t->name, 'F', t->dims, t->shape, net->weight + t->offset);
+    else if (t->prunable)
+      safetensors_add(&s, "mask.", t->name, 'U', t->dims, t->shape, net->mask + t->offset);
+  }
+  if (o) {
+    correction[0] = o->correction1;
+    correction[1] = o->correction2;
+    safetensors_add(&s, "", memory_names[0], 'F', 1, &net->survivors, o->velocity);
+    safetensors_add(&s, "", memory_names[1], 'F', 1, &net->survivors, o->square);
+    safetensors_add(&s, "", memory_names[2], 'F', 1, &two, correction);
+  }
+  for (k = 0; k <= pairs; k++) {
+    s.key[k] = (char *)(k < pairs ? key[k] : "digest");
+    s.value[k] = (char *)(k < pairs ? value[k] : digest_text(digest, net_digest(net)));
+  }
+  s.pairs = pairs + 1;
+  safetensors_write(&s, path);
+  free(s.entry);
+  free(s.key);
+  free(s.value);
+}
+
+/* Takes over a tensor's values and, where the file has one, its mask. Returns how many tensors of
+ * the file that are. */
+static int apply_tensor(Net *net, const Tensor *t, unsigned char *mask, const Safetensors *s,
+                        const char *path)
+{
+  const Entry *values = safetensors_find(s, t->name), *kept = NULL;
+  const int variance = strstr(t->name, ".running_var") != NULL;
+  const unsigned char *keeps;
+  char name[2 * NAME_SIZE];
+  size_t j;
+  sprintf(name, "mask.%s", t->name);
+  if (t->prunable) kept = safetensors_find(s, name);
+  if (!values)
+    fail("%s: has no tensor %s; it is not a checkpoint of %s", path, t->name, net->model);
+  safetensors_expect(values, 'F', t->dims, t->shape, path);
+  if (kept) safetensors_expect(kept, 'U', t->dims, t->shape, path);
+  memcpy(net->weight + t->offset, values->data, t->size * sizeof(float));
+  keeps = kept ? kept->data : NULL;
+  for (j = 0; j < t->size; j++) {
+    const float w = net->weight[t->offset + j];
+    if (!is_finite(w)) fail("%s: value %zu of tensor %s is not finite", path, j, t->name);
+    if (w < 0 && variance)
+      fail("%s: value %zu of tensor %s is a variance below 0", path, j, t->name);
+    if (keeps && keeps[j] > 1) fail("%s: tensor %s holds other values than 0 and 1", path, name);
+    mask[t->offset + j] = keeps ? keeps[j] : 1;
+    if (!mask[t->offset + j] && w != 0)
+      fail("%s: value %zu of tensor %s is masked but not 0", path, j, t->name);
+  }
+  return kept ? 2 : 1;
+}
+
+void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
+{
+  unsigned char *mask = allocate(net->size, 1, "the mask");
+  const char *claimed = safetensors_value(s, "digest");
+  char digest[17];
+  int k, known = 0;
+  for (k = 0; k < net->tensors; k++) known += apply_tensor(net, &net->tensor[k], mask, s, path);
+  for (k = 0; k < s->entries; k++) known += !strncmp(s->entry[k].name, "optimizer.", 10);
+  if (known < s->entries) fail("%s: holds tensors that %s does not have", path, net->model);
+  net_set_mask(net, mask);
+  digest_text(digest, net_digest(net));
+  if (claimed && strcmp(claimed, digest) != 0)
+    fail("%s: its values have digest %s, but it says %s; the file was changed or damaged", path,
+         digest, claimed);
+  free(mask);
+}
+
+void checkpoint_memory(const Net *net, Optimizer *o, const Safetensors *s, const char *path)
+{
+  const Entry *memory[3];
+  const size_t n = net->survivors * sizeof(float);
+  int k, found = 0, fits = 1;
+  optimizer_clear(o, net);
+  for (k = 0; k < 3; k++) {
+    memory[k] = safetensors_find(s, memory_names[k]);
+    if (!memory[k]) continue;
+    found++;
+    fits = fits && memory[k]->type == 'F' && memory[k]->size == (k < 2 ? net->survivors : 2);
+  }
+  if (!fits || (found != 0 && found != 3))
+    fail("%s: is damaged: the optimiser's memory does not fit", path);
+  if (found == 0) return;
+  memcpy(o->velocity, memory[0]->data, n);
+  memcpy(o->square, memory[1]->data, n);
+  o->correction1 = ((const float *)memory[2]->data)[0];
+  o->correction2 = ((const float *)memory[2]->data)[1];
 }
