@@ -133,7 +133,7 @@ static void lanes_dot(float *restrict sum, const float *restrict dy, size_t dy_r
 {
   size_t r, p;
   int l;
-  for (r = 0; r < rows; r++, dy += dy_row, x += x_row) {
+  for (r = 0; r < rows; r++) {
     const float *restrict x0 = x + offset[0], *restrict x1 = x + offset[1];
     const float *restrict x2 = x + offset[2], *restrict x3 = x + offset[3];
     const float *restrict x4 = x + offset[4], *restrict x5 = x + offset[5];
@@ -151,6 +151,8 @@ static void lanes_dot(float *restrict sum, const float *restrict dy, size_t dy_r
         sum[l + 96] = sum[l + 96] + (float)(d * x6[i]);
         sum[l + 112] = sum[l + 112] + (float)(d * x7[i]);
       }
+    dy += dy_row;
+    x += x_row;
   }
 }
 
@@ -244,6 +246,7 @@ static int optimizers_give(float y, float a, float b, float expected)
   net.weight = weight;
   net.gradient = gradient;
   net.survivors = net.size = N;
+  net.threads = 1;
   o.velocity = velocity;
   o.square = square;
   how.weight_decay = a;
@@ -329,6 +332,8 @@ static void part_of(const Net *net, size_t n, int part, size_t first[2])
   first[1] = n * (size_t)(part + 1) / (size_t)net->threads;
 }
 
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
 /* Channel c of tile t of an activation's values, or gradients. */
 static float *plane_of(const Net *net, int activation, int gradient, size_t t, size_t c)
 {
@@ -405,11 +410,12 @@ static void put(const Target *to, size_t r, float *restrict y, const float *rest
   const float bias = to->bias ? to->bias[r] : 0;
   size_t p;
   int l;
-  for (p = 0; p < pixels; p++, y += to->step, sum += LANES)
+  for (p = 0; p < pixels; p++)
     for (l = 0; l < LANES; l++) {
-      float value = to->adds ? y[l] + sum[l] : sum[l];
+      const size_t i = p * to->step + (size_t)l, j = p * LANES + (size_t)l;
+      float value = to->adds ? y[i] + sum[j] : sum[j];
       value = to->bias ? value + bias : value;
-      y[l] = to->relu ? rectified(value) : value;
+      y[i] = to->relu ? rectified(value) : value;
     }
 }
 
@@ -433,9 +439,10 @@ static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows,
         const float *w = net->packed + (taps->step ? ROWS * first * groups + r * n : first);
         add_taps(together, sum, x + u * x_row + p * x_step, x_step, taps->offset + first, w, n,
                  wide);
-        for (j = 0; j < together && r + j < mine[1]; j++)
-          put(to, r + j, to->y + (r + j) * to->plane + u * to->row + p * to->step,
-              sum + j * wide * LANES, wide);
+        for (j = 0; j < together; j++)
+          if (r + j < mine[1])
+            put(to, r + j, to->y + (r + j) * to->plane + u * to->row + p * to->step,
+                sum + j * wide * LANES, wide);
       }
 }
 
@@ -527,7 +534,7 @@ static void conv_input_gradient(Net *net, const Layer *layer, int part)
 }
 
 /* numbers of the sums that a weight gradient works on at a time, and the pixels of dy */
-enum { SUMS = 1 << 17, STRIP = 64 };
+enum { SUMS = 1 << 17, STRIP = 64 }; /* SUMS: a multiple of LANES */
 
 /* The room that weights as many as `taps` need for their sums. */
 static size_t room_for(size_t taps) { return (taps + GROUP - 1) / GROUP * GROUP * LANES; }
@@ -535,8 +542,7 @@ static size_t room_for(size_t taps) { return (taps + GROUP - 1) / GROUP * GROUP 
 /* Room for the sums of conv_weight_gradient: SUMS, but at least those of one input channel. */
 static size_t sums_size(const Layer *layer)
 {
-  const size_t all = room_for(layer->kernel * layer->kernel) * layer->outputs;
-  return all > SUMS ? all : SUMS;
+  return larger(SUMS, room_for(layer->kernel * layer->kernel) * layer->outputs);
 }
 
 /* For each output of mine the taps from where it is to the last one of the input channels below
@@ -568,15 +574,15 @@ static void add_strip(const Net *net, const Layer *layer, float *sum, size_t beg
   const float *dy = plane_of(net, layer->out, 1, t, o) + u * out->row;
   const float *x = plane_of(net, layer->in, 0, t, 0) - layer->padding * (in->row + LANES);
   size_t j, k;
-  for (j = begin; j < end; j += GROUP, sum += GROUP * LANES) {
+  for (j = begin; j < end; j += GROUP) {
     uint32_t last[GROUP]; /* may be fewer: then some are computed for nothing */
     const uint32_t *offset = layer->forward.offset + j;
     if (end - j < GROUP) {
       for (k = 0; k < GROUP; k++) last[k] = offset[j + k < end ? k : 0];
       offset = last;
     }
-    lanes_dot(sum, dy, out->row, x + u * s * in->row, s * in->row, s * LANES, offset, high,
-              layer->columns);
+    lanes_dot(sum + (j - begin) * LANES, dy, out->row, x + u * s * in->row, s * in->row, s * LANES,
+              offset, high, layer->columns);
   }
 }
 
@@ -1128,19 +1134,18 @@ void net_read(const Net *net, int activation, int gradient, float *to)
 void net_loss(Net *net, float lane[LANES], size_t *wrong)
 {
   const Activation *logits = &net->activation[net->activations - 1];
-  const size_t C = net->classes, L = logits->tile,
-               slots = tiles_in_use(net, net->activations - 1) * L;
-  size_t b, c;
+  const size_t C = net->classes, L = logits->tile;
+  const size_t slots = tiles_in_use(net, net->activations - 1) * L;
+  size_t b, errors = 0;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads) reduction(+ : errors)
+#endif
   for (b = 0; b < slots; b++) {
     const float *z = logits->value + b / L * C * L + b % L;
-    float *dz = logits->gradient + b / L * C * L + b % L;
-    float m = z[0], s = 0, target;
-    size_t best = 0, y;
-    if (b >= net->images) { /* an empty slot of the last tile */
-      for (c = 0; c < C; c++) dz[c * L] = 0;
-      continue;
-    }
-    y = net->label[b];
+    float *dz = logits->gradient + b / L * C * L + b % L, m = z[0], s = 0;
+    const size_t y = net->label[b];
+    const int empty = b >= net->images; /* a place of the last tile */
+    size_t best = 0, c;
     for (c = 1; c < C; c++)
       if (z[c * L] > m) {
         m = z[c * L];
@@ -1153,13 +1158,13 @@ void net_loss(Net *net, float lane[LANES], size_t *wrong)
     for (c = 0; c < C; c++) {
       float p = dz[c * L] / s;
       p = p - (c == y ? 1.0f : 0.0f);
-      dz[c * L] = p / (float)net->images;
+      dz[c * L] = empty ? 0 : p / (float)net->images;
     }
-    target = z[y * L] - m;
-    net->loss[b] = logarithm(s) - target;
-    lane[b % LANES] = lane[b % LANES] + net->loss[b];
-    *wrong += best != y;
+    net->loss[b] = logarithm(s) - (float)(z[y * L] - m);
+    errors += !empty && best != y;
   }
+  for (b = 0; b < net->images; b++) lane[b % LANES] = lane[b % LANES] + net->loss[b];
+  *wrong += errors;
 }
 
 /* ==== networks ============================================================================== */
@@ -1592,83 +1597,97 @@ static void net_check(const Net *net)
   }
 }
 
-void net_close(Net *net)
+/* The border, as far as any pass reaches over an edge, and with it rows and planes. */
+static void measure_planes(Net *net)
 {
-  int *room_of = allocate((size_t)net->activations, sizeof *room_of, "the plan of gradients"),
-      rooms, k;
-  const Activation **largest =
-      allocate((size_t)net->activations, sizeof *largest, "the plan of gradients");
-  size_t all = 0, packed = 0, widest = 0, *at;
-  float *memory;
-  net_check(net);
-  net->parameters = net->size;
-  for (k = 0; k < net->layers; k++) { /* as far as any pass reaches over an edge */
+  int k;
+  for (k = 0; k < net->layers; k++) {
     const Layer *layer = &net->layer[k];
-    size_t reach[4], j;
-    reach[0] = layer->padding;
-    reach[1] = (layer->kernel - 1 - layer->padding) / layer->stride;
-    reach[2] = (layer->height - 1 + layer->padding) / layer->stride + 1 - layer->rows;
-    reach[3] = (layer->width - 1 + layer->padding) / layer->stride + 1 - layer->columns;
-    for (j = 0; layer->kind == CONV && j < 4; j++)
-      net->border = reach[j] > net->border ? reach[j] : net->border;
+    const size_t s = layer->stride, p = layer->padding;
+    if (layer->kind != CONV) continue;
+    net->border = larger(net->border, larger(p, reach_back(layer)));
+    net->border = larger(net->border, (layer->height - 1 + p) / s + 1 - layer->rows);
+    net->border = larger(net->border, (layer->width - 1 + p) / s + 1 - layer->columns);
   }
   for (k = 0; k < net->activations; k++) {
     Activation *a = &net->activation[k];
-    /* numbers of a tile: Taps count in 32 bits */
-    const size_t border = a->flat ? 0 : net->border, most = 0xffffffffu;
+    const size_t border = a->flat ? 0 : net->border, most = 0xffffffffu; /* of an offset of Taps */
     a->row = (a->width + border) * a->tile;
     if (a->height + border > most / a->row || a->channels > most / (a->height + border) / a->row)
       fail_usage("--model: these images are too large for this model");
     a->plane = (a->height + border) * a->row;
   }
+}
+
+/* Running statistics, behind all parameters, and the room of each layer's passes; returns that of
+ * the packed weights. */
+static size_t measure_layers(Net *net)
+{
+  size_t packed = 0, widest = 0;
+  int k;
+  net->parameters = net->size;
   for (k = 0; k < net->layers; k++) {
     Layer *layer = &net->layer[k];
+    const size_t I = layer->inputs, O = layer->outputs, area = layer->kernel * layer->kernel;
     if (layer->kind == NORM) {
-      layer->mean = add_tensor(net, layer->name, "running_mean", 1, layer->inputs, 1, 1);
-      layer->variance = add_tensor(net, layer->name, "running_var", 1, layer->inputs, 1, 1);
+      layer->mean = add_tensor(net, layer->name, "running_mean", 1, I, 1, 1);
+      layer->variance = add_tensor(net, layer->name, "running_var", 1, I, 1, 1);
     }
-    if (layer->kind == CONV) {
-      const size_t area = layer->kernel * layer->kernel, sums = sums_size(layer);
-      const size_t a = (layer->outputs + ROWS) * layer->inputs * area,
-                   b = (layer->inputs + ROWS) * layer->outputs * area;
-      net->room_size = sums > net->room_size ? sums : net->room_size;
-      layer->first = allocate(layer->outputs, sizeof *layer->first, "tap lists");
-      packed = a > packed ? a : packed;
-      packed = b > packed ? b : packed;
-      widest = layer->outputs > widest ? layer->outputs : widest;
-    }
+    if (layer->kind != CONV) continue;
+    layer->first = allocate(O, sizeof *layer->first, "tap lists");
+    packed = larger(packed, larger((O + ROWS) * I, (I + ROWS) * O) * area);
+    widest = larger(widest, O);
+    net->room_size = larger(net->room_size, sums_size(layer));
   }
-  net->tensor[net->layer[net->layers - 1].weight].output =
-      net->tensor[net->layer[net->layers - 1].bias].output = 1;
-  net->room_size = (net->room_size + LANES - 1) / LANES * LANES;
-  packed = (packed + LANES - 1) / LANES * LANES;
   if (net->size > 0xffffffffu || net->room_size > 0xffffffffu)
     fail_usage("--model: has more than 2^32 parameters");
-  rooms = plan_gradients(net, room_of, largest);
-  at = allocate((size_t)(net->activations + rooms) + 2, sizeof *at, "the plan of activations");
+  net->span = allocate(widest, sizeof *net->span, "ranges of taps");
+  return (packed + LANES - 1) / LANES * LANES;
+}
+
+/* One block of memory for activations, their gradients, `packed` packed weights and the threads'
+ * room, all beginning at whole cache lines: a vector that straddles two costs two loads. */
+static void place_activations(Net *net, size_t packed)
+{
+  const size_t n = (size_t)net->activations;
+  int *room_of = allocate(n, sizeof *room_of, "the plan of gradients");
+  const Activation **largest = allocate(n, sizeof *largest, "the plan of gradients");
+  const int rooms = plan_gradients(net, room_of, largest);
+  size_t *at = allocate(n + (size_t)rooms, sizeof *at, "the plan of activations");
+  size_t all = 0, at_packed, at_room;
+  float *memory;
+  int k;
   for (k = 0; k < net->activations; k++) at[k] = more_planes(net, &all, &net->activation[k]);
   for (k = 0; k < rooms; k++) at[net->activations + k] = more_planes(net, &all, largest[k]);
-  at[net->activations + rooms] = more(&all, 1, packed, net->batch);
-  at[net->activations + rooms + 1] = more(&all, (size_t)net->threads, net->room_size, net->batch);
+  at_packed = more(&all, 1, packed, net->batch);
+  at_room = more(&all, (size_t)net->threads, net->room_size, net->batch);
   net->bytes = (all + LANES) * sizeof(float);
-  memory = net->memory =
-      allocate(all + LANES, sizeof(float), "activations (a smaller --batch needs less)");
-  /* a vector that straddles two cache lines costs two loads */
+  memory = allocate(all + LANES, sizeof(float), "activations (a smaller --batch needs less)");
+  net->memory = memory;
   while ((uintptr_t)memory % (LANES * sizeof(float)) != 0) memory++;
   for (k = 0; k < net->activations; k++) {
     net->activation[k].value = memory + at[k];
     if (room_of[k] >= 0) net->activation[k].gradient = memory + at[net->activations + room_of[k]];
   }
-  net->packed = memory + at[net->activations + rooms];
-  net->room = memory + at[net->activations + rooms + 1];
+  net->packed = memory + at_packed;
+  net->room = memory + at_room;
   free(at);
   free(room_of);
   free(largest);
+}
+
+void net_close(Net *net)
+{
+  const Layer *last = &net->layer[net->layers - 1];
+  net_check(net);
+  measure_planes(net);
+  place_activations(net, measure_layers(net));
+  net->tensor[last->weight].output = 1;
+  net->tensor[last->bias].output = 1;
   net->weight = allocate(net->size, sizeof(float), "weights");
   net->gradient = allocate(net->size, sizeof(float), "gradients");
   net->mask = allocate(net->size, 1, "the mask");
   net->survivor = allocate(net->size, sizeof(uint32_t), "the list of surviving weights");
-  net->span = allocate(widest, sizeof *net->span, "ranges of taps");
   net->loss = allocate(net->slots, sizeof(float), "losses");
   net->label = allocate(net->slots, 1, "labels");
   net->view = allocate(net->slots, sizeof *net->view, "labels");
@@ -1734,38 +1753,35 @@ void net_free(Net *net)
 /* The tap lists of a layer, each in the order of its sum: forward (i, kr, kc) ascending;
  * backward, for each phase of the input's pixels, (o, output row, output column) ascending, that
  * is kr and kc descending. */
-static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backward, int sparse)
+static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backward, int own)
 {
   const unsigned char *mask = net->mask + net->tensor[layer->weight].offset;
   const Activation *from = &net->activation[backward ? layer->out : layer->in];
-  const size_t before = backward ? reach_back(layer) : 0;
-  const size_t k = layer->kernel, area = k * k, s = layer->stride, p = layer->padding,
-               I = layer->inputs;
-  const size_t rows = sparse ? backward ? I : layer->outputs : 1, phases = backward ? s * s : 1,
-               sums = backward ? layer->outputs : I;
-  size_t n = 0, phase, r, c, q, list = 0;
-  taps->step = sparse ? 0 : backward ? area : I * area;
-  taps->start = allocate(phases * rows + 1, sizeof(uint32_t), "tap lists");
-  taps->offset = allocate(sparse ? layer->survivors : sums * area, sizeof(uint32_t), "tap lists");
-  taps->index = allocate(sparse ? layer->survivors : sums * area, sizeof(uint32_t), "tap lists");
-  for (phase = 0; phase < phases; phase++)
+  const size_t k = layer->kernel, area = k * k, I = layer->inputs, O = layer->outputs;
+  const size_t s = backward ? layer->stride : 1, rows = own ? (backward ? I : O) : 1;
+  const size_t channels = backward ? O : I, most = own ? layer->survivors : channels * area;
+  const size_t lead = reach_back(layer) * s + layer->padding;
+  size_t n = 0, lists = 0, phase, r, c, q;
+  taps->step = own ? 0 : backward ? area : I * area;
+  taps->start = allocate(s * s * rows + 1, sizeof(uint32_t), "tap lists");
+  taps->offset = allocate(most, sizeof(uint32_t), "tap lists");
+  taps->index = allocate(most, sizeof(uint32_t), "tap lists");
+  for (phase = 0; phase < s * s; phase++)
     for (r = 0; r < rows; r++) {
-      for (c = 0; c < sums; c++)
+      for (c = 0; c < channels; c++)
         for (q = 0; q < area; q++) {
-          const size_t kr = (backward ? area - 1 - q : q) / k,
-                       kc = (backward ? area - 1 - q : q) % k;
-          const size_t index = (backward ? c * I + r : r * I + c) * area + kr * k + kc;
-          if (sparse && !mask[index]) continue;
-          if (backward &&
-              ((phase / s + p + s * k - kr) % s != 0 || (phase % s + p + s * k - kc) % s != 0))
-            continue;
+          const size_t place = backward ? area - 1 - q : q, kr = place / k, kc = place % k;
+          const size_t index = (backward ? c * I + r : r * I + c) * area + place;
+          const size_t down = backward ? lead + phase / s + s * k - kr : s * k + kr;
+          const size_t across = backward ? lead + phase % s + s * k - kc : s * k + kc;
+          if (own && !mask[index]) continue;
+          if (down % s != 0 || across % s != 0) continue;
           taps->index[n] = (uint32_t)index;
-          taps->offset[n++] =
-              (uint32_t)(c * from->plane +
-                         (backward ? (before * s + phase / s + p - kr) / s : kr) * from->row +
-                         (backward ? (before * s + phase % s + p - kc) / s : kc) * LANES);
+          taps->offset[n] =
+              (uint32_t)(c * from->plane + (down / s - k) * from->row + (across / s - k) * LANES);
+          n++;
         }
-      taps->start[++list] = (uint32_t)n;
+      taps->start[++lists] = (uint32_t)n;
     }
 }
 
@@ -2004,12 +2020,16 @@ void optimizer_free(Optimizer *o)
 }
 
 /* g = dW + wd w,  v = mu v + g,  w = w - lr v  (Nesterov: w - lr (g + mu v)), as PyTorch's SGD */
-static void sgd(float *restrict w, float *restrict v, const float *restrict gradient, size_t n,
-                const Training *how, float lr)
+static void sgd(const Net *net, float *restrict w, float *restrict v, const Training *how, float lr)
 {
   const float mu = how->momentum, decay = how->weight_decay;
   const int nesterov = how->nesterov;
+  const float *restrict gradient = net->gradient;
+  const size_t n = net->survivors;
   size_t j;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads)
+#endif
   for (j = 0; j < n; j++) {
     float g = gradient[j] + (float)(decay * w[j]);
     float speed = (float)(mu * v[j]) + g, ahead;
@@ -2022,11 +2042,16 @@ static void sgd(float *restrict w, float *restrict v, const float *restrict grad
 
 /* g = dW + wd w,  m = 0.9 m + 0.1 g,  v = 0.999 v + (0.001 g) g, w = w - ((lr / c1) m) / (sqrt v
  * / sqrt c2 + eps),  c = 1 - beta^t, as PyTorch's Adam (Kingma and Ba 2015) */
-static void adam(float *restrict w, float *restrict m, float *restrict v,
-                 const float *restrict gradient, size_t n, float decay, float rate, float root)
+static void adam(const Net *net, float *restrict w, float *restrict m, float *restrict v,
+                 float decay, float rate, float root)
 {
   static const float beta1 = 0.9f, rest1 = 0.1f, beta2 = 0.999f, rest2 = 0.001f, epsilon = 1e-8f;
+  const float *restrict gradient = net->gradient;
+  const size_t n = net->survivors;
   size_t j;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads)
+#endif
   for (j = 0; j < n; j++) {
     float g = gradient[j] + (float)(decay * w[j]);
     float first = (float)(beta1 * m[j]) + (float)(rest1 * g);
@@ -2051,11 +2076,11 @@ void optimizer_step(Optimizer *o, Net *net, const Training *how, float lr)
   size_t j;
   if (w != net->weight)
     for (j = 0; j < n; j++) w[j] = net->weight[net->survivor[j]];
-  if (how->optimizer == SGD) sgd(w, o->velocity, net->gradient, n, how, lr);
+  if (how->optimizer == SGD) sgd(net, w, o->velocity, how, lr);
   else {
     o->correction1 = o->correction1 + (float)(rest1 * (float)(1.0f - o->correction1));
     o->correction2 = o->correction2 + (float)(rest2 * (float)(1.0f - o->correction2));
-    adam(w, o->velocity, o->square, net->gradient, n, how->weight_decay, lr / o->correction1,
+    adam(net, w, o->velocity, o->square, how->weight_decay, lr / o->correction1,
          square_root(o->correction2));
   }
   if (w != net->weight)
