@@ -254,6 +254,12 @@ float lanes_sum(float lane[LANES])
   return even + odd;
 }
 
+void lanes_sums(float *sum, size_t n)
+{
+  size_t j;
+  for (j = 0; j < n; j++) sum[j] = lanes_sum(sum + j * LANES);
+}
+
 /* ==== digests =============================================================================== */
 
 uint64_t fnv1a(uint64_t hash, const void *bytes, size_t n)

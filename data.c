@@ -105,10 +105,29 @@ char *join(const char *a, const char *between, const char *b)
   return strcat(joined, b);
 }
 
+const char *decimals(char text[64], float x)
+{
+  sprintf(text, is_finite(x) ? "%.6f" : "-", (double)x);
+  return text;
+}
+
+const char *short_decimals(char text[64], float x)
+{
+  sprintf(text, is_finite(x) ? "%.6g" : "-", (double)x);
+  return text;
+}
+
+const char *percent(char text[32], size_t n, size_t d)
+{
+  const uint64_t share = ((uint64_t)n * 1000000 + d / 2) / d;
+  sprintf(text, "%lu.%04lu", (unsigned long)(share / 10000), (unsigned long)(share % 10000));
+  return text;
+}
+
 /* ==== files ================================================================================= */
 
-#define ASIDE                                                                                      \
-  ".old.tmp" /* after the name of a file that is being replaced where rename cannot do it */
+/* after the name of a file that is being replaced where rename cannot do it */
+#define ASIDE ".old.tmp"
 
 /* 2 GB: more than any data set or checkpoint here has */
 static const size_t READ_LIMIT = 0x7fffffff;
@@ -317,7 +336,8 @@ void output_close(Output *out)
 /* ==== safetensors =========================================================================== */
 /* 8 bytes n, little endian | n bytes JSON, spaces at its end | the tensors' bytes, little
  * endian, no gaps
- *   {"__metadata__":{"key":"value",...},"name":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},...}
+ *   {"__metadata__":{"key":"value",...},
+ *    "name":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},...}
  * A file that ticket wrote begins with its checksum, 16 hexadecimal digits: the FNV-1a of all
  * its other bytes. */
 
@@ -415,10 +435,11 @@ static unsigned long json_hex4(Json *j)
   static const char digits[] = "0123456789abcdef0123456789ABCDEF";
   unsigned long u = 0;
   int i;
-  for (i = 0; i < 4; i++, j->at++) {
+  for (i = 0; i < 4; i++) {
     const char *digit = *j->at ? strchr(digits, *j->at) : NULL;
     if (!digit) json_fail(j, "expected four hexadecimal digits");
     u = 16 * u + (unsigned long)(digit - digits) % 16;
+    j->at++;
   }
   return u;
 }
@@ -431,7 +452,8 @@ static char *json_string(Json *j)
   const unsigned char *close;
   unsigned char *string, *out;
   json_expect(j, '"');
-  for (close = j->at; close < j->end && *close != '"'; close++) close += *close == '\\';
+  close = j->at;
+  while (close < j->end && *close != '"') close += *close == '\\' ? 2 : 1;
   if (close >= j->end) json_fail(j, "unfinished string");
   /* no escape is shorter than its meaning */
   string = out = allocate((size_t)(close - j->at) + 1, 1, "a string");
@@ -476,11 +498,13 @@ static int json_sizes(Json *j, size_t *value, int most)
   int count;
   json_expect(j, '[');
   for (count = 0; json_next(j, ']', count); count++) {
-    const unsigned char *first = (json_peek(j), j->at);
+    const unsigned char *first;
     size_t n = 0;
-    for (; j->at < j->end && *j->at >= '0' && *j->at <= '9'; j->at++) {
+    json_peek(j); /* past white space */
+    first = j->at;
+    while (j->at < j->end && *j->at >= '0' && *j->at <= '9') {
       if (n > (SIZE_MAX - 9) / 10) json_fail(j, "number too large");
-      n = 10 * n + (size_t)(*j->at - '0');
+      n = 10 * n + (size_t)(*j->at++ - '0');
     }
     if (j->at == first || (*first == '0' && j->at > first + 1))
       json_fail(j, "expected a whole number");
@@ -498,7 +522,8 @@ static void json_tensor(Json *j, Entry *e, size_t offset[2], int *stored)
   json_expect(j, '{');
   for (count = 0; json_next(j, '}', count); count++) {
     char *key = json_string(j), *type;
-    for (property = 0; property < 3 && strcmp(key, properties[property]) != 0; property++) {}
+    property = 0;
+    while (property < 3 && strcmp(key, properties[property]) != 0) property++;
     if (property == 3 || seen[property]++)
       json_fail(j, "property of a tensor that is unknown or given twice");
     free(key);
@@ -518,7 +543,8 @@ static void json_tensor(Json *j, Entry *e, size_t offset[2], int *stored)
   }
   if (!seen[0] || !seen[1] || !seen[2])
     fail("%s: tensor %s lacks dtype, shape or data_offsets", j->path, e->name);
-  for (e->size = 1, d = 0; d < e->dims; d++) {
+  e->size = 1;
+  for (d = 0; d < e->dims; d++) {
     if (e->shape[d] > 0 && e->size > READ_LIMIT / e->shape[d])
       fail("%s: tensor %s has a shape whose product is too large", j->path, e->name);
     e->size *= e->shape[d];
@@ -588,13 +614,13 @@ static void verify_checksum(Safetensors *s, const unsigned char *bytes, size_t s
 /* The values of an entry from the bytes at `from`. */
 static void read_values(Entry *e, const unsigned char *from, int stored, const char *path)
 {
+  const size_t floats = e->type == 'F' ? e->size : 0;
   size_t k;
   int exact = 1;
   e->data = allocate(e->size, bytes_of_value(e), e->name);
   if (e->type == 'U') memcpy(e->data, from, e->size);
-  for (k = 0; e->type == 'F' && k < e->size; k++, from += stored_types[stored].width) {
-    /* memcpy, so that not even a signalling NaN changes */
-    const float x = stored_float(from, stored, &exact);
+  for (k = 0; k < floats; k++) { /* memcpy, so that not even a signalling NaN changes */
+    const float x = stored_float(from + k * stored_types[stored].width, stored, &exact);
     memcpy((float *)e->data + k, &x, sizeof x);
     if (!exact)
       fail("%s: value %zu of tensor %s is an F64 that no F32 equals; ticket does not round it, so "
@@ -761,13 +787,11 @@ static void put_values(unsigned char *to, const Entry *e)
     memcpy(to, e->data, e->size);
     return;
   }
-  for (k = 0; k < e->size; k++, to += 4) { /* memcpy, so that not even a signalling NaN changes */
+  for (k = 0; k < e->size; k++) { /* memcpy, so that not even a signalling NaN changes */
     uint32_t u;
+    int i;
     memcpy(&u, (const float *)e->data + k, sizeof u);
-    to[0] = (unsigned char)(u & 255);
-    to[1] = (unsigned char)(u >> 8 & 255);
-    to[2] = (unsigned char)(u >> 16 & 255);
-    to[3] = (unsigned char)(u >> 24);
+    for (i = 0; i < 4; i++) *to++ = (unsigned char)(u >> 8 * i & 255);
   }
 }
 
@@ -873,12 +897,196 @@ const Entry *safetensors_find(const Safetensors *s, const char *name)
   return NULL;
 }
 
+void safetensors_expect(const Entry *e, int type, int dims, const size_t *shape, const char *path)
+{
+  int d;
+  if (e->type != type || e->dims != dims)
+    fail("%s: tensor %s is of another type or has %d dimensions, not %d", path, e->name, e->dims,
+         dims);
+  for (d = 0; d < dims; d++)
+    if (e->shape[d] != shape[d])
+      fail("%s: dimension %d of tensor %s is %zu, not %zu", path, d, e->name, e->shape[d],
+           shape[d]);
+}
+
 const char *safetensors_value(const Safetensors *s, const char *key)
 {
   int i;
   for (i = 0; i < s->pairs; i++)
     if (strcmp(s->key[i], key) == 0) return s->value[i];
   return NULL;
+}
+
+/* ==== tables ================================================================================ */
+/* Maybe `# checksum = ` and 16 digits, the FNV-1a of all after this line | lines `# key = value` |
+ * a header | rows. What lmc prints has lines `# key = value` after its rows too. */
+
+#define TABLE_BEGINS "# checksum = "
+
+/* Takes the next line of the file into the table. */
+static void take_line(Table *t)
+{
+  char *line = t->rest, *end = strchr(line, '\n'), *equals;
+  if (!end) fail("%s: was cut short in its line '%.40s'", t->path, line);
+  *end = 0;
+  t->rest = end + 1;
+  if (*line != '#') {
+    table_insert(t, t->columns > 0 ? t->rows + 1 : 0, line);
+    return;
+  }
+  equals = strstr(line, " = ");
+  if (!equals || line[1] != ' ')
+    fail("%s: its line '%.40s' is not '# option = value'", t->path, line);
+  *equals = 0;
+  t->key[t->pairs] = line + 2;
+  t->value[t->pairs++] = equals + 3;
+}
+
+int table_open(Table *t, const char *path, int result)
+{
+  const size_t length = sizeof TABLE_BEGINS - 1;
+  char digits[17], *from, *to;
+  size_t size, lines = 1;
+  memset(t, 0, sizeof *t);
+  t->path = path;
+  t->text = (char *)(result ? read_result(path, &size) : read_file(path, &size));
+  if (!t->text) return 0;
+  t->advice = result ? ANEW : "; write it again";
+  advise(t->advice);
+  if (size == 0 && result) fail("%s: is empty", path);
+  if (strlen(t->text) != size)
+    fail("%s: is not a table that ticket wrote: it holds a zero byte", path);
+  to = t->text;
+  for (from = t->text; *from; from++) {
+    lines += *from == '\n';
+    if (result || from[0] != '\r' || from[1] != '\n') *to++ = *from; /* \r\n: an editor's */
+  }
+  *to = 0;
+  t->key = allocate(lines, sizeof *t->key, "a table");
+  t->value = allocate(lines, sizeof *t->value, "a table");
+  t->rest = t->text;
+  if (strncmp(t->text, TABLE_BEGINS, length) == 0) {
+    take_line(t);
+    digest_text(digits, fnv1a(FNV_START, t->rest, strlen(t->rest)));
+    if (strcmp(t->value[0], digits) != 0)
+      fail("%s: was changed or damaged: its checksum does not fit", path);
+  } else if (result) {
+    advise("");
+    fail("%s: is not a table that ticket " TICKET_VERSION
+         " wrote; choose another --out or remove it",
+         path);
+  }
+  while (*t->rest && t->columns == 0) take_line(t);
+  advise("");
+  return 1;
+}
+
+void table_rows(Table *t)
+{
+  advise(t->advice);
+  while (*t->rest) take_line(t);
+  advise("");
+}
+
+void table_insert(Table *t, int row, const char *line)
+{
+  const size_t before = t->columns > 0 ? (size_t)t->rows + 1 : 0; /* rows, with the header */
+  char *field = join(line, "", ""), **cell;
+  size_t columns = 1;
+  for (; *line; line++) columns += *line == '\t';
+  if (before == 0) t->columns = (int)columns;
+  if (columns != (size_t)t->columns)
+    fail("%s: row %d does not have %d fields, as its header has", t->path, row, t->columns);
+  if (before == t->capacity) {
+    t->capacity = 2 * t->capacity + 16;
+    cell = copy_of(t->cell, before * columns, t->capacity * columns, sizeof *cell, "a table");
+    free(t->cell);
+    t->cell = cell;
+  }
+  cell = t->cell + (size_t)row * columns;
+  memmove(cell + columns, cell, (before - (size_t)row) * columns * sizeof *cell);
+  while (field) {
+    *cell++ = field;
+    field = strchr(field, '\t');
+    if (field) *field++ = 0;
+  }
+  t->rows = (int)before;
+}
+
+/* Bytes of a row as a line with its end. */
+static size_t row_size(const Table *t, int row)
+{
+  size_t size = 0;
+  int c;
+  for (c = 0; c < t->columns; c++) size += strlen(table_cell(t, row, c)) + 1;
+  return size;
+}
+
+/* Writes a row at `to` as a line; where it ends. */
+static char *put_row(char *to, const Table *t, int row)
+{
+  int c;
+  for (c = 0; c < t->columns; c++)
+    to += sprintf(to, "%s%c", table_cell(t, row, c), c + 1 < t->columns ? '\t' : '\n');
+  return to;
+}
+
+char *table_row(const Table *t, int row)
+{
+  char *line = allocate(row_size(t, row) + 1, 1, "a line");
+  put_row(line, t, row)[-1] = 0;
+  return line;
+}
+
+void table_write(const Table *t)
+{
+  char digits[17], *content, *to;
+  size_t size = 1;
+  Output out;
+  int k;
+  for (k = 0; k < t->pairs; k++) size += strlen(t->key[k]) + strlen(t->value[k]) + 6;
+  for (k = 0; k <= t->rows; k++) size += row_size(t, k);
+  to = content = allocate(size, 1, "a table");
+  for (k = 0; k < t->pairs; k++) to += sprintf(to, "# %s = %s\n", t->key[k], t->value[k]);
+  for (k = 0; k <= t->rows; k++) to = put_row(to, t, k);
+  output_open(&out, t->path);
+  output_print(&out, "%s%s\n", TABLE_BEGINS,
+               digest_text(digits, fnv1a(FNV_START, content, size - 1)));
+  output_bytes(&out, content, size - 1);
+  output_close(&out);
+  free(content);
+}
+
+const char *table_value(const Table *t, const char *key)
+{
+  int k;
+  for (k = 0; k < t->pairs; k++)
+    if (!strcmp(t->key[k], key)) return t->value[k];
+  return "-";
+}
+
+int table_column(const Table *t, const char *name)
+{
+  int c;
+  for (c = 0; c < t->columns; c++)
+    if (!strcmp(t->cell[c], name)) return c;
+  return -1;
+}
+
+const char *table_cell(const Table *t, int row, int column)
+{
+  return column < 0 ? "-" : t->cell[(size_t)row * (size_t)t->columns + (size_t)column];
+}
+
+void table_free(Table *t)
+{
+  const int rows = t->columns > 0 ? t->rows + 1 : 0; /* with the header */
+  int row;
+  for (row = 0; row < rows; row++) free(t->cell[(size_t)row * (size_t)t->columns]);
+  free(t->cell);
+  free(t->key);
+  free(t->value);
+  free(t->text);
 }
 
 /* ==== IDX =================================================================================== */
@@ -1140,16 +1348,17 @@ static void load_cifar(Dataset *data, const char *base)
     Split *split = file[1] ? &data->train : &data->test;
     char *path = find_file(base, *file);
     size_t size, i;
-    unsigned char *bytes = read_set(path, &size), *from = bytes;
+    unsigned char *bytes = read_set(path, &size);
     if (size % record != 0)
       fail("%s: %zu bytes are not a whole number of CIFAR images of %zu bytes: truncated, too long "
            "or another format",
            path, size, record);
     extend(split, size / record, image);
-    for (i = 0; i < size / record; i++, from += record, split->n++) {
+    for (i = 0; i < size / record; i++) {
+      const unsigned char *from = bytes + i * record;
       check_label(data, path, "of image ", i, from[which]);
       split->label[split->n] = from[which];
-      memcpy(split->pixel + split->n * image, from + labels, image);
+      memcpy(split->pixel + split->n++ * image, from + labels, image);
     }
     free(bytes);
     free(path);
@@ -1185,9 +1394,11 @@ void dataset_write(const Dataset *data, const char *folder)
     write_idx(data, &data->test, folder, "t10k-labels-idx1-ubyte", 1);
     return;
   }
-  for (i = 0; i < 5; i++, name[11]++)
+  for (i = 0; i < 5; i++) {
+    sprintf(name, "data_batch_%lu.bin", (unsigned long)i + 1);
     write_cifar(data, &data->train, data->train.n * i / 5, data->train.n * (i + 1) / 5, folder,
                 name);
+  }
   write_cifar(data, &data->test, 0, data->test.n, folder, "test_batch.bin");
 }
 
@@ -1197,7 +1408,7 @@ void dataset_write(const Dataset *data, const char *folder)
  * same everywhere and for every --seed. Each digit pair is a point (x, y) of a 9 x 9 grid, y
  * downwards; a space ends a stroke. */
 
-enum { SYNTH_TRAIN = 6000, SYNTH_TEST = 2000, MAX_POINTS = 64, MAX_PLANE = 32 * 32 };
+enum { SYNTH_TRAIN = 6000, SYNTH_TEST = 2000, MAX_SPOTS = 64, MAX_PLANE = 32 * 32 };
 
 static const char *const FIGURE[10] = {
     "41211216276776726141", /* ring */
@@ -1227,14 +1438,14 @@ static float draw(Draws *d, float low, float high)
 
 typedef struct {
   float x, y;
-} Point;
+} Spot;
 
 /* Corner cutting (Chaikin): each line a b becomes the points a/4 steps in from its ends; the
  * stroke's ends stay. */
-static int cut_corners(Point *p, int n)
+static int cut_corners(Spot *p, int n)
 {
   static const float quarter = 0.25f;
-  Point old[MAX_POINTS];
+  Spot old[MAX_SPOTS];
   int i, made = 1;
   memcpy(old, p, (size_t)n * sizeof *p);
   for (i = 0; i + 1 < n; i++) {
@@ -1257,7 +1468,7 @@ static int pixel_at(float x, int side)
 
 /* Ink of the line a b on a plane of side x side: 1 within `half` of it, falling to 0 one pixel
  * further out. */
-static void draw_line(float *ink, int side, Point a, Point b, float half)
+static void draw_line(float *ink, int side, Spot a, Spot b, float half)
 {
   float reach = half + 1.0f, dx = b.x - a.x, dy = b.y - a.y,
         length2 = (float)(dx * dx) + (float)(dy * dy);
@@ -1278,65 +1489,94 @@ static void draw_line(float *ink, int side, Point a, Point b, float half)
     }
 }
 
-/* Image `index` of a set: its pixels and its label. In the order of the draws: the label, 8
- * numbers, how many lines are in the way, the wobble of each point, those lines, colours; then
- * noise, 4 pixels to a draw. */
-static void synth_image(const Dataset *data, unsigned char *pixel, unsigned char *label,
-                        uint32_t index, uint32_t set)
-{
-  static const float turn = 0.1f, small = 0.6f, lean = 0.3f, shift = 0.15f, thin = 0.5f,
-                     thick = 1.2f, faint = 0.7f;
-  static const float wobble = 0.06f, three_quarters = 0.75f;
-  float ink[MAX_PLANE];
-  uint32_t word = 0;
-  Point p[MAX_POINTS];
-  Draws d = {{0, RANDOM_DATA, index, set}, 0};
-  const char *figure;
-  int side = data->width, plane = side * side, i, c, n = 0, lines, colour[3] = {0, 0, 0},
-      change[3] = {255, 255, 255};
-  float u, cosine, sine, scale_x, scale_y, shear, shift_x, shift_y, half, strength,
-      middle = (float)(side - 1) / 2;
-  *label = (unsigned char)random_below(d.stream, &d.next, 10);
-  u = draw(&d, -turn, turn);
-  cosine = cosine_turns(u < 0 ? u + 1.0f : u);
-  u = u + three_quarters; /* sin a = cos(a + 3/4 turns) */
-  sine = cosine_turns(u > 1 ? u - 1.0f : u);
-  scale_x = middle * draw(&d, small, 1.0f);
-  scale_y = middle * draw(&d, small, 1.0f);
-  shear = draw(&d, -lean, lean);
-  shift_x = middle + (float)((float)side * draw(&d, -shift, shift));
-  shift_y = middle + (float)((float)side * draw(&d, -shift, shift));
-  half = draw(&d, thin, thick);
-  strength = draw(&d, faint, 1.0f);
-  lines = (int)random_below(d.stream, &d.next, 2);
+/* How a figure's grid is bent and moved: p = shift + rotation (scale (shear (grid point))). */
+typedef struct {
+  float cosine, sine, scale_x, scale_y, shear, shift_x, shift_y;
+} Bend;
 
-  for (i = 0; i < plane; i++) ink[i] = 0;
-  for (figure = FIGURE[*label];; figure++) {
-    /* p = shift + rotation (scale (shear (grid point + wobble))) */
+static Bend draw_bend(Draws *d, int side)
+{
+  static const float turn = 0.1f, small = 0.6f, lean = 0.3f, shift = 0.15f, three_quarters = 0.75f;
+  const float middle = (float)(side - 1) / 2;
+  float u = draw(d, -turn, turn);
+  Bend b;
+  b.cosine = cosine_turns(u < 0 ? u + 1.0f : u);
+  u = u + three_quarters; /* sin a = cos(a + 3/4 turns) */
+  b.sine = cosine_turns(u > 1 ? u - 1.0f : u);
+  b.scale_x = middle * draw(d, small, 1.0f);
+  b.scale_y = middle * draw(d, small, 1.0f);
+  b.shear = draw(d, -lean, lean);
+  b.shift_x = middle + (float)((float)side * draw(d, -shift, shift));
+  b.shift_y = middle + (float)((float)side * draw(d, -shift, shift));
+  return b;
+}
+
+/* A point of a figure: two digits, each with a wobble. */
+static Spot spot_of(Draws *d, const char *digits, const Bend *b)
+{
+  static const float wobble = 0.06f;
+  float x = (float)(digits[0] - '4') / 4 + draw(d, -wobble, wobble);
+  float y = (float)(digits[1] - '4') / 4 + draw(d, -wobble, wobble);
+  Spot p;
+  x = x + (float)(b->shear * y);
+  x = b->scale_x * x;
+  y = b->scale_y * y;
+  p.x = b->shift_x + (float)((float)(b->cosine * x) - (float)(b->sine * y));
+  p.y = b->shift_y + (float)((float)(b->sine * x) + (float)(b->cosine * y));
+  return p;
+}
+
+/* The strokes of a figure. */
+static void draw_figure(Draws *d, float *ink, int side, const char *figure, const Bend *b,
+                        float half)
+{
+  Spot p[MAX_SPOTS];
+  int i, n = 0;
+  while (n > 0 || *figure) {
     if (*figure && *figure != ' ') {
-      float x = (float)(figure[0] - '4') / 4 + draw(&d, -wobble, wobble);
-      float y = (float)(figure[1] - '4') / 4 + draw(&d, -wobble, wobble);
-      x = x + (float)(shear * y);
-      x = scale_x * x;
-      y = scale_y * y;
-      p[n].x = shift_x + (float)((float)(cosine * x) - (float)(sine * y));
-      p[n++].y = shift_y + (float)((float)(sine * x) + (float)(cosine * y));
-      figure++;
+      p[n++] = spot_of(d, figure, b);
+      figure += 2;
       continue;
     }
     n = cut_corners(p, cut_corners(p, n)); /* four times the points */
     for (i = 0; i + 1 < n; i++) draw_line(ink, side, p[i], p[i + 1], half);
     n = 0;
-    if (!*figure) break;
+    figure += *figure == ' ';
   }
-  for (; lines > 0; lines--) {
-    float reach = middle / 2;
-    p[0].x = draw(&d, 0, (float)side);
-    p[0].y = draw(&d, 0, (float)side);
-    p[1].x = p[0].x + draw(&d, -reach, reach);
-    p[1].y = p[0].y + draw(&d, -reach, reach);
-    draw_line(ink, side, p[0], p[1], half);
-  }
+}
+
+/* A line that has nothing to do with the figure. */
+static void draw_stray(Draws *d, float *ink, int side, float half)
+{
+  const float reach = (float)(side - 1) / 2 / 2;
+  Spot a, b;
+  a.x = draw(d, 0, (float)side);
+  a.y = draw(d, 0, (float)side);
+  b.x = a.x + draw(d, -reach, reach);
+  b.y = a.y + draw(d, -reach, reach);
+  draw_line(ink, side, a, b, half);
+}
+
+/* Image `index` of a set: its pixels and its label. In the order of the draws: the label, 9
+ * numbers, how many lines are in the way, the wobble of each point, those lines, colours; then
+ * noise, 4 pixels to a draw. */
+static void synth_image(const Dataset *data, unsigned char *pixel, unsigned char *label,
+                        uint32_t index, uint32_t set)
+{
+  static const float thin = 0.5f, thick = 1.2f, faint = 0.7f;
+  const int side = data->width, plane = side * side;
+  float ink[MAX_PLANE] = {0}, half, strength;
+  int i, c, lines, colour[3] = {0, 0, 0}, change[3] = {255, 255, 255};
+  Draws d = {{0, RANDOM_DATA, index, set}, 0};
+  uint32_t word = 0;
+  Bend bend;
+  *label = (unsigned char)random_below(d.stream, &d.next, 10);
+  bend = draw_bend(&d, side);
+  half = draw(&d, thin, thick);
+  strength = draw(&d, faint, 1.0f);
+  lines = (int)random_below(d.stream, &d.next, 2);
+  draw_figure(&d, ink, side, FIGURE[*label], &bend, half);
+  for (; lines > 0; lines--) draw_stray(&d, ink, side, half);
   if (data->channels == 3) /* paper, and ink 96 to 159 away from it, modulo 256, in every channel */
     for (c = 0; c < 3; c++) {
       colour[c] = (int)(random_bits(d.stream, d.next++) >> 24);
@@ -1344,12 +1584,12 @@ static void synth_image(const Dataset *data, unsigned char *pixel, unsigned char
     }
   for (c = 0; c < data->channels; c++)
     for (i = 0; i < plane; i++) {
-      uint32_t k = (uint32_t)(c * plane + i), noise;
-      /* a byte of it for each pixel */
+      const uint32_t k = (uint32_t)(c * plane + i);
+      const float part = strength * ink[i];
+      int value;
       if (k % 4 == 0) word = random_bits(d.stream, d.next + k / 4);
-      noise = word >> 8 * (k % 4) & 255;
-      float part = strength * ink[i];
-      int value = colour[c] + (int)(float)(part * (float)change[c]) + (int)(noise * 30 / 256);
+      value = colour[c] + (int)(float)(part * (float)change[c]) +
+              (int)((word >> 8 * (k % 4) & 255) * 30 / 256);
       pixel[k] = (unsigned char)(value < 0 ? 0 : value > 255 ? 255 : value);
     }
 }
@@ -1382,7 +1622,7 @@ static const struct {
   int channels, height, width, classes;
   float mean[3], deviation[3];
   void (*load)(Dataset *data, const char *base);
-} KIND[] = {
+} SET[] = {
 #define IMAGENET                                                                                   \
   {0.485f, 0.456f, 0.406f}, { 0.229f, 0.224f, 0.225f }
 #define WITHIN "/ /raw/ "
@@ -1435,7 +1675,7 @@ static const struct {
     {"cifar100", CIFAR100, 3, 32, 32, 100, IMAGENET, load_cifar},
     {"cifar100-coarse", CIFAR100, 3, 32, 32, 20, IMAGENET, load_cifar},
 };
-enum { KINDS = sizeof KIND / sizeof KIND[0] };
+enum { SETS = sizeof SET / sizeof SET[0] };
 
 /* Where the files of a set are (find_base). Fails, saying what to do, if there is only what ticket
  * does not read. */
@@ -1445,14 +1685,14 @@ static char *base_of(int kind, const char *folder)
                                 "/cifar-100-python/train";
   static const char packed[] = "/cifar-10-binary.tar.gz /cifar-100-binary.tar.gz "
                                "/cifar-10-python.tar.gz /cifar-100-python.tar.gz";
-  char *base = find_base(folder, KIND[kind].within, KIND[kind].names);
-  char *found = first_file(base, KIND[kind].names, ""), *stray = NULL;
-  if (!found && KIND[kind].load == load_cifar) stray = first_file(folder, pickles, "");
+  char *base = find_base(folder, SET[kind].within, SET[kind].names);
+  char *found = first_file(base, SET[kind].names, ""), *stray = NULL;
+  if (!found && SET[kind].load == load_cifar) stray = first_file(folder, pickles, "");
   if (stray)
     fail("%s: is of CIFAR's version for Python; ticket reads the binary version: download and "
          "unpack cifar-10-binary.tar.gz or cifar-100-binary.tar.gz",
          stray);
-  if (!found && KIND[kind].load == load_cifar) stray = first_file(folder, packed, "");
+  if (!found && SET[kind].load == load_cifar) stray = first_file(folder, packed, "");
   if (stray)
     fail("%s: is packed; unpack the binary version, cifar-10-binary.tar.gz or "
          "cifar-100-binary.tar.gz, with tar xzf",
@@ -1467,30 +1707,30 @@ void dataset_load(Dataset *data, const char *spec, size_t train_size)
   size_t length = colon ? (size_t)(colon - spec) : strlen(spec);
   char known[256] = "", *base = NULL;
   int k;
-  for (k = 0; k < KINDS; k++) {
-    if (strlen(KIND[k].name) == length && strncmp(KIND[k].name, spec, length) == 0) break;
-    strcat(strcat(strcat(known, k ? ", " : ""), KIND[k].name), KIND[k].within ? ":DIR" : "");
+  for (k = 0; k < SETS; k++) {
+    if (strlen(SET[k].name) == length && strncmp(SET[k].name, spec, length) == 0) break;
+    strcat(strcat(strcat(known, k ? ", " : ""), SET[k].name), SET[k].within ? ":DIR" : "");
   }
-  if (k == KINDS) fail_usage("%s: no such data set; there are %s", spec, known);
-  if (KIND[k].within && (!colon || !colon[1]))
-    fail_usage("%s: say where it is: %s:DIR, DIR the folder of its files", spec, KIND[k].name);
-  if (!KIND[k].within && colon)
-    fail_usage("%s: %s is built in and takes no folder", spec, KIND[k].name);
+  if (k == SETS) fail_usage("%s: no such data set; there are %s", spec, known);
+  if (SET[k].within && (!colon || !colon[1]))
+    fail_usage("%s: say where it is: %s:DIR, DIR the folder of its files", spec, SET[k].name);
+  if (!SET[k].within && colon)
+    fail_usage("%s: %s is built in and takes no folder", spec, SET[k].name);
   if (colon && colon[1] == '~')
     fail_usage(
         "%s: the shell expands ~ only where a word begins; write %s:$HOME%s or the whole path",
-        spec, KIND[k].name, colon + 2);
+        spec, SET[k].name, colon + 2);
   memset(data, 0, sizeof *data);
-  data->name = KIND[k].name;
-  data->channels = KIND[k].channels;
-  data->height = KIND[k].height;
-  data->width = KIND[k].width;
-  data->classes = KIND[k].classes;
-  memcpy(data->mean, KIND[k].mean, sizeof data->mean);
-  memcpy(data->deviation, KIND[k].deviation, sizeof data->deviation);
+  data->name = SET[k].name;
+  data->channels = SET[k].channels;
+  data->height = SET[k].height;
+  data->width = SET[k].width;
+  data->classes = SET[k].classes;
+  memcpy(data->mean, SET[k].mean, sizeof data->mean);
+  memcpy(data->deviation, SET[k].deviation, sizeof data->deviation);
   data->own = colon && data->classes == 0;
   if (colon) base = base_of(k, colon + 1);
-  KIND[k].load(data, base);
+  SET[k].load(data, base);
   free(base);
   if (train_size > data->train.n)
     fail("%s: %zu training images asked for, the set has %zu", spec, train_size, data->train.n);

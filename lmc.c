@@ -31,19 +31,12 @@ static float no_value(void)
   return x;
 }
 
-/* cos = <a, b> / sqrt(<a, a> <b, b>), so that it is exactly 1 where a = b; no value if a norm is
- * 0 or too large for a number */
-static float cosine(float ab, float aa, float bb)
+/* cos = <a, b> / sqrt(<a, a> <b, b>), so that it is exactly 1 where a = b; no value if a norm is 0
+ * or too large for a number */
+static float cosine_of(float ab, float aa, float bb)
 {
   const float norms = square_root(aa * bb);
   return is_finite(norms) && norms > 0 ? ab / norms : no_value();
-}
-
-const char *percent(char text[32], size_t n, size_t d)
-{
-  uint64_t share = ((uint64_t)n * MILLION + d / 2) / d;
-  sprintf(text, "%lu.%04lu", (unsigned long)(share / 10000), (unsigned long)(share % 10000));
-  return text;
 }
 
 /* ==== solutions and the paths between them ================================================== */
@@ -78,8 +71,8 @@ static void set_common_mask(Net *net, const Solution *a, const Solution *b, int 
   free(mask);
 }
 
-/* The net's weights := the point at t, +0 where masked. On a line the nearer end is where the
- * step starts. */
+/* The net's weights := the place at t, +0 where masked. On a line the nearer end is where the way
+ * starts. */
 static void go_to(Net *net, const float *a, const float *bend, const float *b, float t)
 {
   const float rest = 1.0f - t, near_a = rest * rest, middle = 2.0f * (float)(t * rest),
@@ -111,48 +104,36 @@ void path(Net *net, const Dataset *data, const Solution *a, const float *bend, c
   }
 }
 
-/* With 6 digits; - if it is not finite, which platforms write differently. */
-static const char *number(char text[64], float x)
-{
-  sprintf(text, is_finite(x) ? "%.6f" : "-", (double)x);
-  return text;
-}
+/* Whether a place is between the ends. */
+static int is_between(const Place *p) { return p->at >= 0 && p->at <= 1; }
 
-static const char *short_number(char text[64], float x)
-{
-  sprintf(text, is_finite(x) ? "%.6g" : "-", (double)x);
-  return text;
-}
-
-/* Whether every place within [0,1], and so each end of the line, has a loss that is a number. */
+/* Whether every place between the ends, and so each end, has a loss that is a number. */
 static int is_measured(const Place *place, int points, int set)
 {
   int k;
   for (k = 0; k < points; k++)
-    if (place[k].at >= 0 && place[k].at <= 1 && !is_finite(place[k].loss[set])) return 0;
+    if (is_between(&place[k]) && !is_finite(place[k].loss[set])) return 0;
   return 1;
 }
 
-/* Twice the highest number of wrong images within [0,1] minus the sum of those of the ends, a
- * and b. */
+/* Twice the highest number of wrong images between the ends minus the sum of theirs, a and b. */
 static size_t twice_barrier(const Place *place, int points, size_t a, size_t b, int set)
 {
   size_t most = a > b ? a : b;
   int k;
   for (k = 0; k < points; k++)
-    if (place[k].at >= 0 && place[k].at <= 1 && place[k].wrong[set] > most)
-      most = place[k].wrong[set];
+    if (is_between(&place[k]) && place[k].wrong[set] > most) most = place[k].wrong[set];
   return 2 * most - a - b;
 }
 
-/* Highest number of wrong images above the straight line from a to b within [0,1] (Paul 2022). */
+/* Highest number of wrong images above the straight line from a to b (Paul 2022). */
 static float height_of(const Place *place, int points, size_t a, size_t b, int set)
 {
   float height = 0, above;
   int k;
   for (k = 0; k < points; k++) {
     const Place *p = &place[k];
-    if (p->at < 0 || p->at > 1) continue;
+    if (!is_between(p)) continue;
     above = (float)a + (float)(p->at * (float)((float)b - (float)a));
     above = (float)p->wrong[set] - above;
     height = above > height ? above : height;
@@ -168,10 +149,28 @@ static const char *height_text(char text[32], float n, size_t all)
   return text;
 }
 
+/* Prints how a set does at the places against the ends, which have end[0] and end[1]; n images. */
+static void print_barrier(const char *name, const Place *place, int points, const Place *end,
+                          int set, size_t n)
+{
+  const size_t a = end[0].wrong[set], b = end[1].wrong[set];
+  float highest = end[end[1].loss[set] > end[0].loss[set]].loss[set];
+  char barrier[32] = "-", height[32] = "-", loss[64] = "-";
+  int k;
+  for (k = 0; k < points; k++)
+    if (is_between(&place[k]) && place[k].loss[set] > highest) highest = place[k].loss[set];
+  if (is_measured(place, points, set)) {
+    percent(barrier, twice_barrier(place, points, a, b, set), 2 * n);
+    height_text(height, height_of(place, points, a, b, set), n);
+    decimals(loss, highest);
+  }
+  printf("# %s_barrier = %s\n# %s_height = %s\n# %s_highest_loss = %s\n", name, barrier, name,
+         height, name, loss);
+}
+
 void print_path(Net *net, const Dataset *data, const Solution *s, char *const *name,
                 const float *bend, int masking, int recompute, float from, float to, int points)
 {
-  static const char *const set_name[] = {"train", "test"};
   Place end[2], *place = allocate((size_t)points, sizeof *place, "places on a path");
   const size_t images[2] = {data->train.n, data->test.n};
   char error[32], text[64];
@@ -186,27 +185,16 @@ void print_path(Net *net, const Dataset *data, const Solution *s, char *const *n
   printf("at\ttrain_loss\ttrain_error\ttest_loss\ttest_error\n");
   for (k = 0; k < points; k++) {
     const Place *p = &place[k];
-    printf("%s", number(text, p->at));
+    printf("%s", decimals(text, p->at));
     for (set = 0; set < 2; set++) {
-      const char *wrong =
-          is_finite(p->loss[set]) ? percent(error, p->wrong[set], images[set]) : "-";
-      printf("\t%s\t%s", number(text, p->loss[set]), wrong);
+      const int finite = is_finite(p->loss[set]);
+      printf("\t%s", decimals(text, p->loss[set]));
+      printf("\t%s", finite ? percent(error, p->wrong[set], images[set]) : "-");
     }
     printf("\n");
   }
-  for (set = 0; set < 2; set++) {
-    const size_t a = end[0].wrong[set], b = end[1].wrong[set], n = images[set];
-    const int measured = is_measured(place, points, set);
-    float highest = end[end[1].loss[set] > end[0].loss[set]].loss[set];
-    for (k = 0; k < points; k++)
-      if (place[k].at >= 0 && place[k].at <= 1 && place[k].loss[set] > highest)
-        highest = place[k].loss[set];
-    printf("# %s_barrier = %s\n", set_name[set],
-           measured ? percent(error, twice_barrier(place, points, a, b, set), 2 * n) : "-");
-    printf("# %s_height = %s\n", set_name[set],
-           measured ? height_text(error, height_of(place, points, a, b, set), n) : "-");
-    printf("# %s_highest_loss = %s\n", set_name[set], measured ? number(text, highest) : "-");
-  }
+  print_barrier("train", place, points, end, 0, images[0]);
+  print_barrier("test", place, points, end, 1, images[1]);
   free(place);
 }
 
@@ -254,8 +242,9 @@ void repel_create(Repel *r, const Net *net, float lambda, int most)
   r->square = allocate((size_t)most, sizeof(float), "previous optima");
   for (k = 0; k < net->tensors; k++) {
     const Tensor *t = &net->tensor[k];
-    for (j = t->rank; t->prunable && j < net->survivors && net->survivor[j] < t->offset + t->size;
-         j++) {
+    if (!t->prunable) continue;
+    for (j = t->rank; j < net->survivors; j++) {
+      if (net->survivor[j] >= t->offset + t->size) break;
       r->place[r->weights] = (uint32_t)j;
       r->index[r->weights++] = net->survivor[j];
     }
@@ -307,8 +296,7 @@ void repel_hook(void *repel, Net *net, long step, int after)
 
 /* ==== distances ============================================================================= */
 
-/* Distance of the weights that are prunable and survive in both. u, v: room for net->size
- * numbers. */
+/* Distance of the weights that are prunable and survive in both. u, v: [net->size], overwritten */
 static float weight_distance(const Net *net, const Solution *a, const Solution *b, int what,
                              float *u, float *v)
 {
@@ -318,7 +306,8 @@ static float weight_distance(const Net *net, const Solution *a, const Solution *
   int k;
   for (k = 0; k < net->tensors; k++) {
     const Tensor *t = &net->tensor[k];
-    for (j = t->offset; t->prunable && j < t->offset + t->size; j++) {
+    if (!t->prunable) continue;
+    for (j = t->offset; j < t->offset + t->size; j++) {
       if (!a->mask[j] || !b->mask[j]) continue;
       u[n] = a->weight[j];
       v[n++] = b->weight[j];
@@ -332,7 +321,7 @@ static float weight_distance(const Net *net, const Solution *a, const Solution *
     }
     return what == L2 ? square_root(dot(u, v, n)) : dot(u, v, n) / (float)n;
   }
-  c = cosine(dot(u, v, n), dot(u, u, n), dot(v, v, n));
+  c = cosine_of(dot(u, v, n), dot(u, u, n), dot(v, v, n));
   return what == ANGLE && is_finite(c) ? two_over_pi * arc_cosine(c) : c;
 }
 
@@ -348,19 +337,19 @@ static void predict(Net *net, const Split *split, Predictions *said)
 {
   const Activation *logits = &net->activation[net->activations - 1];
   const size_t C = net->classes, L = logits->tile;
-  size_t first, b, c, i = 0;
+  size_t first, b, c;
   said->largest = allocate(split->n, 1, "predictions");
   said->p = allocate(split->n * C, sizeof(float), "predictions");
   said->is_finite = 1;
   for (first = 0; net_forward_from(net, split, first); first += net->slots)
-    for (b = 0; b < net->images; b++, i++) {
+    for (b = 0; b < net->images; b++) {
       const float *z = logits->value + b / L * C * L + b % L;
-      float *p = said->p + i * C, m = z[0], s = 0, log_sum;
+      float *p = said->p + (first + b) * C, m = z[0], s = 0, log_sum;
       for (c = 0; c < C; c++) {
         said->is_finite = said->is_finite && is_finite(z[c * L]);
         if (!(z[c * L] > m)) continue;
         m = z[c * L];
-        said->largest[i] = (unsigned char)c;
+        said->largest[first + b] = (unsigned char)c;
       }
       for (c = 0; c < C; c++) s = s + exponential(z[c * L] - m);
       log_sum = logarithm(s);
@@ -377,26 +366,30 @@ static float divergence(const float *p, const float *q, size_t classes)
   return sum;
 }
 
-/* Sum over images of 1 for another class, KL or JS = (KL(p, m) + KL(q, m)) / 2, m = (p + q) / 2.
- * No value if a prediction is not finite. */
+/* JS = (KL(p, m) + KL(q, m)) / 2, m = (p + q) / 2 */
+static float symmetric_divergence(const float *p, const float *q, size_t classes)
+{
+  float middle[256];
+  size_t c;
+  for (c = 0; c < classes; c++) {
+    const float m = 0.5f * (float)(exponential(p[c]) + exponential(q[c]));
+    middle[c] = m > 0 ? logarithm(m) : p[c]; /* below the smallest number: adds nothing */
+  }
+  return 0.5f * (float)(divergence(p, middle, classes) + divergence(q, middle, classes));
+}
+
+/* Sum over images of 1 for another class, KL or JS. No value if a prediction is not finite. */
 static float prediction_distance(const Predictions *a, const Predictions *b, size_t images,
                                  size_t classes, int what)
 {
-  const float *p = a->p, *q = b->p;
-  float lane[LANES] = {0}, middle[256];
-  size_t i, c;
+  float lane[LANES] = {0};
+  size_t i;
   if (!a->is_finite || !b->is_finite) return no_value();
-  for (i = 0; i < images; i++, p += classes, q += classes) {
+  for (i = 0; i < images; i++) {
+    const float *p = a->p + i * classes, *q = b->p + i * classes;
     float x;
     if (what == DISAGREEMENT) x = a->largest[i] != b->largest[i] ? 1.0f : 0.0f;
-    else if (what == KL) x = divergence(p, q, classes);
-    else {
-      for (c = 0; c < classes; c++) {
-        float m = 0.5f * (float)(exponential(p[c]) + exponential(q[c]));
-        middle[c] = m > 0 ? logarithm(m) : p[c]; /* below the smallest number: adds nothing */
-      }
-      x = 0.5f * (float)(divergence(p, middle, classes) + divergence(q, middle, classes));
-    }
+    else x = what == KL ? divergence(p, q, classes) : symmetric_divergence(p, q, classes);
     lane[i % LANES] = lane[i % LANES] + (x < 0 ? 0 : x); /* below 0 by rounding only */
   }
   return lanes_sum(lane);
@@ -406,23 +399,25 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
 {
   const size_t images = data->test.n;
   const int of_weights = what < DISAGREEMENT;
-  float *room = allocate(2 * net->size, sizeof(float), "distances"), x;
+  float *u = allocate(net->size, sizeof(float), "distances"), x;
+  float *v = allocate(net->size, sizeof(float), "distances");
   Predictions *said = allocate((size_t)n, sizeof *said, "predictions");
   char text[64];
   int i, j;
-  for (i = 0; i < n && !of_weights; i++) {
-    solution_put(&s[i], net);
-    predict(net, &data->test, &said[i]);
-  }
+  if (!of_weights)
+    for (i = 0; i < n; i++) {
+      solution_put(&s[i], net);
+      predict(net, &data->test, &said[i]);
+    }
   printf("network");
   for (j = 0; j < n; j++) printf("\t%s", name[j]);
   for (i = 0; i < n; i++) {
     printf("\n%s", name[i]);
     for (j = 0; j < n; j++) {
-      if (of_weights) x = weight_distance(net, &s[i], &s[j], what, room, room + net->size);
+      if (of_weights) x = weight_distance(net, &s[i], &s[j], what, u, v);
       else x = prediction_distance(&said[i], &said[j], images, net->classes, what);
       if (what == DISAGREEMENT && is_finite(x)) percent(text, (size_t)x, images);
-      else number(text, of_weights ? x : x / (float)images);
+      else decimals(text, of_weights ? x : x / (float)images);
       printf("\t%s", text);
     }
   }
@@ -432,7 +427,8 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
     free(said[i].p);
   }
   free(said);
-  free(room);
+  free(u);
+  free(v);
 }
 
 /* ==== probe ================================================================================= */
@@ -465,7 +461,7 @@ static void probe_gradient(Net *net, const Dataset *data, const char *name, uint
         for (j = 0; j < size; j++) whole[j] = whole[j] + (float)(share * net->gradient[j]);
       else {
         const float bb = dot(net->gradient, net->gradient, size);
-        const float c = cosine(dot(whole, net->gradient, size), aa, bb);
+        const float c = cosine_of(dot(whole, net->gradient, size), aa, bb);
         angles = angles + (is_finite(c) ? arc_cosine(c) : c);
         norms = norms + square_root(bb);
         batches++;
@@ -473,87 +469,110 @@ static void probe_gradient(Net *net, const Dataset *data, const char *name, uint
     }
     aa = dot(whole, whole, size);
   }
-  printf("gradient\tangle\t%s\n", number(text, angles / (float)batches));
-  printf("gradient\tnorm\t%s\n", short_number(text, square_root(aa)));
-  printf("gradient\tbatch-norm\t%s\n", short_number(text, norms / (float)batches));
+  printf("gradient\tangle\t%s\n", decimals(text, angles / (float)batches));
+  printf("gradient\tnorm\t%s\n", short_decimals(text, square_root(aa)));
+  printf("gradient\tbatch-norm\t%s\n", short_decimals(text, norms / (float)batches));
   solution_put(&start, net);
   solution_free(&start);
   free(whole);
   free(order);
 }
 
-/* Units (of a plane: channels) after a ReLU that are 0 for every training image. */
+/* Marks in alive[channels] the units (of a plane: channels) that are not 0 for every image of the
+ * batch. */
+static void mark_alive(const Net *net, const Activation *a, unsigned char *alive)
+{
+  const size_t L = a->tile;
+  size_t b, c, i;
+  for (b = 0; b < net->images; b++)
+    for (c = 0; c < a->channels; c++) {
+      const float *x = a->value + (b / L * a->channels + c) * a->plane;
+      if (alive[c]) continue;
+      for (i = b % L; i < a->plane; i += L)
+        if (x[i] != 0) alive[c] = 1;
+    }
+}
+
+/* Units after a ReLU that are 0 for every training image. */
 static void probe_dead(Net *net, const Dataset *data)
 {
   unsigned char **alive = allocate((size_t)net->layers, sizeof *alive, "dead units");
-  size_t first, b, c, i;
+  size_t first, c;
   int k;
   for (k = 0; k < net->layers; k++)
     alive[k] = allocate(net->activation[net->layer[k].out].channels, 1, "dead units");
   for (first = 0; net_forward_from(net, &data->train, first); first += net->slots)
-    for (k = 0; k < net->layers; k++) {
-      const Activation *a = &net->activation[net->layer[k].out];
-      const size_t L = a->tile;
-      for (b = 0; b < net->images && net->layer[k].relu; b++)
-        for (c = 0; c < a->channels; c++)
-          for (i = b % L; i < a->plane && !alive[k][c]; i += L)
-            alive[k][c] = a->value[(b / L * a->channels + c) * a->plane + i] != 0;
-    }
+    for (k = 0; k < net->layers; k++)
+      if (net->layer[k].relu) mark_alive(net, &net->activation[net->layer[k].out], alive[k]);
   for (k = 0; k < net->layers; k++) {
     const Layer *layer = &net->layer[k];
     unsigned long dead = 0;
+    char name[NAME_SIZE];
+    sprintf(name, "sum %d", k);
+    if (*layer->name) strcpy(name, layer->name);
     for (c = 0; c < net->activation[layer->out].channels; c++) dead += !alive[k][c];
-    if (layer->relu)
-      printf("dead\t%s%.0d\t%lu\n", *layer->name ? layer->name : "sum ", *layer->name ? 0 : k,
-             dead);
+    if (layer->relu) printf("dead\t%s\t%lu\n", name, dead);
     free(alive[k]);
   }
   free(alive);
 }
 
-void probe(Net *net, const Dataset *data, const char *name, uint64_t order_seed)
+/* What survives of a tensor; returns the larger of `most` and its largest |w|. */
+static float probe_tensor(const Net *net, const Tensor *t, float most)
+{
+  const size_t units = t->shape[0], inputs = t->size / units;
+  size_t connected = 0, survivors = 0, unit, i;
+  char density[32];
+  for (unit = 0; unit < units; unit++) {
+    size_t taps = 0;
+    for (i = 0; i < inputs; i++) {
+      const size_t at = t->offset + unit * inputs + i;
+      const float w = net->weight[at] < 0 ? -net->weight[at] : net->weight[at];
+      taps += net->mask[at];
+      most = w > most ? w : most;
+    }
+    survivors += taps;
+    connected += taps > 0;
+  }
+  printf("weights\t%s\t%lu\n", t->name, (unsigned long)survivors);
+  printf("density\t%s\t%s\n", t->name, percent(density, survivors, t->size));
+  printf("units\t%s\t%lu\n", t->name, (unsigned long)units);
+  printf("units with inputs\t%s\t%lu\n", t->name, (unsigned long)connected);
+  return most;
+}
+
+/* Surviving weights in bins from -most to most. */
+static void probe_histogram(const Net *net, float most)
 {
   enum { BINS = 100 };
+  const float width = (float)(2.0f * most) / BINS;
   unsigned long bin[BINS] = {0};
-  float most = 0, width;
   size_t j;
+  int k;
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    if (!t->prunable) continue;
+    for (j = t->offset; j < t->offset + t->size; j++) {
+      const float at = width > 0 ? (float)(net->weight[j] + most) / width : 0;
+      if (net->mask[j]) bin[at < BINS ? (int)at : BINS - 1]++;
+    }
+  }
+  for (k = 0; k < BINS; k++) {
+    const float middle = (float)(width * (float)((float)k + 0.5f)) - most;
+    printf("histogram\t%.6f\t%lu\n", (double)middle, bin[k]);
+  }
+}
+
+void probe(Net *net, const Dataset *data, const char *name, uint64_t order_seed)
+{
+  float most = 0;
   int k;
   printf("quantity\twhere\tvalue\n");
   probe_gradient(net, data, name, order_seed);
-  for (k = 0; k < net->tensors; k++) {
-    const Tensor *t = &net->tensor[k];
-    const size_t units = t->shape[0], inputs = t->size / units;
-    size_t connected = 0, survivors = 0, unit, i;
-    char density[32];
-    if (!t->prunable) continue;
-    for (unit = 0; unit < units; unit++) {
-      size_t taps = 0;
-      for (i = 0; i < inputs; i++) {
-        const size_t at = t->offset + unit * inputs + i;
-        const float w = net->weight[at] < 0 ? -net->weight[at] : net->weight[at];
-        taps += net->mask[at];
-        most = w > most ? w : most;
-      }
-      survivors += taps;
-      connected += taps > 0;
-    }
-    printf("weights\t%s\t%lu\n", t->name, (unsigned long)survivors);
-    printf("density\t%s\t%s\n", t->name, percent(density, survivors, t->size));
-    printf("units\t%s\t%lu\nunits with inputs\t%s\t%lu\n", t->name, (unsigned long)units, t->name,
-           (unsigned long)connected);
-  }
-  probe_dead(net, data);
-  width = (float)(2.0f * most) / BINS;
   for (k = 0; k < net->tensors; k++)
-    for (j = net->tensor[k].offset;
-         net->tensor[k].prunable && j < net->tensor[k].offset + net->tensor[k].size; j++)
-      if (net->mask[j]) {
-        float place = width > 0 ? (float)(net->weight[j] + most) / width : 0;
-        bin[place < BINS ? (int)place : BINS - 1]++;
-      }
-  for (k = 0; k < BINS; k++)
-    printf("histogram\t%.6f\t%lu\n",
-           (double)(float)((float)(width * (float)((float)k + 0.5f)) - most), bin[k]);
+    if (net->tensor[k].prunable) most = probe_tensor(net, &net->tensor[k], most);
+  probe_dead(net, data);
+  probe_histogram(net, most);
 }
 
 /* ==== progress of what trains here =========================================================== */

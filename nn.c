@@ -13,151 +13,156 @@
 
 /* ==== kernels ===============================================================================
  *
- * Activations lie as [tile][channel][row][column][image of the tile], so that 16 or more
- * neighbouring numbers are the same pixel of different images and independent of each other: the
- * innermost loops run over them. To the right of every row and below every plane there is a
- * border of zeros, which thereby also lies to the left of the next row and above the next plane.
- * A dense layer is a 1x1 convolution whose plane is one row of L / 16 "pixels" of 16 images,
- * without a border. Each pass of a layer is one of two sums, in which a tap is one weight and an
- * offset (ticket.h, Taps):
+ * An activation lies as [tile][channel][row][column][image of the tile]: a pixel is 16 numbers, the
+ * same place of 16 images, which no sum mixes, so the innermost loops run over them. Zeros to the
+ * right of every row and below every plane stand for what is outside the image; they also lie to
+ * the left of the next row and above the next plane. A dense layer is a 1x1 convolution whose
+ * plane is one row of L / 16 pixels, without such a border. A tap is one weight and an offset from
+ * a pixel of the output to the pixel that it multiplies (ticket.h, Taps). Each pass is one of two
+ * sums:
  *
- *     pass                                sum over taps, ascending       taken together
- *     output  y[o][p]                     w[o][i][k]   x[i][p + k]       ROWS rows o that share a list of taps, or 8 taps of one row
- *     gradient of the input dx[i][p]      w[o][i][k]  dy[o][p - k]       ROWS rows i that share a list of taps, or 8 taps of one row
- *     gradient of a weight dW[o][i][k]    dy[o][p] x[i][p + k]           4 weights of one o x 16 lanes, over pixels p
+ *     pass                                sum over            taken together
+ *     output                 y[o][p]      w[o][k] x[p + k]    4 taps of 4 rows that share a list,
+ *     gradient of the input dx[i][p]      w[k][i] dy[p - k]   or of one row with its own
+ *     gradient of a weight  dW[o][k]      dy[o][p] x[p + k]   8 weights of one output, 16 lanes
  *
  * A term that is 0 because it lies outside the image changes no bit of a sum that began at +0. */
 
-/* of a block: so that its sums fit into the registers that most machines have */
-enum { ROWS = 2, COLUMNS = 32 };
+/* rows that share a list of taps; taps and weights taken together; pixels of a row at a time, so
+ * that the sums of ROWS rows stay in a first-level cache */
+enum { ROWS = 4, TAPS = 4, GROUP = 8, PIXELS = 32 };
 
-/* sum[r][l] = (more ? sum[r][l] : +0) + sum over k ascending of w[k][r] x[offset[k] + l] for r <
- * ROWS, l < COLUMNS: rows that have the same taps, so that every x that is loaded serves them
- * all. */
-static void block(int more, float *restrict sum, const float *restrict x,
-                  const uint32_t *restrict offset, const float *restrict w, size_t taps)
+/* sum[r][p][l] += sum over k < taps ascending of w[k][r] x[offset[k]][p step][l] for ROWS rows r,
+ * p < pixels, l < LANES. taps, a constant where this is called, is 1 or 4. */
+static inline void four_rows(const int taps, float *restrict y0, float *restrict y1,
+                             float *restrict y2, float *restrict y3, const float *x, size_t step,
+                             const uint32_t *offset, const float *w, size_t pixels)
 {
-  float s[ROWS][COLUMNS];
-  size_t r, k;
+  const float *restrict x0 = x + offset[0], *restrict x1 = x + offset[taps > 1 ? 1 : 0];
+  const float *restrict x2 = x + offset[taps > 1 ? 2 : 0], *restrict x3 = x + offset[taps - 1];
+  const float a0 = w[0], a1 = w[1], a2 = w[2], a3 = w[3];
+  const float b0 = taps > 1 ? w[4] : 0, b1 = taps > 1 ? w[5] : 0;
+  const float b2 = taps > 1 ? w[6] : 0, b3 = taps > 1 ? w[7] : 0;
+  const float c0 = taps > 1 ? w[8] : 0, c1 = taps > 1 ? w[9] : 0;
+  const float c2 = taps > 1 ? w[10] : 0, c3 = taps > 1 ? w[11] : 0;
+  const float d0 = taps > 1 ? w[12] : 0, d1 = taps > 1 ? w[13] : 0;
+  const float d2 = taps > 1 ? w[14] : 0, d3 = taps > 1 ? w[15] : 0;
+  size_t p;
   int l;
-  for (r = 0; r < ROWS; r++)
-    for (l = 0; l < COLUMNS; l++) s[r][l] = more ? sum[r * COLUMNS + (size_t)l] : 0;
-  for (k = 0; k < taps; k++)
-    for (r = 0; r < ROWS; r++) {
-      const float *restrict p = x + offset[k];
-      const float v = w[ROWS * k + r];
-      for (l = 0; l < COLUMNS; l++) s[r][l] = s[r][l] + (float)(v * p[l]);
-    }
-  for (r = 0; r < ROWS; r++)
-    for (l = 0; l < COLUMNS; l++) sum[r * COLUMNS + (size_t)l] = s[r][l];
-}
-
-/* sum + w[0] x[offset[0] + l] + w[1] x[offset[1] + l] + ... */
-static inline float with_taps(const size_t taps, float sum, const float *restrict x,
-                              const uint32_t *restrict offset, const float *restrict w, size_t l)
-{
-  size_t k;
-  for (k = 0; k < taps; k++) sum = sum + (float)(w[k] * x[offset[k] + l]);
-  return sum;
-}
-
-/* y[l] = (more ? y[l] : +0) + sum over k ascending of w[k] x[offset[k] + l] for l < n; `taps` is
- * a constant where it is called. */
-static inline void add_taps(const size_t taps, int more, float *restrict y, const float *restrict x,
-                            const uint32_t *restrict offset, const float *restrict w, size_t n)
-{
-  size_t l;
-  if (more)
-    for (l = 0; l < n; l++) y[l] = with_taps(taps, y[l], x, offset, w, l);
-  else
-    for (l = 0; l < n; l++) y[l] = with_taps(taps, 0, x, offset, w, l);
-}
-
-/* y[l] = sum over k ascending of w[k] x[offset[k] + l] for l < n: a row with its own taps, 8 at
- * a time. */
-static void row_of_taps(float *y, const float *x, const uint32_t *offset, const float *w,
-                        size_t taps, size_t n)
-{
-  size_t k;
-  for (k = 0; k == 0 || k < taps; k += 8) switch (taps - k) {
-    case 0: memset(y, 0, n * sizeof *y); break;
-    case 1: add_taps(1, k > 0, y, x, offset + k, w + k, n); break;
-    case 2: add_taps(2, k > 0, y, x, offset + k, w + k, n); break;
-    case 3: add_taps(3, k > 0, y, x, offset + k, w + k, n); break;
-    case 4: add_taps(4, k > 0, y, x, offset + k, w + k, n); break;
-    case 5: add_taps(5, k > 0, y, x, offset + k, w + k, n); break;
-    case 6: add_taps(6, k > 0, y, x, offset + k, w + k, n); break;
-    case 7: add_taps(7, k > 0, y, x, offset + k, w + k, n); break;
-    default: add_taps(8, k > 0, y, x, offset + k, w + k, n);
+  for (p = 0; p < pixels; p++)
+    for (l = 0; l < LANES; l++) {
+      const size_t i = p * step + (size_t)l, j = p * LANES + (size_t)l;
+      const float a = x0[i], b = x1[i], c = x2[i], d = x3[i];
+      float s0 = y0[j] + (float)(a0 * a);
+      float s1 = y1[j] + (float)(a1 * a);
+      float s2 = y2[j] + (float)(a2 * a);
+      float s3 = y3[j] + (float)(a3 * a);
+      if (taps > 1) {
+        s0 = s0 + (float)(b0 * b);
+        s1 = s1 + (float)(b1 * b);
+        s2 = s2 + (float)(b2 * b);
+        s3 = s3 + (float)(b3 * b);
+        s0 = s0 + (float)(c0 * c);
+        s1 = s1 + (float)(c1 * c);
+        s2 = s2 + (float)(c2 * c);
+        s3 = s3 + (float)(c3 * c);
+        s0 = s0 + (float)(d0 * d);
+        s1 = s1 + (float)(d1 * d);
+        s2 = s2 + (float)(d2 * d);
+        s3 = s3 + (float)(d3 * d);
+      }
+      y0[j] = s0;
+      y1[j] = s1;
+      y2[j] = s2;
+      y3[j] = s3;
     }
 }
 
-/* sum[w][l] += sum over rows and pixels ascending of dy[16 p + l] x[offset[w] + 16 p + l]: the
- * gradients of four weights of one output by lanes, sum[4][16]; each dy that is loaded serves
- * all. From one row to the next dy is d_step and x x_step further on. */
-static void lanes_dot(float *restrict sum, const float *restrict dy, size_t d_step,
-                      const float *restrict x, size_t x_step, const uint32_t *restrict offset,
-                      size_t rows, size_t pixels)
+/* The same for one row and 1 to 4 taps: sum[p][l] += ... */
+static inline void one_row(const int taps, float *restrict sum, const float *restrict x,
+                           size_t step, const uint32_t *restrict offset, const float *restrict w,
+                           size_t pixels)
 {
-  size_t r, left;
+  const float *restrict x0 = x + offset[0], *restrict x1 = x + offset[taps > 1 ? 1 : 0];
+  const float *restrict x2 = x + offset[taps > 2 ? 2 : 0], *restrict x3 = x + offset[taps - 1];
+  const float a = w[0], b = w[taps > 1 ? 1 : 0], c = w[taps > 2 ? 2 : 0], d = w[taps - 1];
+  size_t p;
+  int l;
+  for (p = 0; p < pixels; p++)
+    for (l = 0; l < LANES; l++) {
+      const size_t i = p * step + (size_t)l, j = p * LANES + (size_t)l;
+      float s = sum[j] + (float)(a * x0[i]);
+      if (taps > 1) s = s + (float)(b * x1[i]);
+      if (taps > 2) s = s + (float)(c * x2[i]);
+      if (taps > 3) s = s + (float)(d * x3[i]);
+      sum[j] = s;
+    }
+}
+
+/* sum[r][p][l] = sum over k < taps ascending of w[k][r] x[offset[k]][p step][l] for `rows` rows,
+ * ROWS or 1. */
+static void add_taps(size_t rows, float *sum, const float *x, size_t step, const uint32_t *offset,
+                     const float *w, size_t taps, size_t pixels)
+{
+  const size_t n = pixels * LANES;
+  size_t k;
+  memset(sum, 0, rows * n * sizeof *sum);
+  for (k = 0; k + TAPS <= taps; k += TAPS) {
+    if (rows == ROWS)
+      four_rows(4, sum, sum + n, sum + 2 * n, sum + 3 * n, x, step, offset + k, w + k * ROWS,
+                pixels);
+    else one_row(4, sum, x, step, offset + k, w + k, pixels);
+  }
+  if (rows == ROWS) {
+    for (; k < taps; k++)
+      four_rows(1, sum, sum + n, sum + 2 * n, sum + 3 * n, x, step, offset + k, w + k * ROWS,
+                pixels);
+  } else {
+    if (taps - k == 1) one_row(1, sum, x, step, offset + k, w + k, pixels);
+    if (taps - k == 2) one_row(2, sum, x, step, offset + k, w + k, pixels);
+    if (taps - k == 3) one_row(3, sum, x, step, offset + k, w + k, pixels);
+  }
+}
+
+/* sum[j][l] += sum over rows and pixels p ascending of dy[p][l] x[offset[j]][p step][l] for j <
+ * GROUP: gradients of weights of one output, by lanes. From one row to the next dy is dy_row and
+ * x x_row numbers further on. */
+static void lanes_dot(float *restrict sum, const float *restrict dy, size_t dy_row,
+                      const float *restrict x, size_t x_row, size_t step,
+                      const uint32_t *restrict offset, size_t rows, size_t pixels)
+{
+  size_t r, p;
   int l;
   for (r = 0; r < rows; r++) {
-    const float *restrict d = dy + r * d_step, *restrict x0 = x + r * x_step + offset[0],
-                          *restrict x1 = x + r * x_step + offset[1];
-    const float *restrict x2 = x + r * x_step + offset[2], *restrict x3 =
-                                                               x + r * x_step + offset[3];
-    for (left = pixels; left >= 4; left -= 4, d += 64, x0 += 64, x1 += 64, x2 += 64, x3 += 64)
+    const float *restrict x0 = x + offset[0], *restrict x1 = x + offset[1];
+    const float *restrict x2 = x + offset[2], *restrict x3 = x + offset[3];
+    const float *restrict x4 = x + offset[4], *restrict x5 = x + offset[5];
+    const float *restrict x6 = x + offset[6], *restrict x7 = x + offset[7];
+    for (p = 0; p < pixels; p++)
       for (l = 0; l < LANES; l++) {
-        const float d0 = d[l], d1 = d[l + 16], d2 = d[l + 32], d3 = d[l + 48];
-        float s0 = sum[l], s1 = sum[l + 16], s2 = sum[l + 32], s3 = sum[l + 48];
-        s0 = s0 + (float)(d0 * x0[l]), s1 = s1 + (float)(d0 * x1[l]), s2 = s2 + (float)(d0 * x2[l]),
-        s3 = s3 + (float)(d0 * x3[l]);
-        s0 = s0 + (float)(d1 * x0[l + 16]), s1 = s1 + (float)(d1 * x1[l + 16]),
-        s2 = s2 + (float)(d1 * x2[l + 16]), s3 = s3 + (float)(d1 * x3[l + 16]);
-        s0 = s0 + (float)(d2 * x0[l + 32]), s1 = s1 + (float)(d2 * x1[l + 32]),
-        s2 = s2 + (float)(d2 * x2[l + 32]), s3 = s3 + (float)(d2 * x3[l + 32]);
-        s0 = s0 + (float)(d3 * x0[l + 48]), s1 = s1 + (float)(d3 * x1[l + 48]),
-        s2 = s2 + (float)(d3 * x2[l + 48]), s3 = s3 + (float)(d3 * x3[l + 48]);
-        sum[l] = s0, sum[l + 16] = s1, sum[l + 32] = s2, sum[l + 48] = s3;
+        const size_t i = p * step + (size_t)l;
+        const float d = dy[p * LANES + (size_t)l];
+        sum[l] = sum[l] + (float)(d * x0[i]);
+        sum[l + 16] = sum[l + 16] + (float)(d * x1[i]);
+        sum[l + 32] = sum[l + 32] + (float)(d * x2[i]);
+        sum[l + 48] = sum[l + 48] + (float)(d * x3[i]);
+        sum[l + 64] = sum[l + 64] + (float)(d * x4[i]);
+        sum[l + 80] = sum[l + 80] + (float)(d * x5[i]);
+        sum[l + 96] = sum[l + 96] + (float)(d * x6[i]);
+        sum[l + 112] = sum[l + 112] + (float)(d * x7[i]);
       }
-    for (; left > 0; left--, d += LANES, x0 += LANES, x1 += LANES, x2 += LANES, x3 += LANES)
-      for (l = 0; l < LANES; l++) {
-        sum[l] = sum[l] + (float)(d[l] * x0[l]), sum[l + 16] = sum[l + 16] + (float)(d[l] * x1[l]);
-        sum[l + 32] = sum[l + 32] + (float)(d[l] * x2[l]),
-                sum[l + 48] = sum[l + 48] + (float)(d[l] * x3[l]);
-      }
+    dy += dy_row;
+    x += x_row;
   }
 }
 
-/* sum[l] += sum over pixels ascending of x[16 p + l] */
+/* sum[l] += sum over pixels ascending of x[p][l] */
 static void lanes_add(float *restrict sum, const float *restrict x, size_t pixels)
 {
+  size_t p;
   int l;
-  for (; pixels >= 4; pixels -= 4, x += 4 * LANES)
-    for (l = 0; l < LANES; l++) {
-      float t = sum[l] + x[l];
-      t = t + x[l + 16], t = t + x[l + 32], t = t + x[l + 48];
-      sum[l] = t;
-    }
-  for (; pixels > 0; pixels--, x += LANES)
-    for (l = 0; l < LANES; l++) sum[l] = sum[l] + x[l];
-}
-
-/* The same for n columns: out[i] = sum of v[l step + i]. */
-static void lanes_sums(float *restrict out, const float *restrict v, size_t step, size_t n)
-{
-  const float *restrict u = v + 4 * step, *restrict s = v + 8 * step, *restrict r = v + 12 * step;
-  const size_t a = step, b = 2 * step, c = 3 * step;
-  size_t i;
-  for (i = 0; i < n; i++) {
-    float p0 = v[i] + s[i], p1 = v[a + i] + s[a + i], p2 = v[b + i] + s[b + i],
-          p3 = v[c + i] + s[c + i];
-    float q0 = u[i] + r[i], q1 = u[a + i] + r[a + i], q2 = u[b + i] + r[b + i],
-          q3 = u[c + i] + r[c + i];
-    p0 = p0 + q0, p1 = p1 + q1, p2 = p2 + q2, p3 = p3 + q3;
-    p0 = p0 + p2, p1 = p1 + p3;
-    out[i] = p0 + p1;
-  }
+  for (p = 0; p < pixels; p++)
+    for (l = 0; l < LANES; l++) sum[l] = sum[l] + x[p * LANES + (size_t)l];
 }
 
 /* ==== self-check ============================================================================ */
@@ -165,15 +170,14 @@ static void lanes_sums(float *restrict out, const float *restrict v, size_t step
 /* What is checked, by pointers that no compiler sees through: else it would make copies for the
  * values below, without the vectors of those that train. */
 static volatile const struct {
-  void (*row_of_taps)(float *, const float *, const uint32_t *, const float *, size_t, size_t);
-  void (*block)(int, float *, const float *, const uint32_t *, const float *, size_t);
-  void (*lanes_dot)(float *, const float *, size_t, const float *, size_t, const uint32_t *, size_t,
-                    size_t);
+  void (*add_taps)(size_t, float *, const float *, size_t, const uint32_t *, const float *, size_t,
+                   size_t);
+  void (*lanes_dot)(float *, const float *, size_t, const float *, size_t, size_t, const uint32_t *,
+                    size_t, size_t);
   void (*lanes_add)(float *, const float *, size_t);
   float (*lanes_sum)(float *);
-  void (*lanes_sums)(float *, const float *, size_t, size_t);
   void (*optimizer_step)(Optimizer *, Net *, const Training *, float);
-} used = {row_of_taps, block, lanes_dot, lanes_add, lanes_sum, lanes_sums, optimizer_step};
+} used = {add_taps, lanes_dot, lanes_add, lanes_sum, optimizer_step};
 
 /* Whether all of x[0..n) are `expected`, bit for bit. */
 static int all_are(float expected, const float *x, size_t n)
@@ -185,13 +189,13 @@ static int all_are(float expected, const float *x, size_t n)
 }
 
 /* y + a b + last, with other terms that are 0 around a b, through every kernel and every place in
- * it. Terms: y, then others of which one is a b, then last: 8 + 2 taps, 4 + 4 + 2 pixels. */
+ * it. Terms: y, then others of which one is a b, then last: 4 + 4 + 2 taps. */
 static int kernels_give(float y, float a, float b, float last, float expected)
 {
-  enum { MOST = 10, N = 2 * COLUMNS, ALL = N + ROWS * COLUMNS };
-  enum { ODD = N - 1 }; /* whole vectors and some numbers more */
-  float x[MOST * N], w[MOST], together[MOST * ROWS], out[ALL], wide[MOST * LANES];
-  uint32_t offset[MOST], same[4] = {0, 0, 0, 0};
+  enum { MOST = 2 * TAPS + 2, N = 3 * LANES, ALL = ROWS * N };
+  float x[MOST * N], w[MOST], together[MOST * ROWS], out[ALL + N], wide[MOST * LANES];
+  float sum[(GROUP + 1) * LANES];
+  uint32_t offset[MOST], same[GROUP] = {0};
   volatile float product = a * b;
   size_t terms, i, k, at;
   for (terms = 3; terms <= MOST; terms++)
@@ -203,36 +207,30 @@ static int kernels_give(float y, float a, float b, float last, float expected)
         for (i = 0; i < ROWS; i++) together[ROWS * k + i] = w[k];
         for (i = 0; i < LANES; i++) wide[k * LANES + i] = w[k];
       }
-      used.row_of_taps(out, x, offset, w, terms, N);
-      used.block(0, out + N, x, offset, together, terms);
-      if (!all_are(expected, out, ALL)) return 0;
-      used.row_of_taps(out, x, offset, w, terms, ODD);
-      if (!all_are(expected, out, ODD)) return 0;
+      used.add_taps(ROWS, out, x, LANES, offset, together, terms, N / LANES);
+      used.add_taps(1, out + ALL, x, LANES, offset, w, terms, N / LANES);
+      if (!all_are(expected, out, ALL + N)) return 0;
       for (k = 0; k < terms; k++) /* the rows of x again, LANES apart */
         for (i = 0; i < LANES; i++) x[k * LANES + i] = k == 0 ? y : k + 1 == terms ? last : b;
-      for (i = 0; i < 5 * LANES; i++) out[i] = 0;
-      used.lanes_dot(out, wide, 0, x, 0, same, 1, terms);
+      memset(sum, 0, sizeof sum);
+      used.lanes_dot(sum, wide, 0, x, 0, LANES, same, 1, terms);
       for (i = 0; i < (terms - 2) * LANES; i++) x[LANES + i] = i / LANES + 1 == at ? product : 0;
-      used.lanes_add(out + 4 * LANES, x, terms);
-      if (!all_are(expected, out, 5 * LANES)) return 0;
+      used.lanes_add(sum + GROUP * LANES, x, terms);
+      if (!all_are(expected, sum, (GROUP + 1) * LANES)) return 0;
     }
   return 1;
 }
 
-/* The order of the sum of lanes, as one number and as a row of them. */
+/* The order of the sum of lanes. */
 static int lanes_give(float lane0, float lane4, float lane8, float lane12, float expected)
 {
-  enum { N = LANES + 3 };
-  float all[LANES * N], one[LANES] = {0}, sum[N + 1];
-  size_t i;
-  one[0] = lane0;
-  one[4] = lane4;
-  one[8] = lane8;
-  one[12] = lane12;
-  for (i = 0; i < LANES * N; i++) all[i] = one[i / N];
-  used.lanes_sums(sum, all, N, N);
-  sum[N] = used.lanes_sum(one);
-  return all_are(expected, sum, N + 1);
+  float lane[LANES] = {0}, sum;
+  lane[0] = lane0;
+  lane[4] = lane4;
+  lane[8] = lane8;
+  lane[12] = lane12;
+  sum = used.lanes_sum(lane);
+  return all_are(expected, &sum, 1);
 }
 
 /* The optimisers' gradient y + a b: sgd's velocity, and ten times Adam's. */
@@ -248,6 +246,7 @@ static int optimizers_give(float y, float a, float b, float expected)
   net.weight = weight;
   net.gradient = gradient;
   net.survivors = net.size = N;
+  net.threads = 1;
   o.velocity = velocity;
   o.square = square;
   how.weight_decay = a;
@@ -333,6 +332,8 @@ static void part_of(const Net *net, size_t n, int part, size_t first[2])
   first[1] = n * (size_t)(part + 1) / (size_t)net->threads;
 }
 
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
 /* Channel c of tile t of an activation's values, or gradients. */
 static float *plane_of(const Net *net, int activation, int gradient, size_t t, size_t c)
 {
@@ -350,175 +351,99 @@ static void rectify_gradient(float *restrict dy, const float *restrict y, size_t
   for (i = 0; i < n; i++) dy[i] = y[i] > 0 ? dy[i] : 0;
 }
 
+enum { CONV, NORM, MAX_POOL, AVERAGE_POOL, SUM, FLATTEN };
+
 /* ---- convolutions and dense layers ----------------------------------------------------------- */
 
-enum { STRIP = 1 << 17 }; /* numbers of a strip: 512 KiB, half of a usual second-level cache */
-
-/* What a pass reads of all channels at a time: so many rows as make `high` rows of what is
- * computed from it, from `before` rows above and columns to the left. x for the output and dW,
- * dy for dx. */
-typedef struct {
-  const Activation *from;
-  /* output row u needs rows u step ... u step + span - 1 */
-  size_t channels, before, high, step, span;
-  size_t row, plane; /* numbers from one row, one channel, to the next */
-} Strip;
-
-static Strip strip_of(const Net *net, const Layer *layer, int backward)
+/* Of each tile the rows of outputs (inputs, backward) that are this thread's part of tiles x rows,
+ * in whole groups of ROWS; 0 if there are none. */
+static int rows_of_tile(const Net *net, size_t tiles, size_t t, size_t rows, int part,
+                        size_t mine[2])
 {
-  const Activation *a = &net->activation[backward ? layer->out : layer->in];
-  Strip s;
-  s.from = a;
-  s.channels = backward ? layer->outputs : layer->inputs;
-  s.step = backward ? 1 : layer->stride;
-  s.before = backward ? (layer->kernel - 1 - layer->padding) / layer->stride : layer->padding;
-  s.span = backward ? s.before + (layer->stride - 1 + layer->padding) / layer->stride + 1
-                    : layer->kernel;
-  s.row = s.step == 1 ? a->row
-                      : (layer->width + 2 * layer->padding + s.step - 1) / s.step * s.step * LANES;
-  s.high = backward ? (layer->height + layer->stride - 1) / layer->stride : layer->rows;
-  while (s.high > 2 && layer->kernel > 1 &&
-         ((s.high - 1) * s.step + s.span) * s.row * s.channels > STRIP)
-    s.high = (s.high + 1) / 2;
-  s.plane = s.step == 1 ? a->plane : ((s.high - 1) * s.step + s.span) * s.row;
-  return s;
+  const size_t groups = (rows + ROWS - 1) / ROWS, begin = t * groups, end = begin + groups;
+  part_of(net, tiles * groups, part, mine);
+  if (mine[1] <= begin || mine[0] >= end) return 0;
+  mine[0] = mine[0] > begin ? ROWS * (mine[0] - begin) : 0;
+  mine[1] = mine[1] < end ? ROWS * (mine[1] - begin) : rows;
+  return 1;
 }
 
-/* Channel 0 of the strip for output rows u ... u + high - 1 of tile t, of which only channels
- * from ... to - 1 are used. With a stride it is a copy in which a row comes as its every step-th
- * pixel, then those that follow them, and so on; else the activation itself. */
-static const float *strip(const Strip *s, float *room, const float *x, size_t t, size_t from,
-                          size_t to, size_t u, size_t high)
-{
-  const Activation *a = s->from;
-  const size_t each = s->row / LANES / s->step, rows = (high - 1) * s->step + s->span;
-  const float *first = x + t * s->channels * a->plane - s->before * (a->row + LANES);
-  size_t c, r, q, j;
-  if (s->step == 1) return first + u * a->row;
-  for (c = from; c < to; c++)
-    for (r = 0; r < rows; r++)
-      for (j = 0; j < each; j++)
-        for (q = 0; q < s->step; q++)
-          memcpy(room + (c - from) * s->plane + r * s->row + (q * each + j) * LANES,
-                 first + c * a->plane + (u * s->step + r) * a->row + (j * s->step + q) * LANES,
-                 LANES * sizeof(float));
-  return room - from * s->plane;
-}
-
-enum { CONV, NORM, MAX_POOL, AVERAGE_POOL, SUM, FLATTEN };
-/* pixels and partial sums that a weight gradient works on at a time */
-enum { PIXELS = 128, SUMS = 1 << 17 };
-
-/* So many rows of pixels does the dense weight gradient take at once. */
-static size_t rows_at_once(const Layer *layer)
-{
-  const size_t rows = (PIXELS + layer->columns - 1) / layer->columns;
-  return rows < layer->rows ? rows : layer->rows;
-}
-
-/* The weights in the order of the taps: [block of rows][tap][ROWS] where rows share a list, else
- * [tap]. */
+/* The weights in the order in which add_taps reads them: packed[list][tap], or where `rows` rows
+ * share each list [list][group of ROWS rows][tap][ROWS], with zeros for the rows that a last group
+ * lacks. */
 static void pack(Net *net, const Layer *layer, const Taps *taps, size_t lists, size_t rows,
                  int part)
 {
   const float *w = net->weight + net->tensor[layer->weight].offset;
-  const size_t blocks = (rows + ROWS - 1) / ROWS;
+  const size_t groups = (rows + ROWS - 1) / ROWS;
   size_t list, r, k, j, mine[2];
   if (taps->step == 0) {
     part_of(net, taps->start[lists], part, mine);
     for (j = mine[0]; j < mine[1]; j++) net->packed[j] = w[taps->index[j]];
     return;
   }
-  part_of(net, blocks, part, mine);
+  part_of(net, groups, part, mine);
   for (list = 0; list < lists; list++) {
     const size_t first = taps->start[list], n = taps->start[list + 1] - first;
-    for (r = mine[0]; r < mine[1]; r++) {
-      float *to = net->packed + ROWS * (first * blocks + r * n);
+    for (r = ROWS * mine[0]; r < ROWS * mine[1]; r += ROWS) {
+      float *to = net->packed + ROWS * first * groups + r * n;
       for (k = 0; k < n; k++)
         for (j = 0; j < ROWS; j++)
-          to[ROWS * k + j] =
-              ROWS * r + j < rows ? w[taps->index[first + k] + (ROWS * r + j) * taps->step] : 0;
+          to[ROWS * k + j] = r + j < rows ? w[taps->index[first + k] + (r + j) * taps->step] : 0;
     }
   }
 }
 
-/* Where the rows of sums go: the rows of a plane are `row` apart, planes `plane` and pixels
- * `step`. */
+/* Where a pass writes: planes, rows and pixels of y are `plane`, `row` and `step` numbers apart. */
 typedef struct {
   float *y;
   size_t plane, row, step;
-  int adds, relu;    /* to what is there; max(y, 0) at the end */
-  const float *bias; /* or NULL */
+  int adds;          /* to what is there */
+  int relu;          /* max(y, 0) at the end */
+  const float *bias; /* [plane], or NULL */
 } Target;
 
-/* n sums of row r to y, where they belong in it, or from where they are already; there the bias
- * is added and the ReLU applied. */
-static void put(const Target *to, size_t r, float *y, const float *sum, size_t n)
+/* y[p][l] = sum[p][l], plus what was there or the bias, for `pixels` pixels of a row of plane r. */
+static void put(const Target *to, size_t r, float *restrict y, const float *restrict sum,
+                size_t pixels)
 {
-  const size_t run = to->step == LANES ? n : LANES;
-  size_t p, i;
-  for (p = 0; sum != y && p < n; p += run) {
-    float *restrict at = y + p / LANES * to->step;
-    const float *restrict from = sum + p;
-    if (to->adds)
-      for (i = 0; i < run; i++) at[i] = at[i] + from[i];
-    else
-      for (i = 0; i < run; i++) at[i] = from[i];
-  }
-  for (i = 0; to->bias && i < n; i++) y[i] = y[i] + to->bias[r];
-  for (i = 0; to->relu && i < n; i++) y[i] = rectified(y[i]);
-}
-
-/* rows and terms of blocks taken together: their x, weights and sums stay in a first-level cache */
-enum { TOGETHER = 64, TERMS = 128 };
-
-/* y[r][u][p] = sum over the taps of row r of w x[u][offset + p], for rows mine[0] <= r < mine[1]
- * of `rows`, u < high, and n numbers p: a strip of one tile of images. `list` is the first row's
- * list, or the one that all share. */
-static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows,
-                     const size_t mine[2], const float *x, size_t x_step, const Target *to,
-                     size_t high, size_t n, float *room)
-{
-  const size_t together = taps->step ? TOGETHER : 1;
-  size_t r, u, c, j, k;
-  for (r = mine[0]; r < mine[1]; r += together) {
-    const size_t its = taps->step ? list : list + r, first = taps->start[its],
-                 all = taps->start[its + 1] - first;
-    const size_t some = mine[1] - r < together ? mine[1] - r : together;
-    const float *w =
-        net->packed + (taps->step ? ROWS * first * ((rows + ROWS - 1) / ROWS) + r * all : first);
-    for (u = 0; u < high; u++) {
-      float *y = to->y + r * to->plane + u * to->row;
-      if (together == 1) {
-        float *sums = to->step == LANES && !to->adds ? y : room;
-        row_of_taps(sums, x + u * x_step, taps->offset + first, w, all, n);
-        put(to, r, y, sums, n);
-        continue;
-      }
-      for (c = 0; c < n; c += COLUMNS) {
-        for (k = 0; k == 0 || k < all; k += TERMS)
-          for (j = 0; j < some; j += ROWS)
-            block(k > 0, room + j * COLUMNS, x + u * x_step + c, taps->offset + first + k,
-                  w + j * all + ROWS * k, all - k < TERMS ? all - k : TERMS);
-        for (j = 0; j < some; j++)
-          put(to, r + j, y + j * to->plane + c / LANES * to->step, room + j * COLUMNS,
-              n - c < COLUMNS ? n - c : COLUMNS);
-      }
+  const float bias = to->bias ? to->bias[r] : 0;
+  size_t p;
+  int l;
+  for (p = 0; p < pixels; p++)
+    for (l = 0; l < LANES; l++) {
+      const size_t i = p * to->step + (size_t)l, j = p * LANES + (size_t)l;
+      float value = to->adds ? y[i] + sum[j] : sum[j];
+      value = to->bias ? value + bias : value;
+      y[i] = to->relu ? rectified(value) : value;
     }
-  }
 }
 
-/* Of tiles x rows, in blocks of ROWS rows, the rows of tile t that are this thread's part; 0 if
- * there are none. */
-static int rows_of_tile(const Net *net, size_t tiles, size_t t, size_t rows, int part,
-                        size_t mine[2])
+/* y[r][u][p] = sum over the taps of row r of w x[u][p + offset], for the rows mine[0] <= r <
+ * mine[1] of `rows`, u < high and `pixels` pixels p of one tile of images. `list` is the list of
+ * row 0, or the one that all rows share. From one u to the next x is x_row, from one p to the next
+ * x_step numbers further on. */
+static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows,
+                     const size_t mine[2], const float *x, size_t x_row, size_t x_step,
+                     const Target *to, size_t high, size_t pixels)
 {
-  const size_t blocks = (rows + ROWS - 1) / ROWS, begin = t * blocks, end = begin + blocks;
-  part_of(net, tiles * blocks, part, mine);
-  if (mine[1] <= begin || mine[0] >= end) return 0;
-  mine[0] = mine[0] > begin ? ROWS * (mine[0] - begin) : 0;
-  mine[1] = mine[1] < end ? ROWS * (mine[1] - begin) : rows;
-  return 1;
+  const size_t groups = (rows + ROWS - 1) / ROWS, together = taps->step ? ROWS : 1;
+  float sum[ROWS * PIXELS * LANES];
+  size_t u, p, r, j;
+  for (u = 0; u < high; u++)
+    for (p = 0; p < pixels; p += PIXELS)
+      for (r = mine[0]; r < mine[1]; r += together) {
+        const size_t l = taps->step ? list : list + r, first = taps->start[l];
+        const size_t n = taps->start[l + 1] - first;
+        const size_t wide = pixels - p < PIXELS ? pixels - p : PIXELS;
+        const float *w = net->packed + (taps->step ? ROWS * first * groups + r * n : first);
+        add_taps(together, sum, x + u * x_row + p * x_step, x_step, taps->offset + first, w, n,
+                 wide);
+        for (j = 0; j < together; j++)
+          if (r + j < mine[1])
+            put(to, r + j, to->y + (r + j) * to->plane + u * to->row + p * to->step,
+                sum + j * wide * LANES, wide);
+      }
 }
 
 static void pack_forward(Net *net, const Layer *layer, int part)
@@ -526,28 +451,24 @@ static void pack_forward(Net *net, const Layer *layer, int part)
   pack(net, layer, &layer->forward, layer->forward.step ? 1 : layer->outputs, layer->outputs, part);
 }
 
-/* y[o][r][c] = sum over (i, kr, kc) of w[o][i][kr][kc] x[i][r stride + kr - padding][c stride +
- * kc - padding], plus b[o] */
+/* y[o][r][c] = sum over (i, kr, kc) of
+ *              w[o][i][kr][kc] x[i][r stride + kr - padding][c stride + kc - padding], plus b[o] */
 static void conv_forward(Net *net, const Layer *layer, int part)
 {
-  const Strip s = strip_of(net, layer, 0);
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t tiles = tiles_in_use(net, layer->out);
-  float *room = net->room + (size_t)part * net->room_size,
-        *sums = room + s.channels * (s.step > 1 ? s.plane : 0);
-  size_t t, u, mine[2];
+  const size_t tiles = tiles_in_use(net, layer->out), s = layer->stride;
+  size_t t, mine[2];
   Target to = {NULL, 0, 0, LANES, 0, 0, NULL};
-  to.plane = out->plane, to.row = out->row, to.relu = layer->relu;
+  to.plane = out->plane;
+  to.row = out->row;
+  to.relu = layer->relu;
   if (layer->bias >= 0) to.bias = net->weight + net->tensor[layer->bias].offset;
   for (t = 0; t < tiles; t++) {
+    const float *x = plane_of(net, layer->in, 0, t, 0) - layer->padding * (in->row + LANES);
     if (!rows_of_tile(net, tiles, t, layer->outputs, part, mine)) continue;
-    for (u = 0; u < layer->rows; u += s.high) {
-      const size_t high = layer->rows - u < s.high ? layer->rows - u : s.high;
-      const float *x = strip(&s, room, in->value, t, 0, layer->inputs, u, high);
-      to.y = plane_of(net, layer->out, 0, t, 0) + u * out->row;
-      convolve(net, &layer->forward, 0, layer->outputs, mine, x, s.step * s.row, &to, high,
-               layer->columns * LANES, sums);
-    }
+    to.y = plane_of(net, layer->out, 0, t, 0);
+    convolve(net, &layer->forward, 0, layer->outputs, mine, x, s * in->row, s * LANES, &to,
+             layer->rows, layer->columns);
   }
 }
 
@@ -577,198 +498,163 @@ static void pack_backward(Net *net, const Layer *layer, int part)
          layer->inputs, part);
 }
 
-/* dx[i][h][w] = sum over (o, r, c) of w[o][i][h + padding - r stride][w + padding - c stride]
- * dy[o][r][c]. With a stride, the pixels of dx of one phase (h mod stride, w mod stride) use the
- * same taps: each phase is a convolution of stride 1. */
+/* Rows above and columns to the left of a pixel of dx at which the taps of dy begin. */
+static size_t reach_back(const Layer *layer)
+{
+  return (layer->kernel - 1 - layer->padding) / layer->stride;
+}
+
+/* dx[i][h][w] = sum over (o, r, c) of
+ *               w[o][i][h + padding - r stride][w + padding - c stride] dy[o][r][c]
+ * With a stride, the pixels of dx of one phase (h mod stride, w mod stride) use the same taps:
+ * each phase is a convolution of stride 1, whose result lies `stride` apart. */
 static void conv_input_gradient(Net *net, const Layer *layer, int part)
 {
-  const Strip from = strip_of(net, layer, 1);
-  const Activation *in = &net->activation[layer->in];
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const size_t s = layer->stride, tiles = tiles_in_use(net, layer->out);
-  size_t t, p, u, mine[2];
+  size_t t, phase, mine[2];
   Target to = {NULL, 0, 0, 0, 0, 0, NULL};
-  to.plane = in->plane, to.row = s * in->row, to.step = s * LANES, to.adds = layer->adds;
-  for (t = 0; layer->in > 0 && t < tiles; t++) {
+  if (layer->in == 0) return;
+  to.plane = in->plane;
+  to.row = s * in->row;
+  to.step = s * LANES;
+  to.adds = layer->adds;
+  for (t = 0; t < tiles; t++) {
+    const float *dy = plane_of(net, layer->out, 1, t, 0) - reach_back(layer) * (out->row + LANES);
     if (!rows_of_tile(net, tiles, t, layer->inputs, part, mine)) continue;
-    for (u = 0; u * s < layer->height; u += from.high) {
-      const float *dy = strip(&from, NULL, net->activation[layer->out].gradient, t, 0,
-                              layer->outputs, u, from.high);
-      for (p = 0; p < s * s; p++) {
-        const size_t h = p / s + u * s, w = p % s, left = (layer->height - h + s - 1) / s,
-                     high = left < from.high ? left : from.high;
-        if (h >= layer->height || w >= layer->width) continue;
-        to.y = plane_of(net, layer->in, 1, t, 0) + h * in->row + w * LANES;
-        convolve(net, &layer->backward, layer->backward.step ? p : p * layer->inputs, layer->inputs,
-                 mine, dy, from.row, &to, high, (layer->width - w + s - 1) / s * LANES,
-                 net->room + (size_t)part * net->room_size);
-      }
+    for (phase = 0; phase < s * s; phase++) {
+      const size_t h = phase / s, w = phase % s;
+      if (h >= layer->height || w >= layer->width) continue;
+      to.y = plane_of(net, layer->in, 1, t, 0) + h * in->row + w * LANES;
+      convolve(net, &layer->backward, layer->backward.step ? phase : phase * layer->inputs,
+               layer->inputs, mine, dy, out->row, LANES, &to, (layer->height - h + s - 1) / s,
+               (layer->width - w + s - 1) / s);
     }
   }
 }
+
+/* numbers of the sums that a weight gradient works on at a time, and the pixels of dy */
+enum { SUMS = 1 << 17, STRIP = 64 }; /* SUMS: a multiple of LANES */
+
+/* The room that weights as many as `taps` need for their sums. */
+static size_t room_for(size_t taps) { return (taps + GROUP - 1) / GROUP * GROUP * LANES; }
 
 /* Room for the sums of conv_weight_gradient: SUMS, but at least those of one input channel. */
 static size_t sums_size(const Layer *layer)
 {
-  const size_t all = (layer->kernel * layer->kernel + 3) / 4 * 4 * layer->outputs * LANES;
-  return all > SUMS ? all : SUMS;
+  return larger(SUMS, room_for(layer->kernel * layer->kernel) * layer->outputs);
 }
 
-/* dW[o][i][kr][kc] = sum over images and pixels of dy[o][r][c] x[i][r stride + kr - padding][c
- * stride + kc - padding], by lanes; for this thread's outputs. So many input channels at a time
- * that most weights come in fours and their sums fit. */
-static void conv_weight_gradient(Net *net, const Layer *layer, int part)
+/* For each output of mine the taps from where it is to the last one of the input channels below
+ * `last`. Returns the room for their sums. */
+static size_t next_taps(Net *net, const Layer *layer, const size_t mine[2], size_t last)
 {
-  const Strip s = strip_of(net, layer, 0);
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const Taps *taps = &layer->forward;
-  const Tensor *w = &net->tensor[layer->weight];
-  const size_t area = layer->kernel * layer->kernel, K = layer->inputs * area,
-               tiles = tiles_in_use(net, layer->out);
-  const int masked = layer->survivors < layer->outputs * K;
-  /* dense but masked: `compact` picks the survivors */
-  float *to = taps->step && masked ? net->packed : net->gradient + w->rank;
-  float *sums = net->room + (size_t)part * net->room_size, *room = sums + sums_size(layer);
-  size_t first, last, channels, some, t, o, u, j, q, mine[2];
-  part_of(net, layer->outputs, part, mine);
-  if (mine[0] == mine[1]) return;
-  for (channels = 4; channels < layer->inputs &&
-                     channels * layer->survivors < 16 * layer->inputs * layer->outputs;
-       channels *= 2)
-    continue; /* about 16 taps of each output at least */
-  for (o = mine[0]; o < mine[1]; o++) net->range[2 * o] = taps->start[taps->step ? 0 : o];
-  for (first = 0; first < layer->inputs; first = last) {
-    float *sum;
-    /* fewer where more of them survive than on average */
-    for (some = channels;; some = (some + 1) / 2) {
-      last = first + some < layer->inputs ? first + some : layer->inputs;
-      /* taps range[2 o] to range[2 o + 1] of output o belong to these channels */
-      for (sum = sums, o = mine[0]; o < mine[1]; o++) {
-        const size_t end = taps->start[taps->step ? 1 : o + 1];
-        for (j = net->range[2 * o];
-             j < end && taps->index[j] - (taps->step ? 0 : o * K) < last * area; j++)
-          continue;
-        net->range[2 * o + 1] = (uint32_t)j;
-        sum += (j - net->range[2 * o] + 3) / 4 * 4 * LANES;
-      }
-      if ((size_t)(sum - sums) <= sums_size(layer)) break;
+  const size_t area = layer->kernel * layer->kernel, K = layer->inputs * area;
+  size_t o, room = 0;
+  for (o = mine[0]; o < mine[1]; o++) {
+    const size_t end = taps->start[taps->step ? 1 : o + 1], row = taps->step ? 0 : o * K;
+    size_t j = net->span[o].begin;
+    if (taps->step && o > mine[0]) j = net->span[mine[0]].end;
+    else
+      while (j < end && taps->index[j] - row < last * area) j++;
+    net->span[o].end = (uint32_t)j;
+    room += room_for(j - net->span[o].begin);
+  }
+  return room;
+}
+
+/* sums of output o += those of rows u ... u + high - 1 of tile t: dy[o][r][c] x[...][c stride ...]
+ * for the taps from begin to end */
+static void add_strip(const Net *net, const Layer *layer, float *sum, size_t begin, size_t end,
+                      size_t o, size_t t, size_t u, size_t high)
+{
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
+  const size_t s = layer->stride;
+  const float *dy = plane_of(net, layer->out, 1, t, o) + u * out->row;
+  const float *x = plane_of(net, layer->in, 0, t, 0) - layer->padding * (in->row + LANES);
+  size_t j, k;
+  for (j = begin; j < end; j += GROUP) {
+    uint32_t last[GROUP]; /* may be fewer: then some are computed for nothing */
+    const uint32_t *offset = layer->forward.offset + j;
+    if (end - j < GROUP) {
+      for (k = 0; k < GROUP; k++) last[k] = offset[j + k < end ? k : 0];
+      offset = last;
     }
-    memset(sums, 0, (size_t)(sum - sums) * sizeof *sum);
-    for (t = 0; t < tiles; t++)
-      for (u = 0; u < layer->rows; u += s.high) {
-        const size_t high = layer->rows - u < s.high ? layer->rows - u : s.high;
-        const float *x = strip(&s, room, in->value, t, first, last, u, high);
-        for (sum = sums, o = mine[0]; o < mine[1]; o++) {
-          const float *dy = plane_of(net, layer->out, 1, t, o) + u * out->row;
-          for (j = net->range[2 * o]; j < net->range[2 * o + 1]; j += 4, sum += 4 * LANES) {
-            /* the last weights of an output may be fewer than 4: then some are computed for
-             * nothing */
-            uint32_t offset[4];
-            for (q = 0; q < 4; q++)
-              offset[q] = taps->offset[j + q < net->range[2 * o + 1] ? j + q : j];
-            lanes_dot(sum, dy, out->row, x, s.step * s.row, offset, high, layer->columns);
-          }
-        }
-      }
-    for (sum = sums, o = mine[0]; o < mine[1]; o++) {
-      const size_t begin = net->range[2 * o], end = net->range[2 * o + 1];
-      for (j = begin; j < end; j++)
-        to[(taps->step ? o * K : 0) + j] = lanes_sum(sum + (j - begin) * LANES);
-      sum += (end - begin + 3) / 4 * 4 * LANES;
-      net->range[2 * o] = (uint32_t)end;
-    }
+    lanes_dot(sum + (j - begin) * LANES, dy, out->row, x + u * s * in->row, s * in->row, s * LANES,
+              offset, high, layer->columns);
   }
 }
 
-/* Gradients of survivors side by side, where the pass above made those of all weights. */
-static void compact(Net *net, const Layer *layer, int part)
+/* The gradients of the survivors among output o's taps, of which the sums by lanes are made; the
+ * next taps begin where these end. */
+static void put_gradients(Net *net, const Layer *layer, float *sum, size_t o)
 {
+  const Taps *taps = &layer->forward;
   const Tensor *w = &net->tensor[layer->weight];
-  size_t j, mine[2];
-  part_of(net, layer->survivors, part, mine);
-  for (j = mine[0]; layer->forward.step && layer->survivors < w->size && j < mine[1]; j++)
-    net->gradient[w->rank + j] = net->packed[net->survivor[w->rank + j] - w->offset];
+  const size_t begin = net->span[o].begin, n = net->span[o].end - begin;
+  const unsigned char *mask = net->mask + w->offset + (taps->step ? o * w->fan_in : 0);
+  const uint32_t *index = taps->index + begin;
+  size_t j, kept = 0;
+  lanes_sums(sum, n);
+  for (j = 0; j < n; j++) { /* without a branch, which no processor would foresee */
+    sum[kept] = sum[j];
+    kept += mask[index[j]];
+  }
+  memcpy(net->gradient + net->span[o].place, sum, kept * sizeof *sum);
+  net->span[o].place += (uint32_t)kept;
+  net->span[o].begin = net->span[o].end;
 }
 
-/* The same where few weights are masked and there are COLUMNS input channels or more, image by
- * image, as blocks: the pixels of an image with COLUMNS channels side by side are rows
- * x[pixel][channel], and dW[o][channel] of ROWS o is a sum over pixels of dy[o][pixel] times
- * such a row. For every lane, for some channels and some rows of pixels at a time. */
-static void dense_weight_gradient(Net *net, const Layer *layer, int part)
+/* dW[o][i][kr][kc] = sum over images and pixels of
+ *                    dy[o][r][c] x[i][r stride + kr - padding][c stride + kc - padding]
+ * by lanes; for this thread's outputs. So many input channels at a time that most weights come in
+ * whole groups and their sums fit the room. */
+static void conv_weight_gradient(Net *net, const Layer *layer, int part)
 {
-  const Tensor *w = &net->tensor[layer->weight];
-  const size_t k = layer->kernel, K = layer->inputs * k * k, O = layer->outputs, s = layer->stride,
-               tiles = tiles_in_use(net, layer->out);
-  const size_t high = rows_at_once(layer), width = layer->width + 2 * layer->padding,
-               pixels = high * layer->columns;
-  const size_t image = ((high - 1) * s + k) * width * COLUMNS;
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  /* x and dy fit whole: then ROWS o at a time, whose sums stay in the cache */
-  const int single = tiles == 1 && high == layer->rows;
-  float *to = layer->survivors < O * K ? net->packed : net->gradient + w->rank;
-  float *x = net->room + (size_t)part * net->room_size, *dy = x + LANES * image, *sums;
-  uint32_t *pixel = net->pixel + (size_t)part * pixels;
-  size_t first, g, t, u, r, c, j, p, q, l, o, mine[2], blocks, all, dy_lane, lane_size;
-  part_of(net, (O + ROWS - 1) / ROWS, part, mine);
-  all = mine[1] - mine[0];
-  blocks = single ? 1 : all;
-  /* lanes whose distance is a power of 2 would share few places of a cache */
-  dy_lane = all * pixels * ROWS + LANES;
-  sums = dy + LANES * dy_lane;
-  lane_size = blocks * k * k * ROWS * COLUMNS; /* sums[lane][block of o][kr kc][ROWS][COLUMNS] */
-  for (p = 0; p < pixels; p++)
-    pixel[p] = (uint32_t)((p / layer->columns * s * width + p % layer->columns * s) * COLUMNS);
-  for (first = 0; first < layer->inputs; first += COLUMNS)
-    for (g = mine[0]; g < mine[1]; g += blocks) {
-      const size_t channels = layer->inputs - first < COLUMNS ? layer->inputs - first : COLUMNS;
-      memset(sums, 0, LANES * lane_size * sizeof *sums);
-      for (t = 0; t < tiles; t++)
-        for (u = 0; u < layer->rows; u += high) {
-          const size_t rows = layer->rows - u < high ? layer->rows - u : high;
-          /* x[lane][row][column][channel] */
-          for (r = 0; r < (rows - 1) * s + k && (g == mine[0] || !single); r++)
-            for (c = 0; c < width; c++) {
-              const float *from = plane_of(net, layer->in, 0, t, first) + (u * s + r) * in->row +
-                                  c * LANES - layer->padding * (in->row + LANES);
-              for (j = 0; j < channels; j++)
-                for (l = 0; l < LANES; l++)
-                  x[l * image + (r * width + c) * COLUMNS + j] = from[j * in->plane + l];
-            }
-          /* dy[lane][block of o][pixel][ROWS] */
-          for (o = mine[0]; o < mine[1] && ((first == 0 && g == mine[0]) || !single); o++)
-            for (p = r = 0; r < rows; r++)
-              for (c = 0; c < layer->columns; c++, p++)
-                for (j = 0; j < ROWS; j++) {
-                  const float *from =
-                      plane_of(net, layer->out, 1, t, ROWS * o + j < O ? ROWS * o + j : 0) +
-                      (u + r) * out->row + c * LANES;
-                  for (l = 0; l < LANES; l++)
-                    dy[l * dy_lane + ((o - mine[0]) * pixels + p) * ROWS + j] =
-                        ROWS * o + j < O ? from[l] : 0;
-                }
-          for (l = 0; l < LANES; l++)
-            for (q = 0; q < k * k; q++)
-              for (o = 0; o < blocks; o++)
-                block(1, sums + l * lane_size + (o * k * k + q) * ROWS * COLUMNS,
-                      x + l * image + (q / k * width + q % k) * COLUMNS, pixel,
-                      dy + l * dy_lane + (g - mine[0] + o) * pixels * ROWS, rows * layer->columns);
-        }
-      for (o = ROWS * g; o < ROWS * (g + blocks) && o < O; o++)
-        for (q = 0; q < k * k; q++) {
-          float sum[COLUMNS];
-          lanes_sums(sum, sums + (((o / ROWS - g) * k * k + q) * ROWS + o % ROWS) * COLUMNS,
-                     lane_size, COLUMNS);
-          for (j = 0; j < channels; j++) to[o * K + (first + j) * k * k + q] = sum[j];
-        }
+  const Taps *taps = &layer->forward;
+  const size_t tiles = tiles_in_use(net, layer->out);
+  const size_t strip = (STRIP + layer->columns - 1) / layer->columns;
+  float *sums = net->room + (size_t)part * net->room_size;
+  size_t first, last, channels, t, o, u, mine[2];
+  part_of(net, layer->outputs, part, mine);
+  if (mine[0] == mine[1]) return;
+  /* about 16 taps of each output at least */
+  channels = 8;
+  while (channels < layer->inputs &&
+         channels * layer->survivors < 16 * layer->inputs * layer->outputs)
+    channels *= 2;
+  for (o = mine[0]; o < mine[1]; o++) {
+    net->span[o].begin = taps->start[taps->step ? 0 : o];
+    net->span[o].place = layer->first[o];
+  }
+  for (first = 0; first < layer->inputs; first = last) {
+    size_t some = channels;
+    last = first + some < layer->inputs ? first + some : layer->inputs;
+    /* fewer where more of them survive than on average */
+    while (next_taps(net, layer, mine, last) > sums_size(layer)) {
+      some = (some + 1) / 2;
+      last = first + some;
     }
+    for (t = 0; t < tiles; t++)
+      for (u = 0; u < layer->rows; u += strip) {
+        const size_t high = layer->rows - u < strip ? layer->rows - u : strip;
+        float *sum = sums;
+        for (o = mine[0]; o < mine[1]; o++) {
+          const size_t begin = net->span[o].begin, end = net->span[o].end;
+          if (t == 0 && u == 0) memset(sum, 0, room_for(end - begin) * sizeof *sum);
+          add_strip(net, layer, sum, begin, end, o, t, u, high);
+          if (t + 1 == tiles && u + high == layer->rows) put_gradients(net, layer, sum, o);
+          sum += room_for(end - begin);
+        }
+      }
+  }
 }
 
-static void weight_gradient(Net *net, const Layer *layer, int part)
-{
-  if (layer->forward.step && layer->inputs >= COLUMNS) dense_weight_gradient(net, layer, part);
-  else conv_weight_gradient(net, layer, part);
-}
-
-/* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d; each thread takes some channels ---- */
+/* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d ---------------------------
+ *
+ * x, y and their gradients: [T][C][H][W][L], L = LANES. Each thread takes some channels. A sum over
+ * a batch goes by lanes, tiles then pixels ascending, and leaves out slots without an image. */
 
 /* The lanes of tile t that hold no image get back what they were before. */
 static void keep_empty(const Net *net, size_t t, float sum[LANES], const float before[LANES])
@@ -778,8 +664,7 @@ static void keep_empty(const Net *net, size_t t, float sum[LANES], const float b
     if (t * LANES + l >= net->images) sum[l] = before[l];
 }
 
-/* sum[l] += sum of x - mean, or of its square if `squares`, over the channel's pixels; empty
- * slots of the last tile are left out. */
+/* sum[l] += sum of x - mean, or of its square if `squares`, over the channel's pixels */
 static void channel_sum(const Net *net, const Layer *layer, size_t c, int squares, float mean,
                         float sum[LANES])
 {
@@ -788,30 +673,97 @@ static void channel_sum(const Net *net, const Layer *layer, size_t c, int square
   size_t t, r, i;
   int l;
   for (t = 0; t < tiles; t++) {
-    const float *restrict x = plane_of(net, layer->in, 0, t, c);
-    float some[LANES];
-    memcpy(some, sum, sizeof some);
-    for (r = 0; r < a->height; r++, x += a->row)
+    float lane[LANES];
+    memcpy(lane, sum, sizeof lane);
+    for (r = 0; r < a->height; r++) {
+      const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
       for (i = 0; i < n; i += LANES)
         for (l = 0; l < LANES; l++) {
           float term = x[i + (size_t)l] - mean;
           term = squares ? term * term : term;
-          some[l] = some[l] + term;
+          lane[l] = lane[l] + term;
         }
-    keep_empty(net, t, some, sum);
-    memcpy(sum, some, sizeof some);
+    }
+    keep_empty(net, t, lane, sum);
+    memcpy(sum, lane, sizeof lane);
   }
 }
 
-/* What the backward pass computes again of a number rather than read it: normal = (x - mean)
- * inverse, and d, which is dy where gamma normal + beta passes the ReLU, that is, is more than
- * `least`: 0, or -infinity without one. */
+/* A channel's normalisation. The backward pass computes `normal` and y again of x rather than read
+ * them; d is dy where y passes the ReLU, that is, is more than `least`: 0, or -infinity without. */
 typedef struct {
   float mean, inverse, gamma, beta, least;
 } Norm;
 
-/* sum[l] += sum of d, product[l] += sum of d normal, over the channel's pixels but for the empty
- * slots of the last tile. */
+/* Of channel c, after its moments are known. */
+static Norm norm_of(const Net *net, const Layer *layer, size_t c)
+{
+  Norm norm = {0, 0, 1, 0, 0};
+  norm.mean = layer->moments[c];
+  norm.inverse = layer->moments[layer->inputs + c];
+  if (layer->weight >= 0) {
+    norm.gamma = net->weight[net->tensor[layer->weight].offset + c];
+    norm.beta = net->weight[net->tensor[layer->bias].offset + c];
+  }
+  if (!layer->relu) norm.least = float_of(0xff800000u);
+  return norm;
+}
+
+/* Mean and 1 / sqrt(variance + eps) of channel c, to layer->moments: those of the batch in
+ * training, when the running ones go towards them, with the variance of n - 1; else the running. */
+static void channel_moments(Net *net, const Layer *layer, size_t c)
+{
+  static const float epsilon = 1e-5f;
+  const Activation *a = &net->activation[layer->in];
+  const size_t pixels = net->images * a->height * a->width;
+  float *running_mean = net->weight + net->tensor[layer->mean].offset + c;
+  float *running_variance = net->weight + net->tensor[layer->variance].offset + c;
+  float mean = *running_mean, variance = *running_variance, inverse;
+  if (net->training) {
+    const float rest = 1.0f - net->momentum;
+    float sum[LANES] = {0}, squares[LANES] = {0}, all, unbiased;
+    channel_sum(net, layer, c, 0, 0, sum);
+    mean = lanes_sum(sum) / (float)pixels;
+    channel_sum(net, layer, c, 1, mean, squares);
+    all = lanes_sum(squares);
+    variance = all / (float)pixels;
+    unbiased = all / (float)(pixels > 1 ? pixels - 1 : 1);
+    *running_mean = (float)(rest * *running_mean) + (float)(net->momentum * mean);
+    *running_variance = (float)(rest * *running_variance) + (float)(net->momentum * unbiased);
+  }
+  inverse = variance + epsilon;
+  layer->moments[c] = mean;
+  layer->moments[layer->inputs + c] = 1.0f / square_root(inverse);
+}
+
+/*     normal = (x - mean) inverse    y = gamma normal + beta, then the ReLU if there is one */
+static void norm_forward(Net *net, const Layer *layer, int part)
+{
+  const Activation *a = &net->activation[layer->in];
+  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
+  const int relu = layer->relu;
+  size_t t, c, r, i, bound[2];
+  part_of(net, layer->inputs, part, bound);
+  for (c = bound[0]; c < bound[1]; c++) {
+    Norm norm;
+    channel_moments(net, layer, c);
+    norm = norm_of(net, layer, c);
+    for (t = 0; t < tiles; t++)
+      for (r = 0; r < a->height; r++) {
+        const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
+        float *restrict y = plane_of(net, layer->out, 0, t, c) + r * a->row;
+        for (i = 0; i < n; i++) {
+          float normal = x[i] - norm.mean;
+          normal = normal * norm.inverse;
+          normal = normal * norm.gamma;
+          normal = normal + norm.beta;
+          y[i] = relu ? rectified(normal) : normal;
+        }
+      }
+  }
+}
+
+/* sum[l] += sum of d, product[l] += sum of d normal, over the channel's pixels */
 static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm norm,
                              float sum[LANES], float product[LANES])
 {
@@ -820,12 +772,12 @@ static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm 
   size_t t, r, i;
   int l;
   for (t = 0; t < tiles; t++) {
-    const float *restrict x = plane_of(net, layer->in, 0, t, c), *restrict dy = plane_of(
-                                                                     net, layer->out, 1, t, c);
-    float some[2][LANES];
-    memcpy(some[0], sum, sizeof some[0]);
-    memcpy(some[1], product, sizeof some[1]);
-    for (r = 0; r < a->height; r++, x += a->row, dy += a->row)
+    float lane[2][LANES];
+    memcpy(lane[0], sum, sizeof lane[0]);
+    memcpy(lane[1], product, sizeof lane[1]);
+    for (r = 0; r < a->height; r++) {
+      const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
+      const float *restrict dy = plane_of(net, layer->out, 1, t, c) + r * a->row;
       for (i = 0; i < n; i += LANES)
         for (l = 0; l < LANES; l++) {
           float normal = x[i + (size_t)l] - norm.mean, y, d;
@@ -833,86 +785,57 @@ static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm 
           y = normal * norm.gamma;
           y = y + norm.beta;
           d = y > norm.least ? dy[i + (size_t)l] : 0;
-          some[0][l] = some[0][l] + d, some[1][l] = some[1][l] + (float)(d * normal);
+          lane[0][l] = lane[0][l] + d;
+          lane[1][l] = lane[1][l] + (float)(d * normal);
         }
-    keep_empty(net, t, some[0], sum);
-    keep_empty(net, t, some[1], product);
-    memcpy(sum, some[0], sizeof some[0]);
-    memcpy(product, some[1], sizeof some[1]);
+    }
+    keep_empty(net, t, lane[0], sum);
+    keep_empty(net, t, lane[1], product);
+    memcpy(sum, lane[0], sizeof lane[0]);
+    memcpy(product, lane[1], sizeof lane[1]);
   }
 }
 
-/* In training mean and variance of the batch, and the running ones go towards them; else the
- * running ones:
- *     normal = (x - mean) inverse    inverse = 1 / sqrt(variance + eps)    y = gamma normal + beta */
-static void norm_forward(Net *net, const Layer *layer, int part)
-{
-  static const float epsilon = 1e-5f;
-  const Activation *a = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width;
-  const int relu = layer->relu;
-  size_t t, c, r, i, mine[2];
-  part_of(net, a->channels, part, mine);
-  for (c = mine[0]; c < mine[1]; c++) {
-    float *running_mean = net->weight + net->tensor[layer->mean].offset + c;
-    float *running_variance = net->weight + net->tensor[layer->variance].offset + c;
-    float mean = *running_mean, variance = *running_variance, inverse, gamma = 1, beta = 0;
-    if (net->training) {
-      const float rest = 1.0f - net->momentum;
-      float sum[LANES] = {0}, squares[LANES] = {0}, all, unbiased;
-      channel_sum(net, layer, c, 0, 0, sum);
-      mean = lanes_sum(sum) / (float)pixels;
-      channel_sum(net, layer, c, 1, mean, squares);
-      all = lanes_sum(squares);
-      variance = all / (float)pixels;
-      unbiased = all / (float)(pixels > 1 ? pixels - 1 : 1);
-      *running_mean = (float)(rest * *running_mean) + (float)(net->momentum * mean);
-      *running_variance = (float)(rest * *running_variance) + (float)(net->momentum * unbiased);
-    }
-    inverse = variance + epsilon;
-    inverse = 1.0f / square_root(inverse);
-    layer->moments[c] = mean;
-    layer->moments[a->channels + c] = inverse;
-    if (layer->weight >= 0)
-      gamma = net->weight[net->tensor[layer->weight].offset + c],
-      beta = net->weight[net->tensor[layer->bias].offset + c];
-    for (t = 0; t < tiles; t++) {
-      const float *restrict x = plane_of(net, layer->in, 0, t, c);
-      float *restrict y = plane_of(net, layer->out, 0, t, c);
-      for (r = 0; r < a->height; r++, x += a->row, y += a->row)
-        for (i = 0; i < a->width * LANES; i++) {
-          float normal = x[i] - mean;
-          normal = normal * inverse;
-          normal = normal * gamma;
-          normal = normal + beta;
-          y[i] = relu ? rectified(normal) : normal;
-        }
-    }
-  }
-}
-
-/* dbeta = sum of dy, dgamma = sum of dy normal, over the N pixels of the batch; since mean and
- * variance depend on x too,
- *     dx = gamma inverse ((dy - dbeta / N) - normal (dgamma / N)) */
-static void norm_backward(Net *net, const Layer *layer, int part)
+/* dx of n numbers of a row, mean_d = dbeta / N, mean_product = dgamma / N. dx may be dy: through a
+ * chunk, so that a compiler need not find out whether it is. */
+static void norm_row_gradient(float *dx, const float *dy, const float *x, size_t n, Norm norm,
+                              float mean_d, float mean_product, int adds)
 {
   enum { CHUNK = 32 * LANES };
+  const float slope = norm.gamma * norm.inverse;
+  size_t first, i;
+  for (first = 0; first < n; first += CHUNK) {
+    const size_t m = n - first < CHUNK ? n - first : CHUNK;
+    float chunk[CHUNK];
+    for (i = 0; i < m; i++) {
+      float normal = x[first + i] - norm.mean, d;
+      normal = normal * norm.inverse;
+      d = normal * norm.gamma;
+      d = d + norm.beta;
+      d = d > norm.least ? dy[first + i] : 0;
+      d = d - mean_d;
+      normal = normal * mean_product;
+      d = d - normal;
+      chunk[i] = slope * d;
+    }
+    for (i = 0; i < m; i++) dx[first + i] = adds ? dx[first + i] + chunk[i] : chunk[i];
+  }
+}
+
+/* dbeta = sum of d, dgamma = sum of d normal, over the N pixels of the batch; since mean and
+ * variance depend on x too,
+ *     dx = gamma inverse ((d - dbeta / N) - normal (dgamma / N))
+ * After norm_forward in training: it reads layer->moments. */
+static void norm_backward(Net *net, const Layer *layer, int part)
+{
   const Activation *a = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in), pixels = net->images * a->height * a->width,
-               n = a->width * LANES;
-  const float infinity = float_of(0x7f800000u);
-  const int adds = layer->adds;
-  size_t t, c, r, i, first, mine[2];
-  int l;
-  part_of(net, a->channels, part, mine);
-  for (c = mine[0]; c < mine[1]; c++) {
-    float sum[LANES] = {0}, product[LANES] = {0}, dbeta, dgamma, slope;
-    Norm norm;
-    norm.mean = layer->moments[c], norm.inverse = layer->moments[a->channels + c],
-    norm.least = layer->relu ? 0 : -infinity;
-    norm.gamma = layer->weight < 0 ? 1 : net->weight[net->tensor[layer->weight].offset + c];
-    norm.beta = layer->weight < 0 ? 0 : net->weight[net->tensor[layer->bias].offset + c];
-    slope = norm.gamma * norm.inverse;
+  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
+  const float pixels = (float)(net->images * a->height * a->width);
+  size_t t, c, r, i, bound[2];
+  part_of(net, layer->inputs, part, bound);
+  for (c = bound[0]; c < bound[1]; c++) {
+    float sum[LANES] = {0}, product[LANES] = {0}, dbeta, dgamma;
+    const Norm norm = norm_of(net, layer, c);
     channel_gradient(net, layer, c, norm, sum, product);
     dbeta = lanes_sum(sum);
     dgamma = lanes_sum(product);
@@ -920,39 +843,26 @@ static void norm_backward(Net *net, const Layer *layer, int part)
       net->gradient[net->tensor[layer->weight].rank + c] = dgamma;
       net->gradient[net->tensor[layer->bias].rank + c] = dbeta;
     }
-    dbeta = dbeta / (float)pixels;
-    dgamma = dgamma / (float)pixels;
-    for (t = 0; layer->in > 0 && t < tiles; t++) {
-      const float *x = plane_of(net, layer->in, 0, t, c), *dy = plane_of(net, layer->out, 1, t, c);
-      float *dx = plane_of(net, layer->in, 1, t, c); /* may be dy */
-      for (r = 0; r < a->height; r++, x += a->row, dy += a->row, dx += a->row) {
-        /* through d: a compiler need not find out whether dx is dy */
-        for (first = 0; first < n; first += CHUNK) {
-          const size_t m = n - first < CHUNK ? n - first : CHUNK;
-          float d[CHUNK];
-          for (i = 0; i < m; i++) {
-            float normal = x[first + i] - norm.mean, rest;
-            normal = normal * norm.inverse;
-            rest = normal * norm.gamma;
-            rest = rest + norm.beta;
-            rest = rest > norm.least ? dy[first + i] : 0;
-            rest = rest - dbeta;
-            normal = normal * dgamma;
-            rest = rest - normal;
-            d[i] = slope * rest;
-          }
-          for (i = 0; i < m; i++) dx[first + i] = adds ? dx[first + i] + d[i] : d[i];
-        }
-        /* empty slots have no gradient */
-        for (i = 0; (t + 1) * LANES > net->images && i < n; i += LANES)
-          for (l = 0; l < LANES; l++)
-            if (t * LANES + (size_t)l >= net->images) dx[i + (size_t)l] = 0;
+    if (layer->in == 0) continue; /* the images have no gradient */
+    dbeta = dbeta / pixels;
+    dgamma = dgamma / pixels;
+    for (t = 0; t < tiles; t++)
+      for (r = 0; r < a->height; r++) {
+        const float *x = plane_of(net, layer->in, 0, t, c) + r * a->row;
+        float *dx = plane_of(net, layer->in, 1, t, c) + r * a->row;
+        norm_row_gradient(dx, plane_of(net, layer->out, 1, t, c) + r * a->row, x, n, norm, dbeta,
+                          dgamma, layer->adds);
+        if ((t + 1) * LANES <= net->images) continue;
+        for (i = 0; i < n; i++) /* empty slots have no gradient */
+          if (t * LANES + i % LANES >= net->images) dx[i] = 0;
       }
-    }
   }
 }
 
-/* ---- pools: y[r][c] of window x window pixels, without overlap ------------------------------- */
+/* ---- pools ------------------------------------------------------------------------------------
+ *
+ * x: [T][C][H][W][L], y: [T][C][H / window][W / window][L], L = LANES: windows of window x window
+ * pixels without overlap. Each thread takes some channels. */
 
 /* Pixel q of the window of output pixel (r, k), in a plane whose rows are `row` apart. */
 static size_t in_window(const Layer *layer, size_t row, size_t r, size_t k, size_t q)
@@ -961,73 +871,93 @@ static size_t in_window(const Layer *layer, size_t row, size_t r, size_t k, size
          (k * layer->kernel + q % layer->kernel) * LANES;
 }
 
+/* Forward of a plane x to y. */
+static void pool_plane(const Net *net, const Layer *layer, const float *restrict x,
+                       float *restrict y)
+{
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
+  const size_t window = layer->kernel * layer->kernel;
+  const int average = layer->kind == AVERAGE_POOL;
+  size_t r, k, q;
+  int l;
+  for (r = 0; r < layer->rows; r++)
+    for (k = 0; k < layer->columns; k++) {
+      float *restrict to = y + r * out->row + k * LANES, v[LANES] = {0};
+      for (q = 0; q < window; q++) {
+        const float *restrict from = x + in_window(layer, in->row, r, k, q);
+        if (average)
+          for (l = 0; l < LANES; l++) v[l] = v[l] + from[l];
+        else
+          for (l = 0; l < LANES; l++) v[l] = q == 0 || from[l] > v[l] ? from[l] : v[l];
+      }
+      for (l = 0; l < LANES; l++) to[l] = average ? v[l] / (float)window : v[l];
+    }
+}
+
 /* MAX_POOL: y = max of x. AVERAGE_POOL: y = sum of x / window^2, rows then columns ascending. */
 static void pool_forward(Net *net, const Layer *layer, int part)
 {
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t window = layer->kernel * layer->kernel, tiles = tiles_in_use(net, layer->in);
-  const int average = layer->kind == AVERAGE_POOL;
-  size_t t, c, r, k, q, mine[2];
-  int l;
-  part_of(net, layer->inputs, part, mine);
+  const size_t tiles = tiles_in_use(net, layer->in);
+  size_t t, c, bound[2];
+  part_of(net, layer->inputs, part, bound);
   for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++)
-      for (r = 0; r < layer->rows; r++)
-        for (k = 0; k < layer->columns; k++) {
-          float *y = plane_of(net, layer->out, 0, t, c) + r * out->row + k * LANES, v[LANES] = {0};
-          for (q = 0; q < window; q++) {
-            const float *restrict from =
-                plane_of(net, layer->in, 0, t, c) + in_window(layer, in->row, r, k, q);
-            if (average)
-              for (l = 0; l < LANES; l++) v[l] = v[l] + from[l];
-            else
-              for (l = 0; l < LANES; l++) v[l] = q == 0 || from[l] > v[l] ? from[l] : v[l];
-          }
-          for (l = 0; l < LANES; l++) y[l] = average ? v[l] / (float)window : v[l];
+    for (c = bound[0]; c < bound[1]; c++)
+      pool_plane(net, layer, plane_of(net, layer->in, 0, t, c), plane_of(net, layer->out, 0, t, c));
+}
+
+/* Backward of a plane y, dy to x, dx. */
+static void pool_plane_gradient(const Net *net, const Layer *layer, float *restrict dx,
+                                const float *restrict dy, const float *restrict x,
+                                const float *restrict y)
+{
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
+  const size_t window = layer->kernel * layer->kernel;
+  const int average = layer->kind == AVERAGE_POOL, adds = layer->adds;
+  size_t r, k, q;
+  int l;
+  for (r = 0; r < layer->rows; r++)
+    for (k = 0; k < layer->columns; k++) {
+      const size_t p = r * out->row + k * LANES;
+      const float *restrict best = y + p;
+      float d[LANES];
+      for (l = 0; l < LANES; l++)
+        d[l] = average ? dy[p + (size_t)l] / (float)window : dy[p + (size_t)l];
+      for (q = 0; q < window; q++) {
+        const float *restrict from = x + in_window(layer, in->row, r, k, q);
+        float *restrict to = dx + in_window(layer, in->row, r, k, q);
+        for (l = 0; l < LANES; l++) {
+          const float base = adds ? to[l] : 0, sum = base + d[l];
+          to[l] = average || from[l] == best[l] ? sum : base;
+          d[l] = !average && from[l] == best[l] ? 0 : d[l];
         }
+      }
+    }
 }
 
 /* MAX_POOL: dx = dy at the first x that equals y. AVERAGE_POOL: dx = dy / window^2. Elsewhere 0. */
 static void pool_backward(Net *net, const Layer *layer, int part)
 {
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t window = layer->kernel * layer->kernel, tiles = tiles_in_use(net, layer->in);
-  const int average = layer->kind == AVERAGE_POOL, adds = layer->adds;
-  size_t t, c, r, k, q, mine[2];
-  int l;
+  const Activation *in = &net->activation[layer->in];
+  const size_t tiles = tiles_in_use(net, layer->in);
+  const int all = layer->rows * layer->kernel >= in->height &&
+                  layer->columns * layer->kernel >= in->width; /* windows cover all pixels */
+  size_t t, c, bound[2];
   if (layer->in == 0) return;
-  part_of(net, layer->inputs, part, mine);
+  part_of(net, layer->inputs, part, bound);
   for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++) {
-      const float *x = plane_of(net, layer->in, 0, t, c);
+    for (c = bound[0]; c < bound[1]; c++) {
       float *dx = plane_of(net, layer->in, 1, t, c);
-      if (!adds &&
-          (layer->rows * layer->kernel < in->height || layer->columns * layer->kernel < in->width))
-        memset(dx, 0, in->plane * sizeof *dx);
-      for (r = 0; r < layer->rows; r++)
-        for (k = 0; k < layer->columns; k++) {
-          const size_t p = r * out->row + k * LANES;
-          const float *restrict best = plane_of(net, layer->out, 0, t, c) + p,
-                                *restrict dy = plane_of(net, layer->out, 1, t, c) + p;
-          float d[LANES];
-          for (l = 0; l < LANES; l++) d[l] = average ? dy[l] / (float)window : dy[l];
-          for (q = 0; q < window; q++) {
-            const float *restrict from = x + in_window(layer, in->row, r, k, q);
-            float *restrict to = dx + in_window(layer, in->row, r, k, q);
-            for (l = 0; l < LANES; l++) {
-              const float base = adds ? to[l] : 0, sum = base + d[l];
-              to[l] = average || from[l] == best[l] ? sum : base;
-              d[l] = !average && from[l] == best[l] ? 0 : d[l];
-            }
-          }
-        }
+      if (!layer->adds && !all) memset(dx, 0, in->plane * sizeof *dx);
+      pool_plane_gradient(net, layer, dx, plane_of(net, layer->out, 1, t, c),
+                          plane_of(net, layer->in, 0, t, c), plane_of(net, layer->out, 0, t, c));
     }
 }
 
-/* ---- sums and flattening --------------------------------------------------------------------- */
+/* ---- sums and flattening ----------------------------------------------------------------------
+ *
+ * SUM: in, y: [T][C][H][W][L], shortcut s: [T][C'][H'][W'][L]. With C' < C or H' > H it is taken at
+ * every stride-th row and column and added to channels shift ... shift + C' - 1. */
 
-/* Where SUM takes the shortcut from: channel c + shift of the output is channel c of the
- * shortcut at every s-th row and column. */
 static void shortcut_of(const Net *net, const Layer *layer, size_t *stride, size_t *shift)
 {
   const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
@@ -1035,91 +965,90 @@ static void shortcut_of(const Net *net, const Layer *layer, size_t *stride, size
   *shift = (a->channels - s->channels) / 2;
 }
 
-/* y[i] = y[i] + x[i], then the ReLU if asked for */
-static void add(float *restrict y, const float *restrict x, size_t n, int relu)
+/* The plane of the shortcut, or (gradient) of its gradient, that belongs to channel c of the sum;
+ * NULL if none does. */
+static float *shortcut_plane(const Net *net, const Layer *layer, int gradient, size_t t, size_t c,
+                             size_t shift)
 {
-  size_t i;
-  for (i = 0; i < n; i++) {
-    const float sum = y[i] + x[i];
-    y[i] = relu ? rectified(sum) : sum;
-  }
+  const size_t channels = net->activation[layer->shortcut].channels;
+  if (c < shift || c - shift >= channels) return NULL;
+  return plane_of(net, layer->shortcut, gradient, t, c - shift);
 }
 
-/* y[c + shift][r][k] = in[c + shift][r][k] + shortcut[c][r stride][k stride]; other channels y =
- * in */
-static void sum_forward(Net *net, const Layer *layer, int part)
+/* to[r to_stride][k to_stride] += from[r from_stride][k from_stride], r, k over the pixels of `a`;
+ * rows are to_row and from_row apart. */
+static void add_pixels(const Activation *a, float *restrict to, size_t to_row, size_t to_stride,
+                       const float *restrict from, size_t from_row, size_t from_stride)
 {
-  const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
-  const size_t tiles = tiles_in_use(net, layer->out), n = a->plane;
-  size_t t, c, i, r, k, mine[2], stride, shift;
+  size_t r, k;
   int l;
-  shortcut_of(net, layer, &stride, &shift);
-  part_of(net, a->channels, part, mine);
-  for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++) {
-      const float *x = plane_of(net, layer->in, 0, t, c), *from = NULL;
-      float *y = plane_of(net, layer->out, 0, t, c); /* may be x */
-      if (x != y) memcpy(y, x, n * sizeof *y);
-      if (c >= shift && c - shift < s->channels)
-        from = plane_of(net, layer->shortcut, 0, t, c - shift);
-      if (from && stride == 1) {
-        add(y, from, n, layer->relu);
-        continue;
-      }
-      for (r = 0; from && r < a->height; r++)
-        for (k = 0; k < a->width; k++) {
-          float *restrict to = y + r * a->row + k * LANES;
-          const float *restrict other = from + r * stride * s->row + k * stride * LANES;
-          for (l = 0; l < LANES; l++) to[l] = to[l] + other[l];
-        }
-      for (i = 0; layer->relu && i < n; i++) y[i] = rectified(y[i]);
+  for (r = 0; r < a->height; r++)
+    for (k = 0; k < a->width; k++) {
+      float *restrict sum = to + r * to_stride * to_row + k * to_stride * LANES;
+      const float *restrict term = from + r * from_stride * from_row + k * from_stride * LANES;
+      for (l = 0; l < LANES; l++) sum[l] = sum[l] + term[l];
     }
 }
 
-/* d in = dy, d shortcut[c][r stride][k stride] = dy[c + shift][r][k], elsewhere 0 */
+/* y[c + shift][r][k] = in[c + shift][r][k] + s[c][r stride][k stride]; other channels y = in. y may
+ * be in. */
+static void sum_forward(Net *net, const Layer *layer, int part)
+{
+  const Activation *a = &net->activation[layer->out];
+  const size_t tiles = tiles_in_use(net, layer->out), n = a->plane;
+  size_t t, c, i, bound[2], stride, shift;
+  shortcut_of(net, layer, &stride, &shift);
+  part_of(net, a->channels, part, bound);
+  for (t = 0; t < tiles; t++)
+    for (c = bound[0]; c < bound[1]; c++) {
+      const float *x = plane_of(net, layer->in, 0, t, c);
+      const float *s = shortcut_plane(net, layer, 0, t, c, shift);
+      float *y = plane_of(net, layer->out, 0, t, c);
+      if (x != y) memcpy(y, x, n * sizeof *y);
+      if (s) add_pixels(a, y, a->row, 1, s, net->activation[layer->shortcut].row, stride);
+      if (!layer->relu) continue;
+      for (i = 0; i < n; i++) y[i] = rectified(y[i]);
+    }
+}
+
+/* d in = dy, ds[c][r stride][k stride] = dy[c + shift][r][k], elsewhere 0; dy where y passes the
+ * ReLU. d in may be dy; where a gradient was begun by a later layer, this one adds to it. */
 static void sum_backward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
   const size_t tiles = tiles_in_use(net, layer->out), n = a->plane;
-  size_t t, c, i, r, k, mine[2], stride, shift;
-  int l;
+  size_t t, c, i, bound[2], stride, shift;
   shortcut_of(net, layer, &stride, &shift);
-  part_of(net, a->channels, part, mine);
+  part_of(net, a->channels, part, bound);
   for (t = 0; t < tiles; t++)
-    for (c = mine[0]; c < mine[1]; c++) {
-      float *dy = plane_of(net, layer->out, 1, t, c), *dx = plane_of(net, layer->in, 1, t, c), *to;
+    for (c = bound[0]; c < bound[1]; c++) {
+      float *dy = plane_of(net, layer->out, 1, t, c), *dx = plane_of(net, layer->in, 1, t, c);
+      float *ds = layer->shortcut > 0 ? shortcut_plane(net, layer, 1, t, c, shift) : NULL;
       const float *y = layer->relu ? plane_of(net, layer->out, 0, t, c) : NULL;
-      to = layer->shortcut == 0 || c < shift || c - shift >= s->channels
-               ? NULL
-               : plane_of(net, layer->shortcut, 1, t, c - shift);
       for (i = 0; i < n; i++) {
         const float d = !y || y[i] > 0 ? dy[i] : 0;
         dy[i] = d;
-        if (to && stride == 1) to[i] = layer->adds_shortcut ? to[i] + d : d;
+        if (ds && stride == 1) ds[i] = layer->adds_shortcut ? ds[i] + d : d;
       }
-      for (i = 0; dx != dy && i < n; i++) dx[i] = layer->adds ? dx[i] + dy[i] : dy[i];
-      if (!to || stride == 1) continue;
-      if (!layer->adds_shortcut) memset(to, 0, s->plane * sizeof *to);
-      for (r = 0; r < a->height; r++)
-        for (k = 0; k < a->width; k++) {
-          float *restrict at = to + r * stride * s->row + k * stride * LANES;
-          const float *restrict from = dy + r * a->row + k * LANES;
-          for (l = 0; l < LANES; l++) at[l] = at[l] + from[l];
-        }
+      if (dx != dy)
+        for (i = 0; i < n; i++) dx[i] = layer->adds ? dx[i] + dy[i] : dy[i];
+      if (!ds || stride == 1) continue;
+      if (!layer->adds_shortcut) memset(ds, 0, s->plane * sizeof *ds);
+      add_pixels(a, ds, s->row, stride, dy, a->row, 1);
     }
 }
 
-/* [T][C][H][W][LANES] to [T][C H W][L] or back: images of several tiles side by side for the
- * dense layers. */
+/* [T][C][H][W][LANES] to [T'][C H W][L] or back: L / LANES tiles of images side by side for the
+ * dense layers; slots without an image are +0. */
 static void flatten(const Net *net, const Layer *layer, int part, int back)
 {
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const size_t I = out->channels, L = out->tile, slots = tiles_in_use(net, layer->out) * L,
                area = in->height * in->width;
-  size_t b, i, mine[2];
-  part_of(net, I, part, mine);
+  size_t b, i, bound[2];
+  part_of(net, I, part, bound);
   for (b = 0; b < slots; b += LANES)
-    for (i = mine[0]; i < mine[1]; i++) {
+    for (i = bound[0]; i < bound[1]; i++) {
       float *flat = (back ? out->gradient : out->value) + (b / L * I + i) * L + b % L;
       float *image = plane_of(net, layer->in, back, b / LANES, i / area) +
                      i % area / in->width * in->row + i % in->width * LANES;
@@ -1148,7 +1077,7 @@ static const struct {
   Pass *forward[3], *backward[6];
 } layer_kinds[] = {
     /* CONV */ {{pack_forward, conv_forward},
-                {conv_bias_gradient, pack_backward, conv_input_gradient, weight_gradient, compact}},
+                {conv_bias_gradient, pack_backward, conv_input_gradient, conv_weight_gradient}},
     /* NORM */ {{norm_forward}, {norm_backward}},
     /* MAX_POOL */ {{pool_forward}, {pool_backward}},
     /* AVERAGE_POOL */ {{pool_forward}, {pool_backward}},
@@ -1205,21 +1134,23 @@ void net_read(const Net *net, int activation, int gradient, float *to)
 void net_loss(Net *net, float lane[LANES], size_t *wrong)
 {
   const Activation *logits = &net->activation[net->activations - 1];
-  const size_t C = net->classes, L = logits->tile,
-               slots = tiles_in_use(net, net->activations - 1) * L;
-  size_t b, c;
+  const size_t C = net->classes, L = logits->tile;
+  const size_t slots = tiles_in_use(net, net->activations - 1) * L;
+  size_t b, errors = 0;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads) reduction(+ : errors)
+#endif
   for (b = 0; b < slots; b++) {
     const float *z = logits->value + b / L * C * L + b % L;
-    float *dz = logits->gradient + b / L * C * L + b % L;
-    float m = z[0], s = 0, target;
-    size_t best = 0, y;
-    if (b >= net->images) { /* an empty slot of the last tile */
-      for (c = 0; c < C; c++) dz[c * L] = 0;
-      continue;
-    }
-    y = net->label[b];
+    float *dz = logits->gradient + b / L * C * L + b % L, m = z[0], s = 0;
+    const size_t y = net->label[b];
+    const int empty = b >= net->images; /* a place of the last tile */
+    size_t best = 0, c;
     for (c = 1; c < C; c++)
-      if (z[c * L] > m) m = z[c * L], best = c;
+      if (z[c * L] > m) {
+        m = z[c * L];
+        best = c;
+      }
     for (c = 0; c < C; c++) {
       dz[c * L] = exponential(z[c * L] - m);
       s = s + dz[c * L];
@@ -1227,41 +1158,50 @@ void net_loss(Net *net, float lane[LANES], size_t *wrong)
     for (c = 0; c < C; c++) {
       float p = dz[c * L] / s;
       p = p - (c == y ? 1.0f : 0.0f);
-      dz[c * L] = p / (float)net->images;
+      dz[c * L] = empty ? 0 : p / (float)net->images;
     }
-    target = z[y * L] - m;
-    net->loss[b] = logarithm(s) - target;
-    lane[b % LANES] = lane[b % LANES] + net->loss[b];
-    *wrong += best != y;
+    net->loss[b] = logarithm(s) - (float)(z[y * L] - m);
+    errors += !empty && best != y;
   }
+  for (b = 0; b < net->images; b++) lane[b % LANES] = lane[b % LANES] + net->loss[b];
+  *wrong += errors;
 }
 
 /* ==== networks ============================================================================== */
 
-enum { MOST_LAYERS = 1024, WIDEST = 65536 };
+enum { MOST_LAYERS = 1024, WIDEST = 65536, LONGEST_NAME = 40 };
+
+/* a b, refusing what has more numbers than a tap can name. */
+static size_t product(size_t a, size_t b)
+{
+  if (a > 0 && b > 0xffffffffu / a) fail_usage("--model: has more than 2^32 parameters");
+  return a * b;
+}
 
 /* Appends a tensor of the layer called `name`; returns its number. */
 static int add_tensor(Net *net, const char *name, const char *suffix, int dims, size_t outputs,
                       size_t inputs, size_t kernel)
 {
   Tensor *t = &net->tensor[net->tensors];
-  sprintf(t->name, "%.40s.%s", name, suffix);
+  const size_t area = product(kernel, kernel);
+  sprintf(t->name, "%.*s.%s", LONGEST_NAME, name, suffix);
   t->dims = dims;
   t->shape[0] = outputs;
   t->shape[1] = inputs;
   t->shape[2] = t->shape[3] = kernel;
-  t->fan_in = inputs * kernel * kernel;
-  t->fan_out = outputs * kernel * kernel;
-  t->size = dims == 1 ? outputs : outputs * t->fan_in;
+  t->fan_in = product(inputs, area);
+  t->fan_out = product(outputs, area);
+  t->size = dims == 1 ? outputs : product(outputs, t->fan_in);
   t->offset = net->size;
   t->prunable = dims > 1;
   net->size += t->size;
+  if (net->size > 0xffffffffu) fail_usage("--model: has more than 2^32 parameters");
   return net->tensors++;
 }
 
-static int add_activation(Net *net, size_t channels, size_t height, size_t width, int flat)
+static void set_shape(const Net *net, Activation *a, size_t channels, size_t height, size_t width,
+                      int flat)
 {
-  Activation *a = &net->activation[net->activations];
   if (height < 1 || width < 1 || height > WIDEST || width > WIDEST)
     fail_usage("--model: these images are too small for this model");
   a->channels = channels;
@@ -1269,23 +1209,42 @@ static int add_activation(Net *net, size_t channels, size_t height, size_t width
   a->width = width;
   a->flat = flat;
   a->tile = flat ? net->tile : LANES;
+}
+
+static int add_activation(Net *net, size_t channels, size_t height, size_t width, int flat)
+{
+  set_shape(net, &net->activation[net->activations], channels, height, width, flat);
   return net->activations++;
+}
+
+/* What a call of a hand-built network asks for: fails, naming the call and the value, unless it is
+ * between least and most. */
+static void check_value(const char *call, const char *what, size_t value, size_t least, size_t most)
+{
+  if (value < least || value > most)
+    fail("%s: %s is %zu; it must be %zu to %zu", call, what, value, least, most);
 }
 
 /* The newest layer, of activation `in`; an earlier layer that reads `in` will find its gradient
  * begun by this one. */
-static Layer *add_layer(Net *net, int kind, int in, const char *name)
+static Layer *add_layer(Net *net, const char *call, int kind, int in, const char *name)
 {
-  Layer *layer = &net->layer[net->layers++];
-  const Activation *a = &net->activation[in];
+  Layer *layer = &net->layer[net->layers];
+  const Activation *a = &net->activation[in < 0 || in >= net->activations ? 0 : in];
   int k;
-  if (net->layers == MOST_LAYERS) fail_usage("--model: has more than %d layers", MOST_LAYERS - 1);
+  if (in < 0 || in >= net->activations)
+    fail("%s: activation %d is not there; there are 0 to %d", call, in, net->activations - 1);
+  if (a->flat && kind != CONV && kind != SUM)
+    fail("%s: activation %d is a dense layer's; only images are provided for", call, in);
+  if (strlen(name) > LONGEST_NAME)
+    fail("%s: the name %.60s has more than %d characters", call, name, LONGEST_NAME);
+  if (++net->layers == MOST_LAYERS) fail_usage("--model: has more than %d layers", MOST_LAYERS - 1);
   for (k = 0; k + 1 < net->layers; k++) {
     if (net->layer[k].in == in) net->layer[k].adds = 1;
     if (net->layer[k].kind == SUM && net->layer[k].shortcut == in) net->layer[k].adds_shortcut = 1;
   }
   layer->kind = kind;
-  sprintf(layer->name, "%.40s", name);
+  strcpy(layer->name, name);
   layer->in = in;
   layer->weight = layer->bias = layer->mean = layer->variance = layer->shortcut = -1;
   layer->inputs = layer->outputs = a->channels;
@@ -1298,13 +1257,21 @@ static Layer *add_layer(Net *net, int kind, int in, const char *name)
 int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, size_t stride,
              size_t padding, int bias)
 {
-  Layer *layer = add_layer(net, CONV, in, name);
+  Layer *layer = add_layer(net, "add_conv", CONV, in, name);
+  const size_t H = layer->height, W = layer->width;
+  if (net->activation[in].flat)
+    fail("add_conv: activation %d is a dense layer's; only images are provided for", in);
+  check_value("add_conv", "outputs", outputs, 1, WIDEST);
+  check_value("add_conv", "kernel", kernel, 1, WIDEST);
+  check_value("add_conv", "stride", stride, 1, WIDEST);
+  check_value("add_conv", "padding", padding, 0, kernel - 1);
+  check_value("add_conv", "kernel", kernel, 1, (H < W ? H : W) + 2 * padding);
   layer->outputs = outputs;
   layer->kernel = kernel;
   layer->stride = stride;
   layer->padding = padding;
-  layer->rows = (layer->height + 2 * padding - kernel) / stride + 1;
-  layer->columns = (layer->width + 2 * padding - kernel) / stride + 1;
+  layer->rows = (H + 2 * padding - kernel) / stride + 1;
+  layer->columns = (W + 2 * padding - kernel) / stride + 1;
   layer->weight = add_tensor(net, name, "weight", 4, outputs, layer->inputs, kernel);
   if (bias) layer->bias = add_tensor(net, name, "bias", 1, outputs, layer->inputs, kernel);
   return layer->out = add_activation(net, outputs, layer->rows, layer->columns, 0);
@@ -1312,15 +1279,16 @@ int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, 
 
 int add_dense(Net *net, int in, const char *name, size_t outputs)
 {
-  Activation *a = &net->activation[in];
+  Activation *a = &net->activation[in < 0 || in >= net->activations ? 0 : in];
+  const size_t inputs = product(product(a->channels, a->height), a->width);
   Layer *layer;
-  if (in == 0 && net->layers == 0)
-    net->activations = 0, add_activation(net, activation_size(a), 1, 1, 1);
+  check_value("add_dense", "outputs", outputs, 1, WIDEST);
+  if (in == 0 && net->layers == 0) set_shape(net, a, inputs, 1, 1, 1); /* loaded flat */
   if (!a->flat) {
-    layer = add_layer(net, FLATTEN, in, "");
-    in = layer->out = add_activation(net, activation_size(a), 1, 1, 1);
+    layer = add_layer(net, "add_dense", FLATTEN, in, "");
+    in = layer->out = add_activation(net, inputs, 1, 1, 1);
   }
-  layer = add_layer(net, CONV, in, name);
+  layer = add_layer(net, "add_dense", CONV, in, name);
   layer->outputs = outputs;
   layer->height = layer->rows = 1;
   layer->width = layer->columns = net->tile / LANES;
@@ -1331,9 +1299,8 @@ int add_dense(Net *net, int in, const char *name, size_t outputs)
 
 int add_norm(Net *net, int in, const char *name, int affine)
 {
-  Layer *layer = add_layer(net, NORM, in, name);
+  Layer *layer = add_layer(net, "add_norm", NORM, in, name);
   const size_t C = layer->inputs;
-  if (net->activation[in].flat) fail("add_norm: of a dense layer's outputs is not provided");
   if (affine) {
     layer->weight = add_tensor(net, name, "weight", 1, C, 1, 1);
     layer->bias = add_tensor(net, name, "bias", 1, C, 1, 1);
@@ -1345,40 +1312,59 @@ int add_norm(Net *net, int in, const char *name, int affine)
 
 int add_relu(Net *net, int in)
 {
-  Layer *layer = &net->layer[net->layers - 1];
-  if (layer->out != in || (layer->kind != CONV && layer->kind != NORM && layer->kind != SUM))
-    fail("add_relu: not the newest layer, or a pool");
+  Layer *layer = &net->layer[net->layers > 0 ? net->layers - 1 : 0];
+  const int has_relu = layer->kind == CONV || layer->kind == NORM || layer->kind == SUM;
+  if (net->layers == 0 || layer->out != in || !has_relu)
+    fail("add_relu: activation %d is not the newest layer's, or a pool's", in);
   layer->relu = 1;
   return in;
 }
 
-static int add_pool(Net *net, int kind, int in, size_t window)
+static int add_pool(Net *net, const char *call, int kind, int in, size_t window)
 {
-  Layer *layer = add_layer(net, kind, in, "");
+  Layer *layer = add_layer(net, call, kind, in, "");
+  check_value(call, "window", window, 1, WIDEST);
   layer->kernel = layer->stride = window;
   layer->rows = layer->height / window;
   layer->columns = layer->width / window;
   return layer->out = add_activation(net, layer->inputs, layer->rows, layer->columns, 0);
 }
 
-int add_max_pool(Net *net, int in, size_t window) { return add_pool(net, MAX_POOL, in, window); }
+int add_max_pool(Net *net, int in, size_t window)
+{
+  return add_pool(net, "add_max_pool", MAX_POOL, in, window);
+}
 int add_average_pool(Net *net, int in, size_t window)
 {
-  return add_pool(net, AVERAGE_POOL, in, window);
+  return add_pool(net, "add_average_pool", AVERAGE_POOL, in, window);
 }
 
-/* In place, unless the layer before needs what it wrote for its ReLU's gradient. */
+/* In place, unless the layer before needs what it wrote, for its ReLU or to find the largest. */
 int add_sum(Net *net, int in, int shortcut)
 {
-  const int in_place = !net->layer[net->layers - 1].relu && net->layer[net->layers - 1].out == in;
-  Layer *layer = add_layer(net, SUM, in, "");
+  const Layer *newest = &net->layer[net->layers > 0 ? net->layers - 1 : 0];
+  const int in_place = newest->out == in && !newest->relu && newest->kind != MAX_POOL;
+  Layer *layer = add_layer(net, "add_sum", SUM, in, "");
+  const Activation *a = &net->activation[in], *s;
+  size_t stride;
   int k;
+  if (in == 0) fail("add_sum: activation 0 is the images; they can be the shortcut only");
+  if (shortcut < 0 || shortcut >= net->activations || shortcut == in)
+    fail("add_sum: the shortcut is activation %d; it must be another one that is there", shortcut);
+  s = &net->activation[shortcut];
+  stride = (s->height + a->height - 1) / a->height;
+  if (s->channels > a->channels || s->flat != a->flat ||
+      (s->width + a->width - 1) / a->width != stride || (a->height - 1) * stride >= s->height ||
+      (a->width - 1) * stride >= s->width)
+    fail("add_sum: a shortcut of %zux%zux%zu cannot be added to %zux%zux%zu", s->channels,
+         s->height, s->width, a->channels, a->height, a->width);
   for (k = 0; k + 1 < net->layers; k++)
     if (net->layer[k].in == shortcut) net->layer[k].adds = 1;
   layer->shortcut = shortcut;
-  return layer->out = in_place ? in
-                               : add_activation(net, layer->inputs, layer->height, layer->width,
-                                                net->activation[in].flat);
+  layer->out = in;
+  if (!in_place)
+    layer->out = add_activation(net, layer->inputs, layer->height, layer->width, a->flat);
+  return layer->out;
 }
 
 /* ---- models: names and shapes as OpenLTH's -------------------------------------------------- */
@@ -1421,12 +1407,14 @@ static int build_plain(Net *net, const Model *model)
   char name[NAME_SIZE], *end = (char *)"";
   const unsigned long width =
       model->name[length] ? strtoul(model->name + length + 1, &end, 10) : 64;
+  const int PLANS = sizeof plans / sizeof plans[0];
   int k, a = 0, number;
-  for (k = 0; k < 7; k++)
+  for (k = 0; k < PLANS; k++)
     if (strlen(plans[k].name) == length && !strncmp(model->name, plans[k].name, length))
       at = plans[k].plan;
   if (!at || *end || width < 1 || width > 1024) return 0;
-  for (number = 0; *at; number++, at += strspn(at, " ")) {
+  for (number = 0; *at; number++) {
+    at += strspn(at, " ");
     if (*at == 'M') {
       a = add_max_pool(net, a, 2);
       at++;
@@ -1448,12 +1436,25 @@ static int build_plain(Net *net, const Model *model)
   return 1;
 }
 
+/* A convolution and its batch norm, of the block's names `conv` and `norm`. */
+static int add_conv_norm(Net *net, int in, const Model *model, unsigned long block,
+                         const char *conv, const char *norm, size_t outputs, size_t kernel,
+                         size_t stride)
+{
+  char name[NAME_SIZE];
+  int a;
+  sprintf(name, "blocks.%lu.%s", block, conv);
+  a = add_conv(net, in, name, outputs, kernel, stride, kernel / 2, 0);
+  sprintf(name, "blocks.%lu.%s", block, norm);
+  return add_norm(net, a, name, model->affine);
+}
+
 /* resnetN-W (He 2016, section 4.2): a 3x3 convolution of W channels, three segments of (N - 2)/6
  * blocks with W, 2 W, 4 W channels, each block y = relu(shortcut(x) + bn2(conv2(relu(bn1(conv1
  * x))))), average pool, dense. */
 static int build_resnet(Net *net, const Model *model)
 {
-  char *end, name[NAME_SIZE];
+  char *end;
   const unsigned long depth = strtoul(model->name + 6, &end, 10),
                       width = *end == '-' ? strtoul(end + 1, &end, 10) : 16;
   const unsigned long blocks = (depth - 2) / 6;
@@ -1466,20 +1467,13 @@ static int build_resnet(Net *net, const Model *model)
   a = add_relu(net, add_norm(net, a, "bn", model->affine));
   for (k = 0; k < 3 * blocks; k++) {
     const int shrinks = k == blocks || k == 2 * blocks;
-    int in = a, at = sprintf(name, "blocks.%lu.", k);
-    strcpy(name + at, "conv1"),
-        a = add_conv(net, in, name, width << k / blocks, 3, shrinks ? 2 : 1, 1, 0);
-    strcpy(name + at, "bn1"), a = add_relu(net, add_norm(net, a, name, model->affine));
-    strcpy(name + at, "conv2"), a = add_conv(net, a, name, width << k / blocks, 3, 1, 1, 0);
-    strcpy(name + at, "bn2"), a = add_norm(net, a, name, model->affine);
-    if (shrinks && !model->pad_shortcut) {
-      const int residue = a;
-      strcpy(name + at, "shortcut.0"),
-          in = add_conv(net, in, name, width << k / blocks, 1, 2, 0, 0);
-      strcpy(name + at, "shortcut.1"), in = add_norm(net, in, name, model->affine);
-      a = residue;
-    }
-    a = add_relu(net, add_sum(net, a, in));
+    const size_t outputs = width << k / blocks;
+    int shortcut = a;
+    a = add_conv_norm(net, a, model, k, "conv1", "bn1", outputs, 3, shrinks ? 2 : 1);
+    a = add_conv_norm(net, add_relu(net, a), model, k, "conv2", "bn2", outputs, 3, 1);
+    if (shrinks && !model->pad_shortcut)
+      shortcut = add_conv_norm(net, shortcut, model, k, "shortcut.0", "shortcut.1", outputs, 1, 2);
+    a = add_relu(net, add_sum(net, a, shortcut));
   }
   a = add_average_pool(net, a, net->activation[a].height);
   add_dense(net, a, "fc", net->classes);
@@ -1490,6 +1484,10 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
 {
   const size_t tiles = (batch + TILE - 1) / TILE;
   size_t c, p;
+  check_value("net_open", "batch", batch, 1, WIDEST);
+  check_value("net_open", "threads", (size_t)threads, 1, 256);
+  check_value("net_open", "classes", (size_t)data->classes, 1, 256);
+  check_value("net_open", "channels", (size_t)data->channels, 1, 3);
   memset(net, 0, sizeof *net);
   net->classes = (size_t)data->classes;
   net->batch = batch;
@@ -1512,51 +1510,52 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
 }
 
 /* Gradients share rooms: one is taken when the backward pass first writes it and given back when
- * its layer has passed it on. Returns each activation's room in room_of (-1: none), for each
- * room the activation that needs most of it in largest, and how many there are. A layer that
- * reads what it writes, number by number, may pass its gradient on in the same room. Planes of
- * other shapes have other rooms, so that nothing ever writes where the borders are. */
-static int plan_gradients(const Net *net, int *room_of, const Activation **largest)
+ * its layer has passed it on. Returns each activation's room in room_of (-1: none), for each room
+ * the activation that needs most of it in largest, and how many there are. A layer that reads what
+ * it writes, number by number, may pass its gradient on in the same room. Planes of other shapes
+ * have other rooms, so that nothing ever writes where the borders are. */
+typedef struct {
+  const Net *net;
+  int *room_of, rooms;
+  const Activation **largest;
+  char *taken;
+} Plan;
+
+/* A room for the gradient of activation k, unless it has one or is the images. */
+static void take_room(Plan *plan, int k)
 {
-  char *taken = allocate((size_t)net->activations, 1, "the plan of gradients");
-  int rooms = 0, k, j;
-  for (k = 0; k < net->activations; k++) room_of[k] = -1;
-  /* at k: the activations that layer k writes gradients of; at layers: the logits */
-  for (k = net->layers; k >= 0; k--) {
-    int wants[2] = {-1, -1};
-    const Layer *layer = &net->layer[k < net->layers ? k : 0];
-    if (k == net->layers) wants[0] = net->activations - 1;
-    else wants[0] = layer->in, wants[1] = layer->kind == SUM ? layer->shortcut : -1;
-    if (k < net->layers && (layer->kind == NORM || layer->kind == SUM) && layer->in > 0 &&
-        room_of[layer->in] < 0) {
-      room_of[layer->in] = room_of[layer->out];
-      wants[0] = -1;
-    }
-    for (j = 0; j < 2; j++) {
-      const Activation *a = &net->activation[wants[j] > 0 ? wants[j] : 0];
-      int room = 0;
-      if (wants[j] <= 0 || room_of[wants[j]] >= 0) continue;
-      while (room < rooms &&
-             (taken[room] || largest[room]->plane != a->plane || largest[room]->row != a->row))
-        room++;
-      if (room == rooms) largest[rooms++] = a;
-      taken[room] = 1;
-      room_of[wants[j]] = room;
-      if (a->channels > largest[room]->channels) largest[room] = a;
-    }
-    if (k < net->layers && layer->in != layer->out && room_of[layer->in] != room_of[layer->out])
-      taken[room_of[layer->out]] = 0;
+  const Activation *a = &plan->net->activation[k > 0 ? k : 0];
+  int room = 0;
+  if (k <= 0 || plan->room_of[k] >= 0) return;
+  while (room < plan->rooms) {
+    const Activation *other = plan->largest[room];
+    if (!plan->taken[room] && other->plane == a->plane && other->row == a->row) break;
+    room++;
   }
-  free(taken);
-  return rooms;
+  if (room == plan->rooms) plan->largest[plan->rooms++] = a;
+  plan->taken[room] = 1;
+  plan->room_of[k] = room;
+  if (a->channels > plan->largest[room]->channels) plan->largest[room] = a;
 }
 
-/* Numbers of workspace for a strip, if it is a copy, and for the sums of `convolve`. */
-static size_t strip_size(const Net *net, const Layer *layer, int backward)
+static int plan_gradients(const Net *net, int *room_of, const Activation **largest)
 {
-  const Strip s = strip_of(net, layer, backward);
-  return (s.step > 1 ? s.channels * s.plane : 0) + TOGETHER * COLUMNS +
-         (backward ? layer->width : layer->columns) * LANES;
+  Plan plan = {net, room_of, 0, largest, NULL};
+  int k;
+  plan.taken = allocate((size_t)net->activations, 1, "the plan of gradients");
+  for (k = 0; k < net->activations; k++) room_of[k] = -1;
+  take_room(&plan, net->activations - 1); /* the logits */
+  for (k = net->layers - 1; k >= 0; k--) {
+    const Layer *layer = &net->layer[k];
+    const int in = layer->in, out = layer->out;
+    const int same_room = layer->kind == NORM || layer->kind == SUM;
+    if (same_room && in > 0 && room_of[in] < 0) room_of[in] = room_of[out];
+    else take_room(&plan, in);
+    if (layer->kind == SUM) take_room(&plan, layer->shortcut);
+    if (in != out && room_of[in] != room_of[out]) plan.taken[room_of[out]] = 0;
+  }
+  free(plan.taken);
+  return plan.rooms;
 }
 
 /* *total += count each, refusing sizes that no memory has. */
@@ -1570,107 +1569,128 @@ static size_t more(size_t *total, size_t count, size_t each, size_t batch)
   return before;
 }
 
-/* Room for an activation, the border above and to the left of its first plane, and what a block
- * reads but does not use past its last row; returns where its first pixel is. */
+/* Room for an activation and the border above and to the left of its first plane; returns where
+ * its first pixel is. */
 static size_t more_planes(const Net *net, size_t *total, const Activation *a)
 {
   const size_t lead = a->flat ? 0 : net->border * (a->row + LANES),
                at = more(total, 1, lead, net->batch) + lead;
   more(total, net->slots / a->tile, a->channels * a->plane, net->batch);
-  more(total, 1, 4 * COLUMNS, net->batch);
   return at;
 }
 
-void net_close(Net *net)
+/* What layers that fit each other one by one may still not be: a network. */
+static void net_check(const Net *net)
 {
-  int *room_of = allocate((size_t)net->activations, sizeof *room_of, "the plan of gradients"),
-      rooms, k;
-  const Activation **largest =
-      allocate((size_t)net->activations, sizeof *largest, "the plan of gradients");
-  size_t all = 0, packed = 0, widest = 0, pixels = 0, *at;
-  float *memory;
-  net->parameters = net->size;
-  for (k = 0; k < net->layers; k++) { /* as far as any pass reaches over an edge */
+  const Layer *last = &net->layer[net->layers > 0 ? net->layers - 1 : 0];
+  int k, a;
+  if (net->layers == 0) fail("net_close: there is no layer");
+  if (last->kind != CONV || !net->activation[last->out].flat || last->relu)
+    fail("net_close: layer %d must be add_dense without a ReLU, since it is the last",
+         net->layers - 1);
+  if (last->outputs != net->classes)
+    fail("net_close: the last layer has %zu outputs for %zu classes", last->outputs, net->classes);
+  for (a = 0; a < last->out; a++) {
+    for (k = 0; k < net->layers; k++)
+      if (net->layer[k].in == a || net->layer[k].shortcut == a) break;
+    if (k == net->layers && a > 0) fail("net_close: no layer reads activation %d", a);
+  }
+}
+
+/* The border, as far as any pass reaches over an edge, and with it rows and planes. */
+static void measure_planes(Net *net)
+{
+  int k;
+  for (k = 0; k < net->layers; k++) {
     const Layer *layer = &net->layer[k];
-    size_t reach[4], j;
-    reach[0] = layer->padding;
-    reach[1] = (layer->kernel - 1 - layer->padding) / layer->stride;
-    reach[2] = (layer->height - 1 + layer->padding) / layer->stride + 1 - layer->rows;
-    reach[3] = (layer->width - 1 + layer->padding) / layer->stride + 1 - layer->columns;
-    for (j = 0; layer->kind == CONV && j < 4; j++)
-      net->border = reach[j] > net->border ? reach[j] : net->border;
+    const size_t s = layer->stride, p = layer->padding;
+    if (layer->kind != CONV) continue;
+    net->border = larger(net->border, larger(p, reach_back(layer)));
+    net->border = larger(net->border, (layer->height - 1 + p) / s + 1 - layer->rows);
+    net->border = larger(net->border, (layer->width - 1 + p) / s + 1 - layer->columns);
   }
   for (k = 0; k < net->activations; k++) {
     Activation *a = &net->activation[k];
-    /* numbers of a tile: Taps count in 32 bits */
-    const size_t border = a->flat ? 0 : net->border, most = 0xffffffffu;
+    const size_t border = a->flat ? 0 : net->border, most = 0xffffffffu; /* of an offset of Taps */
     a->row = (a->width + border) * a->tile;
     if (a->height + border > most / a->row || a->channels > most / (a->height + border) / a->row)
       fail_usage("--model: these images are too large for this model");
     a->plane = (a->height + border) * a->row;
   }
+}
+
+/* Running statistics, behind all parameters, and the room of each layer's passes; returns that of
+ * the packed weights. */
+static size_t measure_layers(Net *net)
+{
+  size_t packed = 0, widest = 0;
+  int k;
+  net->parameters = net->size;
   for (k = 0; k < net->layers; k++) {
     Layer *layer = &net->layer[k];
+    const size_t I = layer->inputs, O = layer->outputs, area = layer->kernel * layer->kernel;
     if (layer->kind == NORM) {
-      layer->mean = add_tensor(net, layer->name, "running_mean", 1, layer->inputs, 1, 1);
-      layer->variance = add_tensor(net, layer->name, "running_var", 1, layer->inputs, 1, 1);
+      layer->mean = add_tensor(net, layer->name, "running_mean", 1, I, 1, 1);
+      layer->variance = add_tensor(net, layer->name, "running_var", 1, I, 1, 1);
     }
-    if (layer->kind == CONV) {
-      const size_t area = layer->kernel * layer->kernel, forward = strip_size(net, layer, 0),
-                   backward = strip_size(net, layer, 1);
-      const size_t weights = sums_size(layer) + forward;
-      const size_t high = rows_at_once(layer),
-                   blocks = LANES * COLUMNS *
-                                (((high - 1) * layer->stride + layer->kernel) *
-                                     (layer->width + 2 * layer->padding) +
-                                 /* x, sums, dy */
-                                 (layer->outputs + ROWS) * area) +
-                            LANES * (high * layer->columns * (layer->outputs + ROWS) + LANES);
-      const size_t a = (layer->outputs + ROWS) * layer->inputs * area,
-                   b = (layer->inputs + ROWS) * layer->outputs * area;
-      if (backward > net->room_size) net->room_size = backward;
-      if (weights > net->room_size) net->room_size = weights;
-      if (layer->inputs >= COLUMNS && blocks > net->room_size) net->room_size = blocks;
-      pixels = high * layer->columns > pixels ? high * layer->columns : pixels;
-      packed = a > packed ? a : packed;
-      packed = b > packed ? b : packed;
-      widest = layer->outputs > widest ? layer->outputs : widest;
-    }
+    if (layer->kind != CONV) continue;
+    layer->first = allocate(O, sizeof *layer->first, "tap lists");
+    packed = larger(packed, larger((O + ROWS) * I, (I + ROWS) * O) * area);
+    widest = larger(widest, O);
+    net->room_size = larger(net->room_size, sums_size(layer));
   }
-  net->tensor[net->layer[net->layers - 1].weight].output =
-      net->tensor[net->layer[net->layers - 1].bias].output = 1;
-  net->room_size = (net->room_size + LANES - 1) / LANES * LANES;
-  packed = (packed + LANES - 1) / LANES * LANES;
   if (net->size > 0xffffffffu || net->room_size > 0xffffffffu)
     fail_usage("--model: has more than 2^32 parameters");
-  rooms = plan_gradients(net, room_of, largest);
-  at = allocate((size_t)(net->activations + rooms) + 2, sizeof *at, "the plan of activations");
+  net->span = allocate(widest, sizeof *net->span, "ranges of taps");
+  return (packed + LANES - 1) / LANES * LANES;
+}
+
+/* One block of memory for activations, their gradients, `packed` packed weights and the threads'
+ * room, all beginning at whole cache lines: a vector that straddles two costs two loads. */
+static void place_activations(Net *net, size_t packed)
+{
+  const size_t n = (size_t)net->activations;
+  int *room_of = allocate(n, sizeof *room_of, "the plan of gradients");
+  const Activation **largest = allocate(n, sizeof *largest, "the plan of gradients");
+  const int rooms = plan_gradients(net, room_of, largest);
+  size_t *at = allocate(n + (size_t)rooms, sizeof *at, "the plan of activations");
+  size_t all = 0, at_packed, at_room;
+  float *memory;
+  int k;
   for (k = 0; k < net->activations; k++) at[k] = more_planes(net, &all, &net->activation[k]);
   for (k = 0; k < rooms; k++) at[net->activations + k] = more_planes(net, &all, largest[k]);
-  at[net->activations + rooms] = more(&all, 1, packed + 4 * COLUMNS, net->batch);
-  at[net->activations + rooms + 1] = more(&all, (size_t)net->threads, net->room_size, net->batch);
+  at_packed = more(&all, 1, packed, net->batch);
+  at_room = more(&all, (size_t)net->threads, net->room_size, net->batch);
   net->bytes = (all + LANES) * sizeof(float);
-  memory = net->memory =
-      allocate(all + LANES, sizeof(float), "activations (a smaller --batch needs less)");
-  /* a vector that straddles two cache lines costs two loads */
+  memory = allocate(all + LANES, sizeof(float), "activations (a smaller --batch needs less)");
+  net->memory = memory;
   while ((uintptr_t)memory % (LANES * sizeof(float)) != 0) memory++;
   for (k = 0; k < net->activations; k++) {
     net->activation[k].value = memory + at[k];
     if (room_of[k] >= 0) net->activation[k].gradient = memory + at[net->activations + room_of[k]];
   }
-  net->packed = memory + at[net->activations + rooms];
-  net->room = memory + at[net->activations + rooms + 1];
+  net->packed = memory + at_packed;
+  net->room = memory + at_room;
   free(at);
   free(room_of);
   free(largest);
+}
+
+void net_close(Net *net)
+{
+  const Layer *last = &net->layer[net->layers - 1];
+  net_check(net);
+  measure_planes(net);
+  place_activations(net, measure_layers(net));
+  net->tensor[last->weight].output = 1;
+  net->tensor[last->bias].output = 1;
   net->weight = allocate(net->size, sizeof(float), "weights");
   net->gradient = allocate(net->size, sizeof(float), "gradients");
   net->mask = allocate(net->size, 1, "the mask");
   net->survivor = allocate(net->size, sizeof(uint32_t), "the list of surviving weights");
-  net->range = allocate(2 * widest, sizeof(uint32_t), "ranges of taps");
-  net->pixel = allocate((size_t)net->threads * pixels, sizeof(uint32_t), "pixels");
   net->loss = allocate(net->slots, sizeof(float), "losses");
   net->label = allocate(net->slots, 1, "labels");
+  net->view = allocate(net->slots, sizeof *net->view, "labels");
   net_set_mask(net, NULL);
 }
 
@@ -1685,9 +1705,9 @@ void net_create(Net *net, const Model *model, const Dataset *data, size_t batch,
                 {"resnet", build_resnet}};
   int k, built = 0;
   net_open(net, data, batch, threads);
-  for (k = 0; k < 4 && !built; k++)
-    built = !strncmp(model->name, models[k].prefix, strlen(models[k].prefix)) &&
-            models[k].build(net, model);
+  for (k = 0; k < 4; k++)
+    if (!strncmp(model->name, models[k].prefix, strlen(models[k].prefix)))
+      built = models[k].build(net, model);
   if (strlen(model->name) >= NAME_SIZE || !built)
     fail_usage(
         "--model %s: no such model; there are lenet-N1-N2-... (units up to %d), conv2, conv4, "
@@ -1712,6 +1732,7 @@ void net_free(Net *net)
   for (k = 0; k < net->layers; k++) {
     free_taps(&net->layer[k].forward);
     free_taps(&net->layer[k].backward);
+    free(net->layer[k].first);
     free(net->layer[k].moments);
   }
   free(net->memory);
@@ -1722,48 +1743,45 @@ void net_free(Net *net)
   free(net->gradient);
   free(net->mask);
   free(net->survivor);
-  free(net->range);
-  free(net->pixel);
+  free(net->span);
   free(net->loss);
   free(net->label);
+  free(net->view);
   memset(net, 0, sizeof *net);
 }
 
 /* The tap lists of a layer, each in the order of its sum: forward (i, kr, kc) ascending;
  * backward, for each phase of the input's pixels, (o, output row, output column) ascending, that
  * is kr and kc descending. */
-static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backward, int sparse)
+static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backward, int own)
 {
   const unsigned char *mask = net->mask + net->tensor[layer->weight].offset;
-  const Strip strip = strip_of(net, layer, backward);
-  const size_t k = layer->kernel, area = k * k, s = layer->stride, p = layer->padding,
-               I = layer->inputs;
-  const size_t rows = sparse ? backward ? I : layer->outputs : 1, phases = backward ? s * s : 1,
-               sums = backward ? layer->outputs : I;
-  size_t n = 0, phase, r, c, q, list = 0;
-  taps->step = sparse ? 0 : backward ? area : I * area;
-  taps->start = allocate(phases * rows + 1, sizeof(uint32_t), "tap lists");
-  taps->offset = allocate(sparse ? layer->survivors : sums * area, sizeof(uint32_t), "tap lists");
-  taps->index = allocate(sparse ? layer->survivors : sums * area, sizeof(uint32_t), "tap lists");
-  for (phase = 0; phase < phases; phase++)
+  const Activation *from = &net->activation[backward ? layer->out : layer->in];
+  const size_t k = layer->kernel, area = k * k, I = layer->inputs, O = layer->outputs;
+  const size_t s = backward ? layer->stride : 1, rows = own ? (backward ? I : O) : 1;
+  const size_t channels = backward ? O : I, most = own ? layer->survivors : channels * area;
+  const size_t lead = reach_back(layer) * s + layer->padding;
+  size_t n = 0, lists = 0, phase, r, c, q;
+  taps->step = own ? 0 : backward ? area : I * area;
+  taps->start = allocate(s * s * rows + 1, sizeof(uint32_t), "tap lists");
+  taps->offset = allocate(most, sizeof(uint32_t), "tap lists");
+  taps->index = allocate(most, sizeof(uint32_t), "tap lists");
+  for (phase = 0; phase < s * s; phase++)
     for (r = 0; r < rows; r++) {
-      for (c = 0; c < sums; c++)
+      for (c = 0; c < channels; c++)
         for (q = 0; q < area; q++) {
-          const size_t kr = (backward ? area - 1 - q : q) / k,
-                       kc = (backward ? area - 1 - q : q) % k;
-          const size_t index = (backward ? c * I + r : r * I + c) * area + kr * k + kc;
-          if (sparse && !mask[index]) continue;
-          if (backward &&
-              ((phase / s + p + s * k - kr) % s != 0 || (phase % s + p + s * k - kc) % s != 0))
-            continue;
+          const size_t place = backward ? area - 1 - q : q, kr = place / k, kc = place % k;
+          const size_t index = (backward ? c * I + r : r * I + c) * area + place;
+          const size_t down = backward ? lead + phase / s + s * k - kr : s * k + kr;
+          const size_t across = backward ? lead + phase % s + s * k - kc : s * k + kc;
+          if (own && !mask[index]) continue;
+          if (down % s != 0 || across % s != 0) continue;
           taps->index[n] = (uint32_t)index;
-          taps->offset[n++] =
-              (uint32_t)(c * strip.plane +
-                         (backward ? ((strip.before * s + phase / s + p - kr) / s) * strip.row +
-                                         ((strip.before * s + phase % s + p - kc) / s) * LANES
-                                   : kr * strip.row + (kc % s) * (strip.row / s) + kc / s * LANES));
+          taps->offset[n] =
+              (uint32_t)(c * from->plane + (down / s - k) * from->row + (across / s - k) * LANES);
+          n++;
         }
-      taps->start[++list] = (uint32_t)n;
+      taps->start[++lists] = (uint32_t)n;
     }
 }
 
@@ -1787,14 +1805,26 @@ void net_set_mask(Net *net, const unsigned char *mask)
     int sparse;
     if (layer->kind != CONV) continue;
     layer->survivors = 0;
-    for (j = 0; j < t->size; j++) layer->survivors += net->mask[t->offset + j];
+    for (j = 0; j < t->size; j++) {
+      if (j % t->fan_in == 0) layer->first[j / t->fan_in] = (uint32_t)(t->rank + layer->survivors);
+      layer->survivors += net->mask[t->offset + j];
+    }
     /* above, the dense kernels are faster; the bits are the same */
-    sparse = layer->survivors < t->size / 2;
+    sparse = layer->survivors < t->size / 4 * 3;
     free_taps(&layer->forward);
     free_taps(&layer->backward);
     list_taps(net, layer, &layer->forward, 0, sparse);
     list_taps(net, layer, &layer->backward, 1, sparse);
   }
+}
+
+/* Of the inputs of one output, those that are not masked. */
+static float unmasked(const unsigned char *mask, size_t n)
+{
+  float count = 0;
+  size_t i;
+  for (i = 0; i < n; i++) count = count + (float)mask[i];
+  return count;
 }
 
 void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant)
@@ -1805,24 +1835,20 @@ void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant)
     float *w = net->weight + t->offset, fan = (float)t->fan_in, width;
     const unsigned char *mask = net->mask + t->offset;
     const char *suffix = strrchr(t->name, '.') + 1;
-    Stream s = {0, RANDOM_INIT, 0, 0};
-    size_t j, i;
-    s.seed = seed;
-    s.a = (uint32_t)k;
-    s.b = variant;
+    const int sparse_aware = t->prunable && scheme == SPARSE_AWARE;
+    const Stream s = {seed, RANDOM_INIT, (uint32_t)k, variant};
+    size_t j;
     for (j = 0; j < t->size; j++) {
-      if (t->prunable && scheme == SPARSE_AWARE && j % t->fan_in == 0)
-        for (fan = 0, i = 0; i < t->fan_in; i++) fan = fan + (float)mask[j + i];
+      if (sparse_aware && j % t->fan_in == 0) fan = unmasked(mask + j, t->fan_in);
       if (!mask[j] || !strcmp(suffix, "running_mean")) w[j] = 0;
       else if (!strcmp(suffix, "running_var")) w[j] = 1;
-      /* gamma, beta */
       else if (t->norm) w[j] = strcmp(suffix, "weight") ? 0 : random_uniform(s, j);
       else if (!t->prunable || scheme == KAIMING_UNIFORM) { /* (2 u - 1) width: 2 u - 1 is exact */
         width = t->prunable ? square_root(6.0f / fan) : 1.0f / square_root(fan);
         w[j] = (float)(2.0f * random_uniform(s, j) - 1.0f) * width;
       } else {
-        width =
-            square_root(2.0f / (scheme == GLOROT_NORMAL ? (float)(t->fan_in + t->fan_out) : fan));
+        const float fans = scheme == GLOROT_NORMAL ? (float)(t->fan_in + t->fan_out) : fan;
+        width = square_root(2.0f / fans);
         w[j] = width * random_normal(s, j);
       }
     }
@@ -1833,9 +1859,11 @@ size_t net_prunable(const Net *net, int surviving)
 {
   size_t n = 0, j;
   int k;
-  for (k = 0; k < net->tensors; k++)
-    for (j = 0; j < net->tensor[k].size && net->tensor[k].prunable; j++)
-      n += surviving ? net->mask[net->tensor[k].offset + j] : 1;
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    if (!t->prunable) continue;
+    for (j = t->offset; j < t->offset + t->size; j++) n += surviving ? net->mask[j] : 1;
+  }
   return n;
 }
 
@@ -1863,32 +1891,54 @@ void crop_flip(Stream s, uint32_t image, uint32_t crop[3])
   crop[2] = random_below(s, &index, 2);
 }
 
-/* x[c][h][w][b] = normalised pixel of image b, which augmentation may have moved; the last
- * tile's empty slots are +0. */
+/* x[c][h][w][b] = normalised pixel of image b, which augmentation may have moved; a black pixel
+ * stands for what is outside the image. The last tile's empty slots are +0. A thread takes some
+ * rows h of all tiles and channels, and in each of them one image after the other. */
+static void load_rows(Net *net, const Layer *none, int part)
+{
+  const Activation *input = &net->activation[0];
+  const size_t H = net->height, W = net->width, L = input->tile, tiles = tiles_in_use(net, 0);
+  const size_t C = activation_size(input) / (H * W);
+  size_t r, b, w, mine[2];
+  (void)none;
+  part_of(net, tiles * C * H, part, mine);
+  for (r = mine[0]; r < mine[1]; r++) {
+    const size_t t = r / (C * H), c = r / H % C, h = r % H;
+    const float *value = net->value[c];
+    float *row = input->flat ? plane_of(net, 0, 0, t, r % (C * H) * W)
+                             : plane_of(net, 0, 0, t, c) + h * input->row;
+    for (b = 0; b < L; b++) {
+      const View *view = &net->view[t * L + b];
+      const size_t y = h + view->crop[0] - CROP; /* above the image it wraps to a large number */
+      const unsigned char *from = view->pixel + (c * H + (y < H ? y : 0)) * W;
+      for (w = 0; w < W; w++) {
+        const size_t column = (view->crop[2] ? W - 1 - w : w) + view->crop[1] - CROP;
+        row[w * L + b] = view->empty ? 0 : value[y < H && column < W ? from[column] : 0];
+      }
+    }
+  }
+}
+
 void net_load_augmented(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n,
                         const Stream *augment)
 {
-  const Activation *input = &net->activation[0];
-  const size_t I = activation_size(input), H = net->height, W = net->width, L = input->tile,
-               border = input->flat ? 0 : net->border;
-  size_t b, c, h, w;
+  static Pass *const load[] = {load_rows, NULL};
+  const size_t I = activation_size(&net->activation[0]);
+  size_t b;
+  check_value("net_load", "images", n, 1, net->slots);
+  if (!index) check_value("net_load", "first + images", first + n, 1, split->n);
   net->images = n;
-  for (b = 0; b < tiles_in_use(net, 0) * L; b++) {
+  for (b = 0; b < net->slots; b++) {
     const size_t which = b < n ? (index ? index[b] : first + b) : 0;
-    float *x = plane_of(net, 0, 0, b / L, 0) + b % L;
-    uint32_t crop[3] = {CROP, CROP, 0};
+    View *view = &net->view[b];
+    view->pixel = split->pixel + which * I;
+    view->empty = b >= n;
+    view->crop[0] = view->crop[1] = CROP;
+    view->crop[2] = 0;
     net->label[b] = split->label[which];
-    if (augment) crop_flip(*augment, (uint32_t)which, crop);
-    for (c = 0; c < I / (H * W); c++, x += border * input->row)
-      for (h = 0; h < H; h++, x += border * L) {
-        const size_t row = h + crop[0] - CROP; /* above the image it wraps to a large number */
-        const unsigned char *from = split->pixel + which * I + (c * H + (row < H ? row : 0)) * W;
-        for (w = 0; w < W; w++, x += L) {
-          const size_t column = (crop[2] ? W - 1 - w : w) + crop[1] - CROP;
-          *x = b >= n ? 0 : net->value[c][row < H && column < W ? from[column] : 0];
-        }
-      }
+    if (augment && b < n) crop_flip(*augment, (uint32_t)which, view->crop);
   }
+  in_parts(net, NULL, load);
 }
 
 void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n)
@@ -1970,12 +2020,16 @@ void optimizer_free(Optimizer *o)
 }
 
 /* g = dW + wd w,  v = mu v + g,  w = w - lr v  (Nesterov: w - lr (g + mu v)), as PyTorch's SGD */
-static void sgd(float *restrict w, float *restrict v, const float *restrict gradient, size_t n,
-                const Training *how, float lr)
+static void sgd(const Net *net, float *restrict w, float *restrict v, const Training *how, float lr)
 {
   const float mu = how->momentum, decay = how->weight_decay;
   const int nesterov = how->nesterov;
+  const float *restrict gradient = net->gradient;
+  const size_t n = net->survivors;
   size_t j;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads)
+#endif
   for (j = 0; j < n; j++) {
     float g = gradient[j] + (float)(decay * w[j]);
     float speed = (float)(mu * v[j]) + g, ahead;
@@ -1988,11 +2042,16 @@ static void sgd(float *restrict w, float *restrict v, const float *restrict grad
 
 /* g = dW + wd w,  m = 0.9 m + 0.1 g,  v = 0.999 v + (0.001 g) g, w = w - ((lr / c1) m) / (sqrt v
  * / sqrt c2 + eps),  c = 1 - beta^t, as PyTorch's Adam (Kingma and Ba 2015) */
-static void adam(float *restrict w, float *restrict m, float *restrict v,
-                 const float *restrict gradient, size_t n, float decay, float rate, float root)
+static void adam(const Net *net, float *restrict w, float *restrict m, float *restrict v,
+                 float decay, float rate, float root)
 {
   static const float beta1 = 0.9f, rest1 = 0.1f, beta2 = 0.999f, rest2 = 0.001f, epsilon = 1e-8f;
+  const float *restrict gradient = net->gradient;
+  const size_t n = net->survivors;
   size_t j;
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(net->threads)
+#endif
   for (j = 0; j < n; j++) {
     float g = gradient[j] + (float)(decay * w[j]);
     float first = (float)(beta1 * m[j]) + (float)(rest1 * g);
@@ -2017,11 +2076,11 @@ void optimizer_step(Optimizer *o, Net *net, const Training *how, float lr)
   size_t j;
   if (w != net->weight)
     for (j = 0; j < n; j++) w[j] = net->weight[net->survivor[j]];
-  if (how->optimizer == SGD) sgd(w, o->velocity, net->gradient, n, how, lr);
+  if (how->optimizer == SGD) sgd(net, w, o->velocity, how, lr);
   else {
     o->correction1 = o->correction1 + (float)(rest1 * (float)(1.0f - o->correction1));
     o->correction2 = o->correction2 + (float)(rest2 * (float)(1.0f - o->correction2));
-    adam(w, o->velocity, o->square, net->gradient, n, how->weight_decay, lr / o->correction1,
+    adam(net, w, o->velocity, o->square, how->weight_decay, lr / o->correction1,
          square_root(o->correction2));
   }
   if (w != net->weight)
@@ -2030,10 +2089,7 @@ void optimizer_step(Optimizer *o, Net *net, const Training *how, float lr)
 
 void data_order(uint32_t *order, size_t n, uint64_t order_seed, uint32_t level, uint32_t epoch)
 {
-  Stream s = {0, RANDOM_ORDER, 0, 0};
-  s.seed = order_seed;
-  s.a = level;
-  s.b = epoch;
+  const Stream s = {order_seed, RANDOM_ORDER, level, epoch};
   random_order(order, n, s);
 }
 
@@ -2044,7 +2100,7 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
   const long per_epoch = (long)((n + batch - 1) / batch);
   uint32_t *order = allocate(n, sizeof *order, "the data order");
   Progress p = {0, 0, 0, 0, 0, 0, 0};
-  Stream crops = {0, RANDOM_AUGMENT, 0, 0};
+  Stream crops = {how->order_seed, RANDOM_AUGMENT, level, 0};
   long ordered = -1;
   p.epochs = (how->steps + per_epoch - 1) / per_epoch;
   for (p.step = from; p.step < to;) {
@@ -2058,7 +2114,7 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
       p.seen = p.wrong = 0;
       p.loss = 0;
     }
-    crops.seed = how->order_seed, crops.a = level, crops.b = (uint32_t)p.epoch;
+    crops.b = (uint32_t)p.epoch;
     if (how->hook) how->hook(how->context, net, p.step, 0);
     net_load_augmented(net, &data->train, order + first, 0, size, how->augment ? &crops : NULL);
     net_forward(net, 1);
@@ -2078,4 +2134,124 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
     if (watch) watch(context, &p);
   }
   free(order);
+}
+
+/* ==== checkpoints =========================================================================== */
+
+static const char *const memory_names[3] = {"optimizer.velocity", "optimizer.square",
+                                            "optimizer.correction"};
+
+void checkpoint_write(const Net *net, const Optimizer *o, int pairs, const char *const *key,
+                      const char *const *value, const char *path)
+{
+  const size_t two = 2;
+  char digest[17];
+  float correction[2];
+  Safetensors s = {0};
+  int k;
+  s.entry = allocate((size_t)(2 * net->tensors + 3), sizeof *s.entry, "the checkpoint");
+  s.key = allocate((size_t)pairs + 1, sizeof *s.key, "the checkpoint");
+  s.value = allocate((size_t)pairs + 1, sizeof *s.value, "the checkpoint");
+  for (k = 0; k < 2 * net->tensors; k++) {
+    const Tensor *t = &net->tensor[k % net->tensors];
+    if (k < net->tensors)
+      safetensors_add(&s, "", t->name, 'F', t->dims, t->shape, net->weight + t->offset);
+    else if (t->prunable)
+      safetensors_add(&s, "mask.", t->name, 'U', t->dims, t->shape, net->mask + t->offset);
+  }
+  if (o) {
+    correction[0] = o->correction1;
+    correction[1] = o->correction2;
+    safetensors_add(&s, "", memory_names[0], 'F', 1, &net->survivors, o->velocity);
+    safetensors_add(&s, "", memory_names[1], 'F', 1, &net->survivors, o->square);
+    safetensors_add(&s, "", memory_names[2], 'F', 1, &two, correction);
+  }
+  for (k = 0; k <= pairs; k++) {
+    s.key[k] = (char *)(k < pairs ? key[k] : "digest");
+    s.value[k] = (char *)(k < pairs ? value[k] : digest_text(digest, net_digest(net)));
+  }
+  s.pairs = pairs + 1;
+  safetensors_write(&s, path);
+  free(s.entry);
+  free(s.key);
+  free(s.value);
+}
+
+/* Takes over a tensor's values and, where the file has one, its mask. */
+static void apply_tensor(Net *net, const Tensor *t, unsigned char *mask, const Safetensors *s,
+                         const char *path)
+{
+  const Entry *values = safetensors_find(s, t->name), *kept = NULL;
+  const int variance = strstr(t->name, ".running_var") != NULL;
+  const unsigned char *keeps;
+  char name[2 * NAME_SIZE];
+  size_t j;
+  sprintf(name, "mask.%s", t->name);
+  if (t->prunable) kept = safetensors_find(s, name);
+  if (!values)
+    fail("%s: has no tensor %s; it is not a checkpoint of %s", path, t->name, net->model);
+  safetensors_expect(values, 'F', t->dims, t->shape, path);
+  if (kept) safetensors_expect(kept, 'U', t->dims, t->shape, path);
+  memcpy(net->weight + t->offset, values->data, t->size * sizeof(float));
+  keeps = kept ? kept->data : NULL;
+  for (j = 0; j < t->size; j++) {
+    const float w = net->weight[t->offset + j];
+    if (!is_finite(w)) fail("%s: value %zu of tensor %s is not finite", path, j, t->name);
+    if (w < 0 && variance)
+      fail("%s: value %zu of tensor %s is a variance below 0", path, j, t->name);
+    if (keeps && keeps[j] > 1) fail("%s: tensor %s holds other values than 0 and 1", path, name);
+    mask[t->offset + j] = keeps ? keeps[j] : 1;
+    if (!mask[t->offset + j] && w != 0)
+      fail("%s: value %zu of tensor %s is masked but not 0", path, j, t->name);
+  }
+}
+
+/* Whether the net has what a file calls so: a tensor, or the mask of a prunable one. */
+static int has_tensor(const Net *net, const char *name)
+{
+  const int mask = strncmp(name, "mask.", 5) == 0;
+  int k;
+  for (k = 0; k < net->tensors; k++)
+    if (strcmp(net->tensor[k].name, mask ? name + 5 : name) == 0)
+      return !mask || net->tensor[k].prunable;
+  return 0;
+}
+
+void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
+{
+  unsigned char *mask = allocate(net->size, 1, "the mask");
+  const char *claimed = safetensors_value(s, "digest");
+  char digest[17];
+  int k;
+  for (k = 0; k < net->tensors; k++) apply_tensor(net, &net->tensor[k], mask, s, path);
+  for (k = 0; k < s->entries; k++)
+    if (strncmp(s->entry[k].name, "optimizer.", 10) != 0 && !has_tensor(net, s->entry[k].name))
+      fail("%s: holds a tensor %s, which %s does not have", path, s->entry[k].name, net->model);
+  net_set_mask(net, mask);
+  digest_text(digest, net_digest(net));
+  if (claimed && strcmp(claimed, digest) != 0)
+    fail("%s: its values have digest %s, but it says %s; the file was changed or damaged", path,
+         digest, claimed);
+  free(mask);
+}
+
+void checkpoint_memory(const Net *net, Optimizer *o, const Safetensors *s, const char *path)
+{
+  const Entry *memory[3];
+  const size_t n = net->survivors * sizeof(float);
+  int k, found = 0, fits = 1;
+  optimizer_clear(o, net);
+  for (k = 0; k < 3; k++) {
+    memory[k] = safetensors_find(s, memory_names[k]);
+    if (!memory[k]) continue;
+    found++;
+    fits = fits && memory[k]->type == 'F' && memory[k]->size == (k < 2 ? net->survivors : 2);
+  }
+  if (!fits || (found != 0 && found != 3))
+    fail("%s: is damaged: the optimiser's memory does not fit", path);
+  if (found == 0) return;
+  memcpy(o->velocity, memory[0]->data, n);
+  memcpy(o->square, memory[1]->data, n);
+  o->correction1 = ((const float *)memory[2]->data)[0];
+  o->correction2 = ((const float *)memory[2]->data)[1];
 }

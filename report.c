@@ -18,7 +18,7 @@
 static const int64_t ONE = 1000000, NONE = INT64_MIN;
 static const int64_t LIMIT = INT64_C(10000000000000000); /* 10^10: sums of 256 of them fit */
 
-enum { RUN, EPOCHS, STABILITY, LINE, PROBE, MATRIX, KINDS };
+enum { RUN_KIND, EPOCHS_KIND, STABILITY_KIND, LINE_KIND, PROBE_KIND, MATRIX_KIND, KINDS };
 static const struct {
   /* how the header begins; the column of its figures' x axis */
   const char *header, *what, *x, *x_name, *section;
@@ -33,149 +33,81 @@ static const struct {
     {"quantity\twhere\tvalue", "probe", "where", "value of the weight", "Inside networks"},
     {"network\t", "matrix", NULL, "network", "Distances"},
 };
-enum { TABLES = 256, PAIRS = 400, SERIES = 40, NETWORKS = 128, NAME = 400 };
+enum { SHEETS = 256, SERIES = 40, NETWORKS = 128, NAME = 400 };
 
+/* A table, and what it is on the page. */
 typedef struct {
-  char *path, *name; /* name: without .tsv */
+  Table table;
+  char *name;        /* its path without .tsv */
   const char *label; /* the name without folders */
   int kind, group;   /* group: the first table that differs in its seeds only */
-  int pairs, columns, rows;
-  char *key[PAIRS], *value[PAIRS]; /* of comment lines `# key = value` */
-  char **cell;                     /* [1 + rows][columns]: row 0 is the header */
-} Table;
+} Sheet;
 
 /* The page and all that it is made from. */
 typedef struct {
   Output out;
-  Table table[TABLES];
-  int tables;
+  Sheet sheet[SHEETS];
+  int sheets;
   Standard *is_standard; /* whether an option has a value anyway */
   const char *heading;   /* of the section whose figures come now; NULL once it is written */
   int open;              /* a section is */
 } Page;
 
-/* What the table's comment lines say of a key, or "-". */
-static const char *value_of(const Table *t, const char *key)
-{
-  int k;
-  for (k = 0; k < t->pairs; k++)
-    if (!strcmp(t->key[k], key)) return t->value[k];
-  return "-";
-}
-
-/* Number of the column of that name, or -1. */
-static int column(const Table *t, const char *name)
-{
-  int c;
-  for (c = 0; c < t->columns; c++)
-    if (!strcmp(t->cell[c], name)) return c;
-  return -1;
-}
-
-static const char *text_at(const Table *t, int row, int c)
-{
-  return c < 0 ? "-" : t->cell[(size_t)row * (size_t)t->columns + (size_t)c];
-}
-
 /* The tensors without any weight left, as the row names them, or NULL. */
-static const char *lost(const Table *t, int row)
+static const char *lost(const Sheet *t, int row)
 {
-  const char *text = text_at(t, row, column(t, "collapsed"));
+  const char *text = table_cell(&t->table, row, table_column(&t->table, "collapsed"));
   return strcmp(text, "-") != 0 ? text : NULL;
 }
 
 /* A cell's decimal number in millionths, rounded half up in size; fails if it is none. */
-static int64_t number_at(const Table *t, int row, int c)
+static int64_t number_at(const Sheet *t, int row, int c)
 {
   static const uint64_t full = UINT64_C(100000000000000000);
-  const char *const text = text_at(t, row, c), *s = text;
+  const char *const text = table_cell(&t->table, row, c), *s = text;
   uint64_t m = 0;
-  int point = 0, digits = 0, places = 0;
+  int point = 0, digits = 0, places = 0; /* places: digits after the point */
   if (!strcmp(s, "-")) return NONE;
   s += *s == '-' || *s == '+';
   if (*s && strchr("nNiI", *s)) return NONE; /* nan, inf */
-  for (; (*s >= '0' && *s <= '9') || (*s == '.' && !point); s++)
+  while ((*s >= '0' && *s <= '9') || (*s == '.' && !point)) {
     if (*s == '.') point = 1;
     else {
       digits++;
-      if (point && ++places > 6) m += places == 7 && *s >= '5';
+      places += point;
+      if (places > 6) m += places == 7 && *s >= '5';
       else m = m < full ? 10 * m + (uint64_t)(*s - '0') : full;
     }
+    s++;
+  }
   if (*s || digits == 0)
-    fail("%s: row %d: '%.40s' is not a number; the file was changed or damaged", t->path, row,
+    fail("%s: row %d: '%.40s' is not a number; the file was changed or damaged", t->table.path, row,
          text);
-  for (; places < 6 && m < full; places++) m *= 10;
+  while (places++ < 6) m = m < full ? 10 * m : full;
   return m > (uint64_t)LIMIT ? NONE : *text == '-' ? -(int64_t)m : (int64_t)m;
 }
 
-/* The FNV-1a of a text whose lines may have got ends of \r\n on their way. */
-static uint64_t digest_of_lines(const char *text)
+/* Reads a table of any kind; `path` stays with it. */
+static void read_sheet(Sheet *s, char *path)
 {
-  uint64_t hash = FNV_START;
-  for (; *text; text++)
-    if (text[0] != '\r' || text[1] != '\n') hash = fnv1a(hash, text, 1);
-  return hash;
-}
-
-/* Reads a table of any kind; `path` and the file's text stay with it. */
-static void read_table(Table *t, char *path)
-{
-  size_t size, j, lines = 1, tabs = 1, cells = 0;
-  char *file, *line, *end, *field, digits[17];
-  int c;
-  memset(t, 0, sizeof *t);
-  line = file = (char *)read_file(path, &size);
-  if (strlen(line) != size)
-    fail("%s: is not a table that ticket wrote: it holds a zero byte", path);
-  for (j = 0; j < size; j++) lines += line[j] == '\n', tabs += line[j] == '\t';
-  t->path = path;
-  t->name = join(path, "", "");
-  t->name[strlen(path) - 4] = 0;
-  t->label = strrchr(t->name, '/') ? strrchr(t->name, '/') + 1 : t->name;
-  t->cell = allocate(lines + tabs, sizeof *t->cell, "a table");
-  for (t->rows = -1; *line; line = end + 1) {
-    end = strchr(line, '\n');
-    if (!end)
-      fail("%s: was cut short in its line '%.40s'; wait for what writes it, or write it again",
-           path, line);
-    *end = 0;
-    if (end > line && end[-1] == '\r') end[-1] = 0;
-    if (*line == '#') {
-      char *equals = strstr(line, " = ");
-      if (!equals || line[1] != ' ' || t->pairs == PAIRS)
-        fail("%s: its line '%.40s' is not '# option = value'; no table of ticket has it", path,
-             line);
-      *equals = 0;
-      t->key[t->pairs] = line + 2;
-      t->value[t->pairs++] = equals + 3;
-      if (line != file || strcmp(t->key[0], "checksum") != 0) continue;
-      digest_text(digits, digest_of_lines(end + 1));
-      if (strcmp(t->value[0], digits) != 0)
-        fail("%s: was changed or damaged (its checksum does not fit); write it again", path);
-      continue;
-    }
-    if (t->rows < 0) {
-      while (t->kind < KINDS &&
-             strncmp(line, kinds[t->kind].header, strlen(kinds[t->kind].header)) != 0)
-        t->kind++;
-      if (t->kind == KINDS)
-        fail("%s: is not a table of imp, train, lmc, curve, distance, probe or stability: its "
-             "header is '%.40s'",
-             path, line);
-      for (t->columns = 1, field = line; *field; field++) t->columns += *field == '\t';
-    }
-    t->rows++;
-    for (c = 0, field = line; field && c <= t->columns; c++) {
-      char *tab = strchr(field, '\t');
-      if (tab) *tab = 0;
-      if (c < t->columns) t->cell[cells++] = field;
-      field = tab ? tab + 1 : NULL;
-    }
-    if (c != t->columns)
-      fail("%s: row %d does not have %d fields, as its header has; the file was damaged", path,
-           t->rows, t->columns);
-  }
-  if (t->rows < 0) fail("%s: has no table in it; choose a result file of ticket", path);
+  const Table *t = &s->table;
+  char *header;
+  memset(s, 0, sizeof *s);
+  table_open(&s->table, path, 0);
+  s->name = join(path, "", "");
+  s->name[strlen(path) - 4] = 0;
+  s->label = strrchr(s->name, '/') ? strrchr(s->name, '/') + 1 : s->name;
+  if (t->columns == 0) fail("%s: has no table in it; choose a result file of ticket", path);
+  header = table_row(t, 0);
+  while (s->kind < KINDS &&
+         strncmp(header, kinds[s->kind].header, strlen(kinds[s->kind].header)) != 0)
+    s->kind++;
+  if (s->kind == KINDS)
+    fail("%s: is not a table of imp, train, lmc, curve, distance, probe or stability: its header "
+         "is '%.40s'",
+         path, header);
+  free(header);
+  table_rows(&s->table);
 }
 
 /* Whether the list, which ends in NULL, has the word. */
@@ -194,77 +126,101 @@ static int is_setting(const char *key)
 }
 
 /* Whether b has all settings that a has. */
-static int has_settings(const Table *b, const Table *a)
+static int has_settings(const Sheet *b, const Sheet *a)
 {
   int k;
-  for (k = 0; k < a->pairs; k++)
-    if (is_setting(a->key[k]) && strcmp(value_of(a, a->key[k]), value_of(b, a->key[k])) != 0)
+  for (k = 0; k < a->table.pairs; k++)
+    if (is_setting(a->table.key[k]) && strcmp(table_value(&a->table, a->table.key[k]),
+                                              table_value(&b->table, a->table.key[k])) != 0)
       return 0;
   return 1;
 }
 
 /* Reads the table of that name, and the training curves of a run. */
-static void add_table(Page *p, char *path)
+static void add_sheet(Page *p, char *path)
 {
-  Table *t = &p->table[p->tables];
+  Sheet *t = &p->sheet[p->sheets];
   char *epochs;
   int k;
-  for (k = 0; k < p->tables; k++)
-    if (!strcmp(p->table[k].path, path)) return;
-  if (p->tables == TABLES)
-    fail_usage("%s: more than %d tables are too many for a page", path, TABLES);
-  read_table(t, path);
-  t->group = p->tables++;
-  for (k = 0; k < t->group && t->kind <= STABILITY; k++) {
-    const Table *other = &p->table[k];
-    if (other->kind != t->kind || !has_settings(other, t) || !has_settings(t, other)) continue;
-    if (!strcmp(value_of(other, "seed"), value_of(t, "seed")) &&
-        !strcmp(value_of(other, "order-seed"), value_of(t, "order-seed")))
-      fail("%s: is the same run as %s, seed %.40s; give one of them", path, other->path,
-           value_of(t, "seed"));
+  for (k = 0; k < p->sheets; k++)
+    if (!strcmp(p->sheet[k].table.path, path)) return;
+  if (p->sheets == SHEETS)
+    fail_usage("%s: more than %d tables are too many for a page", path, SHEETS);
+  read_sheet(t, path);
+  t->group = p->sheets++;
+  for (k = 0; k < p->sheets - 1; k++) {
+    const Sheet *other = &p->sheet[k];
+    if (t->kind > STABILITY_KIND || other->kind != t->kind || !has_settings(other, t) ||
+        !has_settings(t, other))
+      continue;
+    if (!strcmp(table_value(&other->table, "seed"), table_value(&t->table, "seed")) &&
+        !strcmp(table_value(&other->table, "order-seed"), table_value(&t->table, "order-seed")))
+      fail("%s: is the same run as %s, seed %.40s; give one of them", path, other->table.path,
+           table_value(&t->table, "seed"));
     t->group = other->group;
     break;
   }
-  if (t->kind != RUN) return;
+  if (t->kind != RUN_KIND) return;
   epochs = join(t->name, "", ".epochs.tsv");
-  if (file_exists(epochs)) add_table(p, epochs);
+  if (file_exists(epochs)) add_sheet(p, epochs);
 }
 
 /* ==== the page ============================================================================== */
 
+/* Bytes of the printable UTF-8 character at s, `most` bytes of it at most; 0 if it is none. */
+static size_t character(const char *s, size_t most, unsigned long *code)
+{
+  const unsigned char *u = (const unsigned char *)s;
+  const size_t size = u[0] < 0x80                   ? 1
+                      : u[0] >= 0xc2 && u[0] < 0xe0 ? 2
+                      : u[0] >= 0xe0 && u[0] < 0xf0 ? 3
+                      : u[0] >= 0xf0 && u[0] < 0xf5 ? 4
+                                                    : 0;
+  unsigned long c = size < 2 ? u[0] : u[0] & (0x7fu >> size);
+  size_t k;
+  if (size == 0 || size > most) return 0;
+  for (k = 1; k < size; k++) {
+    if ((u[k] & 0xc0) != 0x80) return 0;
+    c = c << 6 | (u[k] & 0x3fu);
+  }
+  *code = c;
+  if (c < 32 || (c > 126 && c < 160) || c > 0x10ffff || (size == 3 && c < 0x800) ||
+      (size == 4 && c < 0x10000))
+    return 0;
+  if ((c >= 0xd800 && c < 0xe000) || (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c < 0xfdf0))
+    return 0;
+  return size;
+}
+
 /* Text from a file or a name, `most` bytes of it: markup is escaped, what is not printable UTF-8
  * becomes a question mark. */
-static void put(Page *p, const char *s, size_t most)
+static void put_text(Page *p, const char *s, size_t most)
 {
-  size_t k;
-  for (; *s && most > 0; s += k, most -= k) {
-    const unsigned char *u = (const unsigned char *)s;
-    const size_t size = u[0] < 0x80                   ? 1
-                        : u[0] >= 0xc2 && u[0] < 0xe0 ? 2
-                        : u[0] >= 0xe0 && u[0] < 0xf0 ? 3
-                        : u[0] >= 0xf0 && u[0] < 0xf5 ? 4
-                                                      : 0;
-    unsigned long code = size < 2 ? u[0] : u[0] & (0x7fu >> size);
-    for (k = 1; k < size && k < most && (u[k] & 0xc0) == 0x80; k++)
-      code = code << 6 | (u[k] & 0x3fu);
-    if (k != size || code < 32 || (code > 126 && code < 160) || (size == 3 && code < 0x800) ||
-        (size == 4 && code < 0x10000) || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ||
-        (code & 0xfffe) == 0xfffe || (code >= 0xfdd0 && code < 0xfdf0))
-      output_print(&p->out, "?"), k = 1;
+  const char *const end = s + (strlen(s) < most ? strlen(s) : most);
+  while (s < end) {
+    unsigned long code = 0;
+    const size_t size = character(s, (size_t)(end - s), &code);
+    if (size == 0) output_print(&p->out, "?");
     else if (strchr("&<>\"'", *s)) output_print(&p->out, "&#%lu;", code);
-    else output_bytes(&p->out, s, k);
+    else output_bytes(&p->out, s, size);
+    s += size > 0 ? size : 1;
   }
 }
 
-/* As decimals without zeros at the end, in units of a thousand, million ... if `like` is large. */
-static const char *number(char text[64], int64_t x, int64_t like)
+/* Millionths as decimals without zeros at the end, in units of a thousand, million ... if `like` is
+ * large. */
+static const char *in_units(char text[64], int64_t x, int64_t like)
 {
   static const char *const unit[] = {"", "k", "M", "G"};
-  int k = 0, n;
   const uint64_t size = x < 0 ? (uint64_t)-x : (uint64_t)x;
   uint64_t one = (uint64_t)ONE;
+  int k = 0, n;
   if (like < 0) like = -like;
-  for (; k < 3 && like >= 10000 * ONE; like /= 1000) k++, one *= 1000;
+  while (k < 3 && like >= 10000 * ONE) {
+    like /= 1000;
+    one *= 1000;
+    k++;
+  }
   n = sprintf(text, "%s%" PRIu64 ".%0*" PRIu64, x < 0 ? "-" : "", size / one, 6 + 3 * k,
               size % one);
   while (text[n - 1] == '0') n--;
@@ -273,8 +229,8 @@ static const char *number(char text[64], int64_t x, int64_t like)
   return text;
 }
 
-/* Writes the format with %d an int, %s text from a file or a name (put), %r the program's own
- * text, %n millionths (number). */
+/* Writes the format with %d an int, %s text from a file or a name (put_text), %r the program's own
+ * text, %n millionths (in_units). */
 static void print(Page *p, const char *format, ...)
 {
   char text[64];
@@ -287,9 +243,9 @@ static void print(Page *p, const char *format, ...)
     if (!*format) break;
     switch (format[1]) {
     case 'd': output_print(&p->out, "%d", va_arg(list, int)); break;
-    case 's': put(p, va_arg(list, const char *), SIZE_MAX); break;
+    case 's': put_text(p, va_arg(list, const char *), SIZE_MAX); break;
     case 'r': output_print(&p->out, "%s", va_arg(list, const char *)); break;
-    case 'n': output_print(&p->out, "%s", number(text, va_arg(list, int64_t), 0)); break;
+    case 'n': output_print(&p->out, "%s", in_units(text, va_arg(list, int64_t), 0)); break;
     }
   }
   va_end(list);
@@ -299,7 +255,7 @@ static void print(Page *p, const char *format, ...)
 static void label(Page *p, const char *class, int x, int y, const char *text, size_t size)
 {
   print(p, "<text class=\"%r\" x=\"%d\" y=\"%d\">", class, x, y);
-  put(p, text, size);
+  put_text(p, text, size);
   print(p, "</text>\n");
 }
 
@@ -351,8 +307,8 @@ static int64_t round_number(const Axis *a, int64_t step, int64_t k)
   static const int64_t of_ten[] = {1, 2, 5};
   int64_t x = 1;
   if (!a->log) return k * step;
-  if (step == 0) x = of_ten[k % 3], k = k / 3;
-  else k = k * step;
+  if (step == 0) x = of_ten[k % 3];
+  k = step == 0 ? k / 3 : k * step;
   for (; k > 0; k--) x *= 10;
   return x;
 }
@@ -378,10 +334,12 @@ static void axis_fit(Axis *a)
   const int empty = a->low > a->high;
   int64_t step = 1, low = empty ? ONE : a->low, high = empty ? ONE : a->high, k;
   if (!log && low > 0 && low <= high / 2) low = 0;
-  if (low == high && !log)
-    low -= low == 0 ? 0 : 1 + (low < 0 ? -low : low) / 10, high += high == 0 ? ONE : 0;
+  if (low == high && log) {
+    low = low / 2 + 1;
+    high = 2 * high;
+  } else if (low == high && low == 0) high = ONE;
+  else if (low == high) low -= 1 + (low < 0 ? -low : low) / 10;
   if (log) {
-    if (low == high) low = low / 2 + 1, high = 2 * high;
     /* 2^16 log2 10 */
     step = high / 200 <= low ? 0 : 1 + (log2_of(high) - log2_of(low)) / (7 * 217706);
   } else
@@ -409,7 +367,7 @@ static int place(const Axis *a, int64_t x, int length)
 static const char *tick(char text[64], const Axis *a, int k)
 {
   const int64_t most = -a->low > a->high ? -a->low : a->high;
-  return number(text, a->tick[k], a->log ? a->tick[k] : most);
+  return in_units(text, a->tick[k], a->log ? a->tick[k] : most);
 }
 
 /* ==== charts ================================================================================ */
@@ -454,31 +412,36 @@ static void gather(Chart *c, const Page *p, int group, const char *name, const c
   const Figure *f = c->figure;
   size_t most = 0;
   int k, row;
-  for (k = 0; k < p->tables; k++) most += p->table[k].group == group ? (size_t)p->table[k].rows : 0;
+  for (k = 0; k < p->sheets; k++)
+    most += p->sheet[k].group == group ? (size_t)p->sheet[k].table.rows : 0;
   s->point = allocate(most, sizeof *s->point, "a curve");
-  for (s->points = 0, k = 0; k < p->tables; k++) {
-    const Table *t = &p->table[k];
-    const int x = column(t, kinds[f->kind].x), plus = f->plus ? column(t, f->plus) : -1,
-              minus = f->minus ? column(t, f->minus) : -1;
-    const int of_branch = column(t, "branch"), of_level = column(t, "level"),
-              of_copy = column(t, "copy");
-    for (row = 1; row <= t->rows && t->group == group; row++) {
+  s->points = 0;
+  for (k = 0; k < p->sheets; k++) {
+    const Sheet *t = &p->sheet[k];
+    const int x = table_column(&t->table, kinds[f->kind].x),
+              plus = f->plus ? table_column(&t->table, f->plus) : -1,
+              minus = f->minus ? table_column(&t->table, f->minus) : -1;
+    const int of_branch = table_column(&t->table, "branch"),
+              of_level = table_column(&t->table, "level"),
+              of_copy = table_column(&t->table, "copy");
+    if (t->group != group) continue;
+    for (row = 1; row <= t->table.rows; row++) {
       Point *q = &s->point[s->points];
       int64_t less;
-      if ((branch && strcmp(text_at(t, row, of_branch), branch) != 0) ||
-          (level && strcmp(text_at(t, row, of_level), level) != 0))
+      if ((branch && strcmp(table_cell(&t->table, row, of_branch), branch) != 0) ||
+          (level && strcmp(table_cell(&t->table, row, of_level), level) != 0))
         continue;
-      if ((level && strcmp(text_at(t, row, of_copy), "0") != 0) ||
-          (f->kind == PROBE && strcmp(text_at(t, row, 0), "histogram") != 0))
+      if ((level && strcmp(table_cell(&t->table, row, of_copy), "0") != 0) ||
+          (f->kind == PROBE_KIND && strcmp(table_cell(&t->table, row, 0), "histogram") != 0))
         continue;
       q->x = number_at(t, row, x);
       q->y = f->plus ? number_at(t, row, plus) : 0;
       less = f->minus ? number_at(t, row, minus) : 0;
       if (q->x == NONE || q->y == NONE || less == NONE) continue;
       /* Densities of one level may differ between runs, and be equal at two levels of one run. */
-      q->key = f->kind == RUN ? number_at(t, row, of_level) : q->x;
+      q->key = f->kind == RUN_KIND ? number_at(t, row, of_level) : q->x;
       if (q->key == NONE) continue;
-      if (f->kind == RUN) q->key = -q->key; /* from sparse to dense, as densities rise */
+      if (f->kind == RUN_KIND) q->key = -q->key; /* from sparse to dense, as densities rise */
       q->low = q->high = q->y = f->base + q->y - less;
       q->runs = 1;
       q->table = k;
@@ -523,7 +486,8 @@ static void merge(Series *s)
     last->table = q->table;
     last->collapsed |= q->collapsed;
   }
-  for (s->points = n, j = 0; j < n; j++) {
+  s->points = n;
+  for (j = 0; j < n; j++) {
     s->point[j].x /= s->point[j].runs;
     s->point[j].y /= s->point[j].runs;
   }
@@ -538,20 +502,26 @@ static const char *const marker[STYLES] = {"m-28 0a28 28 0 1 0 56 0a28 28 0 1 0-
                                            "m-26-10h16v-16h20v16h16v20h-16v16h-20v-16h-16z",
                                            "m-34-14h68v28h-68z"};
 
-/* Draws what the chart has, if anything, and empties it. */
-static void chart_draw(Page *p, Chart *c, const char *of)
+/* Where a chart's numbers are on the page. */
+typedef struct {
+  Axis x, y;
+  int left, density;  /* density: logarithmic, from dense to sparse */
+  int hidden, ringed; /* some points are not shown; some have a ring */
+} Frame;
+
+static int x_of(const Frame *f, int64_t x)
 {
-  const Figure *f = c->figure;
-  const char *x_name = kinds[f->kind].x_name;
-  const int density = f->kind == RUN; /* logarithmic, from dense to sparse */
-  Axis x = axis_new(density), y = axis_new(f->log);
+  const int at = place(&f->x, x, RIGHT - f->left);
+  return f->density ? RIGHT - at : f->left + at;
+}
+static int y_of(const Frame *f, int64_t y) { return BOTTOM - place(&f->y, y, BOTTOM - TOP); }
+
+/* Merges the points of runs, leaves out those that the axes cannot show, and makes the axes. */
+static void frame_fit(Frame *f, Chart *c)
+{
   char text[64];
-  int left = 0, legend = 0, at = 0, begin[SERIES][2], hidden = 0, rings = 0, k;
   size_t j;
-#define X(value)                                                                                   \
-  (density ? RIGHT - place(&x, value, RIGHT - left) : left + place(&x, value, RIGHT - left))
-#define Y(value) (BOTTOM - place(&y, value, BOTTOM - TOP))
-  if (c->n == 0) return;
+  int k, longest = 0;
   for (k = 0; k < c->n; k++) {
     Series *s = &c->series[k];
     size_t shown = 0;
@@ -559,78 +529,113 @@ static void chart_draw(Page *p, Chart *c, const char *of)
     for (j = 0; j < s->points; j++) {
       const Point *q = &s->point[j];
       /* a bar may reach 0 where its mean does not */
-      hidden |= !axis_shows(&x, q->x) || !axis_shows(&y, q->low);
-      if (!axis_shows(&x, q->x) || !axis_shows(&y, q->y)) continue;
-      axis_widen(&x, q->x);
-      axis_widen(&y, q->low);
-      axis_widen(&y, q->y);
-      axis_widen(&y, q->high);
-      rings |= q->collapsed;
+      f->hidden |= !axis_shows(&f->x, q->x) || !axis_shows(&f->y, q->low);
+      if (!axis_shows(&f->x, q->x) || !axis_shows(&f->y, q->y)) continue;
+      axis_widen(&f->x, q->x);
+      axis_widen(&f->y, q->low);
+      axis_widen(&f->y, q->y);
+      axis_widen(&f->y, q->high);
+      f->ringed |= q->collapsed;
       s->point[shown++] = *q;
     }
     s->points = shown;
   }
-  axis_fit(&x);
-  axis_fit(&y);
-  for (k = 0; k < y.ticks; k++)
-    left = (int)strlen(tick(text, &y, k)) > left ? (int)strlen(text) : left;
-  left = 140 + 68 * left;
-  /* the legend's rows: where each name begins, and how high they are together */
+  axis_fit(&f->x);
+  axis_fit(&f->y);
+  for (k = 0; k < f->y.ticks; k++)
+    if ((int)strlen(tick(text, &f->y, k)) > longest) longest = (int)strlen(text);
+  f->left = 140 + 68 * longest;
+}
+
+/* Opens the figure with the legend's rows; returns how high they are. */
+static int legend_draw(Page *p, const Chart *c, const char *of)
+{
+  int begin[SERIES][2], at = 0, height = 0, k; /* begin: where each name does */
   for (k = 0; k < c->n; k++) {
     const int wide = 560 + 62 * (int)strlen(c->series[k].name);
-    if (at > 0 && at + wide > 4000) at = 0, legend += 170;
-    begin[k][0] = at, begin[k][1] = legend + 60;
+    if (at > 0 && at + wide > 4000) {
+      at = 0;
+      height += 170;
+    }
+    begin[k][0] = at;
+    begin[k][1] = height + 60;
     at += wide;
   }
-  legend += 170;
-  figure_open(p, f->title, of, 2740 + legend);
+  height += 170;
+  figure_open(p, c->figure->title, of, 2740 + height);
   for (k = 0; k < c->n; k++) {
     print(p, "<path class=\"l s%d d%d\" d=\"M%d %dh400\"/><path class=\"m s%d\" d=\"M%d %d%r\"/>",
           k % STYLES, k % DASHES, begin[k][0], begin[k][1], k % STYLES, begin[k][0] + 200,
           begin[k][1], marker[k % STYLES]);
     label(p, "", begin[k][0] + 450, begin[k][1] + 40, c->series[k].name, 62);
   }
-  print(p, "<g transform=\"translate(0 %d)\">\n", legend);
-  label(p, "", 0, 150, f->y_name, 99);
-  label(p, "c", (left + RIGHT) / 2, 2640, x_name, 99);
-  for (k = 0; k < y.ticks; k++) {
-    print(p, "<path class=\"g\" d=\"M%d %dH%d\"/>", left, Y(y.tick[k]), RIGHT);
-    label(p, "e", left - 90, Y(y.tick[k]) + 40, tick(text, &y, k), 99);
+  return height;
+}
+
+static void axes_draw(Page *p, const Frame *f, const char *x_name, const char *y_name)
+{
+  char text[64];
+  int k;
+  label(p, "", 0, 150, y_name, 99);
+  label(p, "c", (f->left + RIGHT) / 2, 2640, x_name, 99);
+  for (k = 0; k < f->y.ticks; k++) {
+    const int y = y_of(f, f->y.tick[k]);
+    print(p, "<path class=\"g\" d=\"M%d %dH%d\"/>", f->left, y, RIGHT);
+    label(p, "e", f->left - 90, y + 40, tick(text, &f->y, k), 99);
   }
-  for (k = 0; k < x.ticks; k++) {
-    print(p, "<path class=\"g\" d=\"M%d %dV%d\"/>", X(x.tick[k]), BOTTOM, BOTTOM + 40);
-    label(p, "c", X(x.tick[k]), BOTTOM + 160, tick(text, &x, k), 99);
+  for (k = 0; k < f->x.ticks; k++) {
+    const int x = x_of(f, f->x.tick[k]);
+    print(p, "<path class=\"g\" d=\"M%d %dV%d\"/>", x, BOTTOM, BOTTOM + 40);
+    label(p, "c", x, BOTTOM + 160, tick(text, &f->x, k), 99);
   }
+}
+
+/* A point of series k: its bar, its ring, its marker with what it says under the pointer. */
+static void point_draw(Page *p, const Frame *f, const Chart *c, int k, const Point *q)
+{
+  const Series *s = &c->series[k];
+  const int x = x_of(f, q->x), y = y_of(f, q->y), style = k % STYLES;
+  if (q->high > q->low && axis_shows(&f->y, q->low))
+    print(p, "<path class=\"b s%d\" d=\"M%d %dV%dm-25 0h50M%d %dm-25 0h50\"/>", style, x,
+          y_of(f, q->low), y_of(f, q->high), x, y_of(f, q->low));
+  if (q->collapsed)
+    print(p, "<path class=\"b s%d\" d=\"M%d %dm-64 0a64 64 0 1 0 128 0a64 64 0 1 0-128 0z\"/>",
+          style, x, y);
+  /* where points are close, they are seen only under the pointer */
+  print(p, "<path class=\"%r s%d\" d=\"M%d %d%r\">", s->points <= 40 ? "m" : "h", style, x, y,
+        marker[style]);
+  print(p, "<title>%s\n%r: %n\n%r: %n", s->name, kinds[c->figure->kind].x_name, q->x,
+        c->figure->y_name, q->y);
+  if (q->runs > 1) print(p, "\nmean of %d runs, from %n to %n", q->runs, q->low, q->high);
+  if (q->collapsed) print(p, "\na layer has no weight left");
+  print(p, "</title></path>\n");
+}
+
+/* Draws what the chart has, if anything, and empties it. */
+static void chart_draw(Page *p, Chart *c, const char *of)
+{
+  const Figure *f = c->figure;
+  Frame frame = {axis_new(f->kind == RUN_KIND), axis_new(f->log), 0, f->kind == RUN_KIND, 0, 0};
+  size_t j;
+  int k;
+  if (c->n == 0) return;
+  frame_fit(&frame, c);
+  print(p, "<g transform=\"translate(0 %d)\">\n", legend_draw(p, c, of));
+  axes_draw(p, &frame, kinds[f->kind].x_name, f->y_name);
   for (k = 0; k < c->n; k++) {
     const Series *s = &c->series[k];
     print(p, "<polyline class=\"l s%d d%d\" points=\"", k % STYLES, k % DASHES);
     for (j = 0; j < s->points; j++)
-      print(p, "%r%d,%d", j > 0 ? " " : "", X(s->point[j].x), Y(s->point[j].y));
+      print(p, "%r%d,%d", j > 0 ? " " : "", x_of(&frame, s->point[j].x),
+            y_of(&frame, s->point[j].y));
     print(p, "\"/>\n");
-    /* where points are close, they are seen only under the pointer */
-    for (j = 0; j < s->points && s->points <= 1000; j++) {
-      const Point *q = &s->point[j];
-      const int right = X(q->x);
-      if (q->high > q->low && axis_shows(&y, q->low))
-        print(p, "<path class=\"b s%d\" d=\"M%d %dV%dm-25 0h50M%d %dm-25 0h50\"/>", k % STYLES,
-              right, Y(q->low), Y(q->high), right, Y(q->low));
-      if (q->collapsed)
-        print(p, "<path class=\"b s%d\" d=\"M%d %dm-64 0a64 64 0 1 0 128 0a64 64 0 1 0-128 0z\"/>",
-              k % STYLES, right, Y(q->y));
-      print(p, "<path class=\"%r s%d\" d=\"M%d %d%r\">", s->points <= 40 ? "m" : "h", k % STYLES,
-            right, Y(q->y), marker[k % STYLES]);
-      print(p, "<title>%s\n%r: %n\n%r: %n", s->name, x_name, q->x, f->y_name, q->y);
-      if (q->runs > 1) print(p, "\nmean of %d runs, from %n to %n", q->runs, q->low, q->high);
-      if (q->collapsed) print(p, "\na layer has no weight left");
-      print(p, "</title></path>\n");
-    }
+    if (s->points <= 1000)
+      for (j = 0; j < s->points; j++) point_draw(p, &frame, c, k, &s->point[j]);
     free(s->point);
   }
   print(p, "</g>\n");
-  figure_close(p, f->caption, hidden ? left_out : "", rings ? ringed : "");
+  figure_close(p, f->caption, frame.hidden ? left_out : "", frame.ringed ? ringed : "");
   c->n = 0;
-#undef X
-#undef Y
 }
 
 /* ==== heat-maps ============================================================================= */
@@ -737,7 +742,7 @@ static void heat_draw(Page *p, const Heat *h, const char *of)
       if (axis_shows(&axis, x)) put_colour(p, place(&axis, x, 1000));
       else print(p, " class=\"none\"");
       print(p, "><title>%s\n%s\n%r</title></rect>\n", h->row[r], h->head[c],
-            x == NONE ? "not measured" : number(text, x, 0));
+            x == NONE ? "not measured" : in_units(text, x, 0));
     }
   }
   for (c = 0; c < h->columns; c += wide / width + 1)
@@ -761,69 +766,71 @@ static void heat_draw(Page *p, const Heat *h, const char *of)
 /* ==== what is drawn of which table ========================================================== */
 
 static const Figure figures[] = {
-    {RUN, 0, "Test accuracy", "test accuracy (%)", 100 * INT64_C(1000000), NULL, "test_error",
+    {RUN_KIND, 0, "Test accuracy", "test accuracy (%)", 100 * INT64_C(1000000), NULL, "test_error",
      "If tickets win, their line stays high to the right, where few weights remain, while new "
      "initialisations under the same masks (reinit) fall earlier."},
-    {RUN, 0, "Training accuracy", "training accuracy (%)", 100 * INT64_C(1000000), NULL,
+    {RUN_KIND, 0, "Training accuracy", "training accuracy (%)", 100 * INT64_C(1000000), NULL,
      "train_error",
      "Where it leaves 100% the network has become too small to fit its training set; if tickets "
      "win, that happens to them last."},
-    {RUN, 0, "Gap between test and training set", "test error - training error (points)", 0,
+    {RUN_KIND, 0, "Gap between test and training set", "test error - training error (points)", 0,
      "test_error", "train_error",
      "What was learned but does not carry over to new images. It also closes where training itself "
      "fails, which if tickets win happens to controls first."},
-    {RUN, 0, "Pruning threshold", "largest magnitude pruned", 0, "threshold", NULL,
+    {RUN_KIND, 0, "Pruning threshold", "largest magnitude pruned", 0, "threshold", NULL,
      "Magnitude up to which pruning this network removes weights; if tickets win, what they keep "
      "is large, and their line climbs above the others'."},
-    {RUN, 0, "Barrier on the test set", "error barrier (points)", 0, "test_barrier", NULL,
+    {RUN_KIND, 0, "Barrier on the test set", "error barrier (points)", 0, "test_barrier", NULL,
      "Highest error on the straight line to the same branch one level denser, minus the mean of "
      "its two ends. Ends of unequal "
      "error give a barrier without any hill on the line; only the height, where it was measured, "
      "is 0 without a hill."},
-    {RUN, 0, "Barrier on the training set", "error barrier (points)", 0, "train_barrier", NULL,
+    {RUN_KIND, 0, "Barrier on the training set", "error barrier (points)", 0, "train_barrier", NULL,
      "The same on the training images."},
-    {RUN, 0, "Height of the barrier on the test set", "height (points)", 0, "test_height", NULL,
+    {RUN_KIND, 0, "Height of the barrier on the test set", "height (points)", 0, "test_height",
+     NULL,
      "Highest error above the straight line between the errors of the same two ends: 0 where there "
      "is no hill, however unequal "
      "they are. If tickets win it stays near 0: each lies in the basin of the last."},
-    {RUN, 0, "Height of the barrier on the training set", "height (points)", 0, "train_height",
+    {RUN_KIND, 0, "Height of the barrier on the training set", "height (points)", 0, "train_height",
      NULL, "The same on the training images."},
-    {RUN, 0, "Instability on the test set", "error barrier (points)", 0, "test_instability", NULL,
+    {RUN_KIND, 0, "Instability on the test set", "error barrier (points)", 0, "test_instability",
+     NULL,
      "Error barrier (above the mean of the two ends) between copies trained under different data "
      "orders; tickets tend to win "
      "where it is near 0, as the order no longer decides the outcome there."},
-    {RUN, 0, "Instability on the training set", "error barrier (points)", 0, "train_instability",
-     NULL, "The same on the training images."},
-    {EPOCHS, 1, "Training loss", "mean loss of the epoch", 0, "train_loss", NULL,
+    {RUN_KIND, 0, "Instability on the training set", "error barrier (points)", 0,
+     "train_instability", NULL, "The same on the training images."},
+    {EPOCHS_KIND, 1, "Training loss", "mean loss of the epoch", 0, "train_loss", NULL,
      "If tickets win, sparse ones (in brackets: weights that remain) fall as fast as the dense "
      "one, level 0, and a control's lines move up with every level."},
-    {EPOCHS, 0, "Test error", "test error (%)", 0, "test_error", NULL,
+    {EPOCHS_KIND, 0, "Test error", "test error (%)", 0, "test_error", NULL,
      "If tickets win, sparse networks come down as early and as far as the dense one, level 0."},
-    {STABILITY, 0, "Instability on the test set", "error barrier (points)", 0, "test_instability",
-     NULL,
+    {STABILITY_KIND, 0, "Instability on the test set", "error barrier (points)", 0,
+     "test_instability", NULL,
      "Barrier between copies trained apart from that step: highest error on the line minus the "
      "mean of its two ends, which ends "
      "of unequal error raise without any hill. The first step where it is near 0 is the earliest "
      "to rewind to if tickets are to win."},
-    {STABILITY, 0, "Instability on the training set", "error barrier (points)", 0,
+    {STABILITY_KIND, 0, "Instability on the training set", "error barrier (points)", 0,
      "train_instability", NULL, "The same on the training images."},
-    {STABILITY, 0, "Height of the barrier on the test set", "height (points)", 0, "test_height",
-     NULL,
+    {STABILITY_KIND, 0, "Height of the barrier on the test set", "height (points)", 0,
+     "test_height", NULL,
      "Highest error above the straight line between the errors of the same two ends: 0 where there "
      "is no hill between the copies, "
      "however unequal they are."},
-    {STABILITY, 0, "Height of the barrier on the training set", "height (points)", 0,
+    {STABILITY_KIND, 0, "Height of the barrier on the training set", "height (points)", 0,
      "train_height", NULL, "The same on the training images."},
-    {LINE, 0, "Test error on the way", "test error (%)", 0, "test_error", NULL,
+    {LINE_KIND, 0, "Test error on the way", "test error (%)", 0, "test_error", NULL,
      "A hill is a barrier between two basins; if tickets win, the line between those of successive "
      "levels is flat. A flat curve leads around a hill."},
-    {LINE, 0, "Training error on the way", "training error (%)", 0, "train_error", NULL,
+    {LINE_KIND, 0, "Training error on the way", "training error (%)", 0, "train_error", NULL,
      "The same on the training images."},
-    {LINE, 0, "Test loss on the way", "test loss", 0, "test_loss", NULL,
+    {LINE_KIND, 0, "Test loss on the way", "test loss", 0, "test_loss", NULL,
      "The loss shows hills and valleys where the error is flat."},
-    {LINE, 1, "Training loss on the way", "training loss", 0, "train_loss", NULL,
+    {LINE_KIND, 1, "Training loss on the way", "training loss", 0, "train_loss", NULL,
      "The same on the training images, on a logarithmic axis."},
-    {PROBE, 0, "Weights by value", "weights in a bin", 0, "value", NULL,
+    {PROBE_KIND, 0, "Weights by value", "weights in a bin", 0, "value", NULL,
      "Surviving weights in 100 bins from lowest to highest; pruning empties the middle, and if "
      "tickets win, their humps lie further out than a control's."},
 };
@@ -832,11 +839,13 @@ static const Figure figures[] = {
 static int distinct(const Page *p, int group, const char *name, const char **found, int most)
 {
   int k, row, n = 0, f;
-  for (k = 0; k < p->tables; k++) {
-    const Table *t = &p->table[k];
-    const int c = column(t, name);
-    for (row = 1; row <= t->rows && t->group == group && n < most; row++) {
-      found[n] = text_at(t, row, c);
+  for (k = 0; k < p->sheets; k++) {
+    const Sheet *t = &p->sheet[k];
+    const int c = table_column(&t->table, name);
+    if (t->group != group) continue;
+    for (row = 1; row <= t->table.rows; row++) {
+      if (n == most) return n;
+      found[n] = table_cell(&t->table, row, c);
       for (f = 0; strcmp(found[f], found[n]) != 0;) f++;
       n += f == n;
     }
@@ -849,33 +858,36 @@ static int distinct(const Page *p, int group, const char *name, const char **fou
 static void name_group(const Page *p, int group, char name[NAME], const char *text)
 {
   enum { LONGEST = 60 };
-  const Table *t = &p->table[group];
+  const Sheet *t = &p->sheet[group];
   const size_t begin = strlen(text) < 60 ? strlen(text) : 60;
   int j, k, differs;
   sprintf(name, "%.60s", text);
-  for (j = 0; j < t->pairs && strlen(name) < begin + LONGEST; j++) {
-    for (differs = k = 0; k < p->tables; k++)
-      differs |= p->table[k].kind == t->kind &&
-                 strcmp(value_of(&p->table[k], t->key[j]), t->value[j]) != 0;
-    if (differs && is_setting(t->key[j]))
-      sprintf(name + strlen(name), "%s%.40s = %.60s", *name ? ", " : "", t->key[j], t->value[j]);
+  for (j = 0; j < t->table.pairs; j++) {
+    if (strlen(name) >= begin + LONGEST) break;
+    for (differs = k = 0; k < p->sheets; k++)
+      differs |= p->sheet[k].kind == t->kind &&
+                 strcmp(table_value(&p->sheet[k].table, t->table.key[j]), t->table.value[j]) != 0;
+    if (differs && is_setting(t->table.key[j]))
+      sprintf(name + strlen(name), "%s%.40s = %.60s", *name ? ", " : "", t->table.key[j],
+              t->table.value[j]);
   }
   if (strlen(name) >= begin + LONGEST)
     sprintf(name + begin, "%s%.150s", begin > 0 ? ", " : "", t->name);
 }
 
 /* What a path or probe is of: `straight line, A to B (table)`. */
-static void name_networks(const Table *t, char name[NAME])
+static void name_networks(const Sheet *t, char name[NAME])
 {
   int k, n = 0;
   sprintf(name, "%s",
-          t->kind == PROBE                           ? ""
-          : !strcmp(value_of(t, "command"), "curve") ? "curve, "
-                                                     : "straight line, ");
-  for (k = 0; k < t->pairs; k++)
-    if (!strcmp(t->key[k], "network") && n++ < 2) { /* file.safetensors digest */
-      const char *end = strstr(t->value[k], ".safetensors"), *slash = strrchr(t->value[k], '/'),
-                 *begin = slash ? slash + 1 : t->value[k];
+          t->kind == PROBE_KIND                                 ? ""
+          : !strcmp(table_value(&t->table, "command"), "curve") ? "curve, "
+                                                                : "straight line, ");
+  for (k = 0; k < t->table.pairs; k++)
+    if (!strcmp(t->table.key[k], "network") && n++ < 2) { /* file.safetensors digest */
+      const char *end = strstr(t->table.value[k], ".safetensors"),
+                 *slash = strrchr(t->table.value[k], '/'),
+                 *begin = slash ? slash + 1 : t->table.value[k];
       sprintf(name + strlen(name), "%s%.*s", n > 1 ? " to " : "",
               end && end > begin && end - begin < 80 ? (int)(end - begin) : 16, begin);
     }
@@ -896,24 +908,28 @@ static void charts(Page *p, int kind)
   for (f = 0; f < sizeof figures / sizeof figures[0]; f++) {
     if (figures[f].kind != kind) continue;
     c.figure = &figures[f];
-    for (g = 0; g < p->tables; g++) {
-      const Table *t = &p->table[g];
-      const int branches = kind <= EPOCHS ? distinct(p, g, "branch", branch, SERIES) : 1;
-      const int levels = kind == EPOCHS ? distinct(p, g, "level", level, LEVELS) : 1;
+    for (g = 0; g < p->sheets; g++) {
+      const Sheet *t = &p->sheet[g];
+      const int branches = kind <= EPOCHS_KIND ? distinct(p, g, "branch", branch, SERIES) : 1;
+      const int levels = kind == EPOCHS_KIND ? distinct(p, g, "level", level, LEVELS) : 1;
       if (t->kind != kind || t->group != g) continue;
       for (b = 0; b < branches; b++) {
-        if (kind > STABILITY) name_networks(t, name);
-        else name_group(p, g, name, kind == STABILITY ? "" : branch[b]);
-        if (kind != EPOCHS) {
-          gather(&c, p, g, *name ? name : t->label, kind == RUN ? branch[b] : NULL, NULL);
+        if (kind > STABILITY_KIND) name_networks(t, name);
+        else name_group(p, g, name, kind == STABILITY_KIND ? "" : branch[b]);
+        if (kind != EPOCHS_KIND) {
+          gather(&c, p, g, *name ? name : t->label, kind == RUN_KIND ? branch[b] : NULL, NULL);
           continue;
         }
         for (l = 0; l < levels; l++) {
           char of[NAME];
           if (levels > SHOWN && l * (SHOWN - 1) % (levels - 1) >= SHOWN - 1) continue;
-          for (row = 1; row <= t->rows && strcmp(text_at(t, row, 0), level[l]) != 0;) row++;
+          row = 1;
+          while (row <= t->table.rows && strcmp(table_cell(&t->table, row, 0), level[l]) != 0)
+            row++;
           sprintf(of, "level %.20s (%.20s%%)", level[l],
-                  row <= t->rows ? text_at(t, row, column(t, "density")) : "?");
+                  row <= t->table.rows
+                      ? table_cell(&t->table, row, table_column(&t->table, "density"))
+                      : "?");
           gather(&c, p, g, of, branch[b], level[l]);
         }
         chart_draw(p, &c, name);
@@ -923,84 +939,94 @@ static void charts(Page *p, int kind)
   }
 }
 
+enum { MOST_LEVELS = 100 };
+
+/* Adds the densities of a checkpoint's layers to the heat-map's next column. */
+static void layers_gather(Heat *h, const Safetensors *s, const char *path)
+{
+  int k, r, c;
+  for (k = 0; k < s->entries; k++) {
+    const Entry *e = &s->entry[k];
+    const unsigned char *mask = e->data;
+    size_t j, kept = 0;
+    if (strncmp(e->name, "mask.", 5) != 0) continue;
+    r = 0;
+    while (r < h->rows && strcmp(h->row[r], e->name + 5) != 0) r++;
+    if (r == NETWORKS || e->type != 'U' || e->size == 0)
+      fail("%s: has more layers or other masks than any model of ticket", path);
+    if (r == h->rows) {
+      for (c = 0; c < MOST_LEVELS; c++) h->value[r][c] = NONE;
+      h->row[h->rows++] = join(e->name + 5, "", "");
+    }
+    for (j = 0; j < e->size; j++) kept += mask[j] != 0;
+    h->value[r][h->columns] = (int64_t)((uint64_t)kept * 100 * (uint64_t)ONE / e->size);
+  }
+}
+
 /* Share of each layer that survives, from the masks of the tickets that stand beside a group's
  * first run. */
-static void layers_draw(Page *p, const Table *t)
+static void layers_draw(Page *p, const Sheet *s)
 {
-  enum { MOST = 100 }; /* levels */
+  const Table *t = &s->table;
   Heat *h = allocate(1, sizeof *h, "layers");
-  char *path = allocate(strlen(t->name) + 40, 1, "a file name"), of[NAME];
-  int row, k, r, c;
+  char *path = allocate(strlen(s->name) + 40, 1, "a file name"), of[NAME];
+  int row;
   h->title = "Density by layer";
   h->unit = "weights that remain (%)";
   h->caption = "Brighter layers keep more of their weights; pruning by magnitude empties the large "
                "first layers, and tickets live on the small last ones.";
   h->under = "level";
   h->log = 1;
-  for (row = 1; row <= t->rows && h->columns < MOST; row++) {
-    const char *level = text_at(t, row, column(t, "level")), *digest;
-    const long number_of = strtol(level, NULL, 10);
-    Safetensors s;
-    if (strcmp(text_at(t, row, column(t, "branch")), "ticket") != 0 || number_of < 0 ||
-        number_of > 99)
-      continue;
-    sprintf(path, "%s.L%02ld.safetensors", t->name, number_of);
+  for (row = 1; row <= t->rows; row++) {
+    const char *level = table_cell(t, row, table_column(t, "level")), *digest;
+    const long n = strtol(level, NULL, 10);
+    Safetensors file;
+    if (strcmp(table_cell(t, row, table_column(t, "branch")), "ticket") != 0) continue;
+    if (n < 0 || n > 99 || h->columns == MOST_LEVELS) continue;
+    sprintf(path, "%s.L%02ld.safetensors", s->name, n);
     if (!file_exists(path)) continue;
-    safetensors_read(&s, path);
-    digest = safetensors_value(&s, "digest");
-    if (!digest || strcmp(digest, text_at(t, row, column(t, "digest"))) != 0)
+    safetensors_read(&file, path);
+    digest = safetensors_value(&file, "digest");
+    if (!digest || strcmp(digest, table_cell(t, row, table_column(t, "digest"))) != 0)
       fail("%s: is not the network of level %ld in %s, whose digest differs; keep tables apart "
            "from other runs' networks",
-           path, number_of, t->path);
-    for (k = 0; k < s.entries; k++) {
-      const Entry *e = &s.entry[k];
-      const unsigned char *mask = e->data;
-      size_t j, kept = 0;
-      if (strncmp(e->name, "mask.", 5) != 0) continue;
-      for (r = 0; r < h->rows && strcmp(h->row[r], e->name + 5) != 0;) r++;
-      if (r == NETWORKS || e->type != 'U' || e->size == 0)
-        fail("%s: has more layers or other masks than any model of ticket", path);
-      if (r == h->rows) {
-        for (c = 0; c < MOST; c++) h->value[r][c] = NONE;
-        h->row[h->rows++] = join(e->name + 5, "", "");
-      }
-      for (j = 0; j < e->size; j++) kept += mask[j] != 0;
-      h->value[r][h->columns] = (int64_t)((uint64_t)kept * 100 * (uint64_t)ONE / e->size);
-    }
-    safetensors_free(&s);
+           path, n, t->path);
+    layers_gather(h, &file, path);
+    safetensors_free(&file);
     h->head[h->columns++] = level;
   }
-  name_group(p, t->group, of, "");
-  heat_draw(p, h, *of ? of : t->label);
+  name_group(p, s->group, of, "");
+  heat_draw(p, h, *of ? of : s->label);
   free(h);
   free(path);
 }
 
 /* The table that distance prints. */
-static void matrix_draw(Page *p, const Table *t)
+static void matrix_draw(Page *p, const Sheet *t)
 {
   Heat *h = allocate(1, sizeof *h, "a matrix");
-  const char *what = value_of(t, "what");
-  const int cosine = !strcmp(what, "cosine"), angle = !strcmp(what, "angle"), n = t->columns - 1;
+  const char *what = table_value(&t->table, "what");
+  const int cosine = !strcmp(what, "cosine"), angle = !strcmp(what, "angle"),
+            n = t->table.columns - 1;
   char of[NAME];
   int r, c;
-  if (n < 1 || t->rows < 1 || n > NETWORKS || t->rows > NETWORKS)
-    fail("%s: a matrix of %d x %d is not one that a page can show (1 to %d networks)", t->path,
-         t->rows, n, NETWORKS);
+  if (n < 1 || t->table.rows < 1 || n > NETWORKS || t->table.rows > NETWORKS)
+    fail("%s: a matrix of %d x %d is not one that a page can show (1 to %d networks)",
+         t->table.path, t->table.rows, n, NETWORKS);
   h->title = "Distances";
   h->unit = cosine ? "cosine" : angle ? "2 angle / pi" : "distance";
   h->caption =
       "Each cell compares two networks; if tickets win, those of successive levels are alike (they "
       "differ little near the diagonal), while a control's differ from each other.";
   h->under = "network";
-  h->rows = t->rows;
+  h->rows = t->table.rows;
   h->columns = n;
   h->most = cosine || angle ? ONE : INT64_MIN; /* 1: one scale for all pages */
   for (r = 0; r < h->rows; r++) {
-    h->row[r] = text_at(t, 1 + r, 0);
+    h->row[r] = table_cell(&t->table, 1 + r, 0);
     for (c = 0; c < n; c++) h->value[r][c] = number_at(t, 1 + r, 1 + c);
   }
-  for (c = 0; c < n; c++) h->head[c] = text_at(t, 0, 1 + c);
+  for (c = 0; c < n; c++) h->head[c] = table_cell(&t->table, 0, 1 + c);
   sprintf(of, "%.60s, %.300s", what, t->label);
   heat_draw(p, h, of);
   free(h);
@@ -1011,130 +1037,151 @@ static void matrix_draw(Page *p, const Table *t)
 /* n bytes of s as a word of the command, in quotes if a shell would not take it as it is. */
 static void put_word(Page *p, const char *s, size_t n)
 {
-  const int plain =
-      n > 0 &&
-      strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+=:,/%@") >= n;
-  const char *quote;
-  print(p, plain ? " " : " '");
-  for (; (quote = memchr(s, '\'', n)) != NULL; n -= (size_t)(quote + 1 - s), s = quote + 1) {
-    put(p, s, (size_t)(quote - s));
+  static const char plain[] =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+=:,/%@";
+  const int quoted = n == 0 || strspn(s, plain) < n;
+  const char *quote = quoted && n > 0 ? memchr(s, '\'', n) : NULL;
+  print(p, quoted ? " '" : " ");
+  while (quote) {
+    put_text(p, s, (size_t)(quote - s));
     print(p, "'\\''");
+    n -= (size_t)(quote + 1 - s);
+    s = quote + 1;
+    quote = memchr(s, '\'', n);
   }
-  put(p, s, n);
-  if (!plain) print(p, "'");
+  put_text(p, s, n);
+  if (quoted) print(p, "'");
 }
 
 /* Whether a column has no value in any row. */
 static int is_empty(const Table *t, int c)
 {
   int row = 1;
-  while (row <= t->rows && !strcmp(text_at(t, row, c), "-")) row++;
+  while (row <= t->rows && !strcmp(table_cell(t, row, c), "-")) row++;
   return row > t->rows;
 }
 
-/* A table's settings, the command that repeats it and, but for paths and matrices, what it
- * holds. */
-static void settings(Page *p, const Table *t)
+/* The command that repeats a table: its networks, options that are not as they would be anyway. */
+static void command_draw(Page *p, const Sheet *s)
 {
   /* are no options */
-  static const char *const none[] = {"ticket",    "command",     "data-digest",
-                                     "mean",      "deviation",   "init-digest",
-                                     "network",   "checksum",    "ticket-digest",
-                                     NULL};
-  const char *command = value_of(t, "command"), *data = value_of(t, "data"),
-             *file = t->kind <= EPOCHS ? t->name : t->path;
-  const int collapsed = column(t, "collapsed");
-  unsigned char *empty;
-  int k, row, c, n;
-  print(p, "<h3>%s (%r)</h3>\n<p class=\"kv\">", t->path, kinds[t->kind].what);
-  for (k = 0; k < t->pairs; k++) print(p, "<span>%s = %s</span>\n", t->key[k], t->value[k]);
-  print(p, "</p>\n<pre>ticket");
+  static const char *const none[] = {"ticket",        "command",     "data-digest", "mean",
+                                     "deviation",     "init-digest", "network",     "checksum",
+                                     "ticket-digest", NULL};
+  const Table *t = &s->table;
+  const char *command = table_value(t, "command"), *data = table_value(t, "data");
+  const char *file = s->kind <= EPOCHS_KIND ? s->name : t->path;
+  int k;
+  print(p, "<pre>ticket");
   put_word(p, command, strlen(command));
   for (k = 0; k < t->pairs; k++) { /* a network is `file digest` */
     const char *space = strrchr(t->value[k], ' ');
     if (!strcmp(t->key[k], "network"))
       put_word(p, t->value[k], space ? (size_t)(space - t->value[k]) : strlen(t->value[k]));
   }
-  for (k = 0; k < t->pairs && strchr(t->key[k], '_') == NULL; k++) {
+  for (k = 0; k < t->pairs; k++) {
     const char *key = t->key[k], *value = t->value[k];
-    const int flag = !strcmp(key, "nesterov");
+    if (strchr(key, '_')) break; /* results from here on */
     if (among(none, key) || !strcmp(value, "-") || p->is_standard(key, value)) continue;
-    if (t->kind > STABILITY && !strcmp(key, "model")) continue; /* the files say it */
+    if (s->kind > STABILITY_KIND && !strcmp(key, "model")) continue; /* the files say it */
     print(p, " --%s", key);
-    if (!flag) put_word(p, value, strlen(value));
+    if (strcmp(key, "nesterov") != 0) put_word(p, value, strlen(value));
     if (value == data && strncmp(data, "synth", 5) != 0) print(p, ":DIR");
   }
-  if (strcmp(value_of(t, "init-digest"), "-") != 0) print(p, " --init FILE");
-  if (strcmp(value_of(t, "ticket-digest"), "-") != 0) print(p, " --ticket FILE");
-  print(p, t->kind <= EPOCHS ? " --out" : " &gt;");
+  if (strcmp(table_value(t, "init-digest"), "-") != 0) print(p, " --init FILE");
+  if (strcmp(table_value(t, "ticket-digest"), "-") != 0) print(p, " --ticket FILE");
+  print(p, s->kind <= EPOCHS_KIND ? " --out" : " &gt;");
   put_word(p, file, strlen(file));
   print(p, "</pre>\n");
-  if (t->rows == 0 || t->kind == LINE || t->kind == MATRIX) return;
-  empty = allocate((size_t)t->columns, 1, "a table");
+}
+
+/* The rows of a table without its empty columns. */
+static void rows_draw(Page *p, const Sheet *s)
+{
+  const Table *t = &s->table;
+  const int collapsed = table_column(t, "collapsed");
+  unsigned char *empty = allocate((size_t)t->columns, 1, "a table");
+  int row, c, n = 0;
   for (c = 0; c < t->columns; c++) empty[c] = (unsigned char)is_empty(t, c);
   print(p, "<div class=\"wide\"><table>\n");
   for (row = 0; row <= t->rows; row++) {
-    if (t->kind == PROBE && !strcmp(text_at(t, row, 0), "histogram")) continue;
+    if (s->kind == PROBE_KIND && !strcmp(table_cell(t, row, 0), "histogram")) continue;
     print(p, row > 0 ? "</tr>\n" : "");
-    print(p, row > 0 && lost(t, row) ? "<tr style=\"background:var(--faint)\">" : "<tr>");
+    print(p, row > 0 && lost(s, row) ? "<tr style=\"background:var(--faint)\">" : "<tr>");
     for (c = 0; c < t->columns; c++) {
-      const char *text = text_at(t, row, c);
+      const char *text = table_cell(t, row, c);
       if (empty[c]) continue;
       if (row > 0 && !strcmp(text, "-")) text = c == collapsed ? "none" : "not measured";
       print(p, row > 0 ? "<td>%s</td>" : "<th>%s</th>", text);
     }
   }
   print(p, "</tr>\n</table></div>\n");
-  for (n = c = 0; c < t->columns; c++)
+  for (c = 0; c < t->columns; c++)
     if (c != collapsed && empty[c])
-      print(p, "%r%s", n++ > 0 ? ", " : "<p>Not measured: ", text_at(t, 0, c));
+      print(p, "%r%s", n++ > 0 ? ", " : "<p>Not measured: ", table_cell(t, 0, c));
   print(p, n > 0 ? ".</p>\n" : "");
   free(empty);
 }
 
-/* Networks that a run will have. */
-static int expected_rows(const Table *t)
+/* A table's settings, the command that repeats it and (not of paths, matrices) what it holds. */
+static void settings(Page *p, const Sheet *s)
 {
-  const int train = !strcmp(value_of(t, "command"), "train"),
-            one_shot = strcmp(value_of(t, "one-shot"), "-") != 0;
-  const long levels = train ? 1 : one_shot ? 2 : strtol(value_of(t, "levels"), NULL, 10);
-  const char *at = value_of(t, "branches");
+  const Table *t = &s->table;
+  int k;
+  print(p, "<h3>%s (%r)</h3>\n<p class=\"kv\">", t->path, kinds[s->kind].what);
+  for (k = 0; k < t->pairs; k++) print(p, "<span>%s = %s</span>\n", t->key[k], t->value[k]);
+  print(p, "</p>\n");
+  command_draw(p, s);
+  if (t->rows > 0 && s->kind != LINE_KIND && s->kind != MATRIX_KIND) rows_draw(p, s);
+}
+
+/* Networks that a run will have. */
+static int expected_rows(const Sheet *t)
+{
+  const int train = !strcmp(table_value(&t->table, "command"), "train"),
+            one_shot = strcmp(table_value(&t->table, "one-shot"), "-") != 0;
+  const long levels = train ? 1 : one_shot ? 2 : strtol(table_value(&t->table, "levels"), NULL, 10);
+  const char *at = table_value(&t->table, "branches");
   int n = levels > 0 && levels < 100 ? (int)levels : 0, rows = n;
-  for (; strcmp(at, "-") != 0 && *at; at += strcspn(at, ","), at += *at == ',')
-    /* those begin at level 1 */
-    rows += !strncmp(at, "shuffle", 7) || !strncmp(at, "random", 6) ? n - 1 : n;
+  while (*at && strcmp(at, "-") != 0) {
+    const int from_1 = !strncmp(at, "shuffle", 7) || !strncmp(at, "random", 6);
+    rows += from_1 ? n - 1 : n;
+    at += strcspn(at, ",");
+    at += *at == ',';
+  }
   return rows;
 }
 
 /* What was run how often, and what is missing. */
 static void summary(Page *p, int group)
 {
-  const Table *first = &p->table[group], *t;
+  const Sheet *first = &p->sheet[group], *t;
   char name[NAME];
   int runs = 0, row;
   name_group(p, group, name, "");
-  print(p, "<p>%s%r%s on %s", name, *name ? ": " : "", value_of(first, "model"),
-        value_of(first, "data"));
-  for (t = first; t < p->table + p->tables; t++)
-    if (t->group == group) print(p, "%r%s", runs++ ? ", " : ", seed ", value_of(t, "seed"));
+  print(p, "<p>%s%r%s on %s", name, *name ? ": " : "", table_value(&first->table, "model"),
+        table_value(&first->table, "data"));
+  for (t = first; t < p->sheet + p->sheets; t++)
+    if (t->group == group)
+      print(p, "%r%s", runs++ ? ", " : ", seed ", table_value(&t->table, "seed"));
   print(p, "%r</p>\n",
         runs > 1 ? "; points are means over these runs, bars reach from the lowest to the highest."
                  : ".");
-  for (t = first; t < p->table + p->tables; t++)
-    if (t->group == group && t->rows < expected_rows(t))
+  for (t = first; t < p->sheet + p->sheets; t++)
+    if (t->group == group && t->table.rows < expected_rows(t))
       print(p,
             "<p><strong>%s is unfinished: %d of %d networks</strong>, unless it ended where "
             "nothing was left to "
             "prune; the command below goes on with it.</p>\n",
-            t->path, t->rows, expected_rows(t));
-  for (t = first; t < p->table + p->tables; t++)
-    for (row = 1; row <= t->rows && t->group == group; row++)
-      if (lost(t, row))
+            t->table.path, t->table.rows, expected_rows(t));
+  for (t = first; t < p->sheet + p->sheets; t++)
+    for (row = 1; row <= t->table.rows; row++)
+      if (t->group == group && lost(t, row))
         print(p,
               "<p><strong>%s, level %s, branch %s: no weight is left in %s</strong>; its points "
               "have a ring, its row is shaded.</p>\n",
-              t->path, text_at(t, row, column(t, "level")), text_at(t, row, column(t, "branch")),
-              lost(t, row));
+              t->table.path, table_cell(&t->table, row, table_column(&t->table, "level")),
+              table_cell(&t->table, row, table_column(&t->table, "branch")), lost(t, row));
 }
 
 static const char style[] =
@@ -1175,33 +1222,33 @@ void write_report(char *const *name, int n, const char *out, Standard *is_standa
   p->is_standard = is_standard;
   for (k = 0; k < n; k++) {
     const size_t length = strlen(name[k]);
-    add_table(p,
+    add_sheet(p,
               join(name[k], "", length > 4 && !strcmp(name[k] + length - 4, ".tsv") ? "" : ".tsv"));
   }
-  path = join(*out ? out : p->table[0].name, "", ".html");
+  path = join(*out ? out : p->sheet[0].name, "", ".html");
   output_open(&p->out, path);
   print(p,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
         "name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
         "<title>%s - ticket</title>\n<style>\n%r",
-        p->table[0].name, style);
+        p->sheet[0].name, style);
   for (k = 0; k < STYLES; k++)
     print(p, ".s%d{stroke:var(--c%d)}.m.s%d,.h.s%d{fill:var(--c%d)}\n", k, k, k, k, k);
-  print(p, "</style>\n</head>\n<body>\n<h1>%s</h1>\n", p->table[0].label);
-  for (k = 0; k < p->tables; k++)
-    if (p->table[k].kind == RUN && p->table[k].group == k) summary(p, k);
+  print(p, "</style>\n</head>\n<body>\n<h1>%s</h1>\n", p->sheet[0].label);
+  for (k = 0; k < p->sheets; k++)
+    if (p->sheet[k].kind == RUN_KIND && p->sheet[k].group == k) summary(p, k);
   for (kind = 0; kind < KINDS; kind++) {
     charts(p, kind);
-    for (k = 0; k < p->tables; k++) {
-      if (kind == RUN && p->table[k].kind == RUN && p->table[k].group == k)
-        layers_draw(p, &p->table[k]);
-      if (kind == MATRIX && p->table[k].kind == MATRIX) matrix_draw(p, &p->table[k]);
+    for (k = 0; k < p->sheets; k++) {
+      if (kind == RUN_KIND && p->sheet[k].kind == RUN_KIND && p->sheet[k].group == k)
+        layers_draw(p, &p->sheet[k]);
+      if (kind == MATRIX_KIND && p->sheet[k].kind == MATRIX_KIND) matrix_draw(p, &p->sheet[k]);
     }
   }
   print(p, "%r<h2>Settings, digests and the commands that repeat them</h2>\n",
         p->open ? "</div>\n" : "");
-  for (k = 0; k < p->tables; k++)
-    if (p->table[k].kind != EPOCHS) settings(p, &p->table[k]);
+  for (k = 0; k < p->sheets; k++)
+    if (p->sheet[k].kind != EPOCHS_KIND) settings(p, &p->sheet[k]);
   print(p,
         "<p>Values that are not finite or above 10<sup>10</sup> are not drawn. Written by ticket "
         "%r.</p>\n</body>\n</html>\n",

@@ -420,7 +420,8 @@ static void apply_preset(const char *name)
 {
   char *s, *equals, *end;
   int k;
-  for (k = 0; k < PRESETS && strcmp(presets[k].name, name) != 0;) k++;
+  k = 0;
+  while (k < PRESETS && strcmp(presets[k].name, name) != 0) k++;
   if (k == PRESETS)
     fail_usage("--preset %s: there is none of that name; see ticket help imp", name);
   for (s = join(presets[k].settings, "", " "); *s; s = end + 1) { /* kept: the values are in it */
@@ -653,7 +654,7 @@ static long steps_per_epoch(const Dataset *data)
 }
 
 /* How to train, as the options have it. */
-static void training_of(Training *how, const Dataset *data)
+static void training_options(Training *how, const Dataset *data)
 {
   const long per_epoch = steps_per_epoch(data);
   memset(how, 0, sizeof *how);
@@ -684,13 +685,15 @@ static int of_checkpoints(int option)
 /* What results depend on, as files record it; returns the number of pairs. */
 static int configuration(const Dataset *data, const char **key, const char **text)
 {
+  static const char *const first[4] = {"ticket", "command", "data", "data-digest"};
   static char digest[17], normalised[2][40];
   int k, c, n = 4;
-  key[0] = "ticket", text[0] = TICKET_VERSION;
-  key[1] = "command", text[1] = command_name;
-  key[2] = "data", text[2] = data->name;
-  key[3] = "data-digest", text[3] = digest_text(digest, data_digest(data));
-  for (k = 0; k < 2 && data->own; k++) {
+  memcpy(key, first, sizeof first);
+  text[0] = TICKET_VERSION;
+  text[1] = command_name;
+  text[2] = data->name;
+  text[3] = digest_text(digest, data_digest(data));
+  for (k = 0; k < 2 * data->own; k++) {
     const float *x = k ? data->deviation : data->mean;
     char *to = normalised[k];
     for (c = 0; c < data->channels; c++) to += sprintf(to, c ? ",%.6f" : "%.6f", (double)x[c]);
@@ -877,151 +880,180 @@ static void say_zeros(const Net *net, const char *path)
   int k;
   for (k = 0; k < net->tensors; k++) {
     const Tensor *t = &net->tensor[k];
-    for (j = t->offset; t->prunable && j < t->offset + t->size; j++)
-      zeros += net->mask[j] && net->weight[j] == 0;
+    if (!t->prunable) continue;
+    for (j = t->offset; j < t->offset + t->size; j++) zeros += net->mask[j] && net->weight[j] == 0;
   }
   if (zeros > 0)
     notice("%s: %lu weights are 0 but not masked, so they are trained like the others", path,
            (unsigned long)zeros);
 }
 
+/* The controls that --branches names, after the ticket. */
+static void branches_of(Experiment *e)
+{
+  const char *at = value[O_BRANCHES];
+  int k;
+  e->branches = 1;
+  while (*at) {
+    const int branch = 1 + choice_of(options[O_BRANCHES].argument, at, strcspn(at, ","));
+    for (k = 0; k < e->branches; k++)
+      if (e->branch[k] == branch) fail_usage("--branches %s: names one twice", value[O_BRANCHES]);
+    if (e->levels == 1 && (branch == SHUFFLE || branch == RANDOM))
+      fail_usage("--branches %s: %s is trained from level 1 on, but --levels is 1",
+                 value[O_BRANCHES], branch_names[branch]);
+    e->branch[e->branches++] = branch;
+    at += strcspn(at, ",");
+    at += *at == ',';
+  }
+}
+
+/* The experiment as the options have it, but for where it starts. */
+static void experiment_of(Experiment *e, const Dataset *data)
+{
+  e->data = data;
+  e->model = model_of();
+  e->threads = (int)number(O_THREADS);
+  e->batch = (size_t)number(O_BATCH);
+  e->scheme = choice(O_SCHEME);
+  e->seed = seed_of(O_SEED);
+  training_options(&e->how, data);
+  e->levels = command != IMP ? 1 : *value[O_ONE_SHOT] ? 2 : (int)number(O_LEVELS);
+  e->pruning.scope = choice(O_SCOPE);
+  e->pruning.rate = millionths(O_RATE);
+  e->pruning.output_rate = millionths(O_OUTPUT_RATE);
+  e->pruning.conv_rate = millionths(O_CONV_RATE);
+  e->pruning.density = millionths(O_ONE_SHOT);
+  e->rewind = steps_of(O_REWIND, steps_per_epoch(data));
+  e->retrain = choice(O_RETRAIN);
+  if (e->retrain == FINETUNE && !(learning_rate(&e->how, e->how.steps - 1) > 0))
+    fail_usage("--retrain finetune trains with the schedule's last learning rate, which is 0 here");
+  if (e->rewind > e->how.steps)
+    fail_usage("--rewind %s: is after the end of training, --steps %s", value[O_REWIND],
+               value[O_STEPS]);
+  e->children = *value[O_CHILDREN] ? (int)number(O_CHILDREN) : command == STABILITY;
+  e->points = *value[O_POINTS] ? (int)number(O_POINTS) : e->children > 0 ? 20 : 0;
+  e->repel = (float)number(O_REPEL);
+  e->repel_last = choice(O_REPEL_SET) == 1;
+  branches_of(e);
+  e->out = value[O_OUT];
+  e->quiet = is_on(O_QUIET);
+}
+
+/* Reads a checkpoint that an option names, if it does, and records its digest; refuses a wrong file
+ * before any result is written. Returns whether there is one; net is then that network. */
+static int read_start(const Experiment *e, int option, Safetensors *s, Net *net, char digest[17])
+{
+  const char *path = value[option];
+  if (!*path) return 0;
+  safetensors_read(s, path);
+  safetensors_adopt(s, path);
+  net_create(net, &e->model, e->data, 1, 1);
+  checkpoint_apply(net, s, path);
+  say_zeros(net, path);
+  digest_text(digest, fnv1a(net_digest(net), net->mask, net->size));
+  return 1;
+}
+
+static void run_stability(const Experiment *e)
+{
+  long fork[MILESTONES];
+  int n, k;
+  if (e->children == 0) fail_usage("--children 0: stability compares copies; give 1 or more");
+  n = step_list(O_AT, steps_per_epoch(e->data), fork);
+  for (k = 0; k < n; k++)
+    if (fork[k] > e->how.steps || (k > 0 && fork[k] < fork[k - 1]))
+      fail_usage("--at %s: must ascend, up to --steps %s", value[O_AT], value[O_STEPS]);
+  stability(e, fork, n);
+}
+
 /* train, imp and stability: the first is the second with one level. */
 static void run(void)
 {
-  static const struct {
-    int option;
-    const char *key;
-  } given[2] = {{O_INIT, "init-digest"}, {O_TICKET, "ticket-digest"}};
   static const char *key[PAIRS_MOST], *text[PAIRS_MOST];
-  char digest[2][17];
+  static char digest[2][17];
   const int writes = command & (TRAIN | IMP) || *value[O_DUMP];
   Experiment e = {0};
-  Dataset data;
-  Safetensors start[2];
+  Safetensors init, pruned;
   Solution ticket = {0};
-  const char *at;
-  int k;
+  Dataset data;
+  Net net;
   if (writes && !*value[O_OUT])
     fail_usage("--out PREFIX is needed: all result files begin with it");
   if (writes && value[O_OUT][strlen(value[O_OUT]) - 1] == '/')
     fail_usage("--out %s: names a folder, not how files begin; for example --out %srun",
                value[O_OUT], value[O_OUT]);
   load_data(&data);
-  e.data = &data;
-  e.model = model_of();
-  e.threads = (int)number(O_THREADS);
-  e.batch = (size_t)number(O_BATCH);
-  e.scheme = choice(O_SCHEME);
-  e.seed = seed_of(O_SEED);
-  training_of(&e.how, &data);
-  e.levels = command != IMP ? 1 : *value[O_ONE_SHOT] ? 2 : (int)number(O_LEVELS);
-  e.pruning.scope = choice(O_SCOPE);
-  e.pruning.rate = millionths(O_RATE);
-  e.pruning.output_rate = millionths(O_OUTPUT_RATE);
-  e.pruning.conv_rate = millionths(O_CONV_RATE);
-  e.pruning.density = millionths(O_ONE_SHOT);
-  e.rewind = steps_of(O_REWIND, steps_per_epoch(&data));
-  e.retrain = choice(O_RETRAIN);
-  if (e.retrain == FINETUNE && !(learning_rate(&e.how, e.how.steps - 1) > 0))
-    fail_usage("--retrain finetune trains with the schedule's last learning rate, which is 0 here");
-  if (e.rewind > e.how.steps)
-    fail_usage("--rewind %s: is after the end of training, --steps %s", value[O_REWIND],
-               value[O_STEPS]);
-  e.children = *value[O_CHILDREN] ? (int)number(O_CHILDREN) : command == STABILITY;
-  e.points = *value[O_POINTS] ? (int)number(O_POINTS) : e.children > 0 ? 20 : 0;
-  e.repel = (float)number(O_REPEL);
-  e.repel_last = choice(O_REPEL_SET) == 1;
-  e.branches = 1;
-  for (at = value[O_BRANCHES]; *at; at += *at == ',') {
-    const int branch = 1 + choice_of(options[O_BRANCHES].argument, at, strcspn(at, ","));
-    for (k = 0; k < e.branches; k++)
-      if (e.branch[k] == branch) fail_usage("--branches %s: names one twice", value[O_BRANCHES]);
-    if (e.levels == 1 && (branch == SHUFFLE || branch == RANDOM))
-      fail_usage("--branches %s: %s is trained from level 1 on, but --levels is 1",
-                 value[O_BRANCHES], branch_names[branch]);
-    e.branch[e.branches++] = branch;
-    at += strcspn(at, ",");
-  }
-  e.out = value[O_OUT];
-  e.quiet = is_on(O_QUIET);
+  experiment_of(&e, &data);
   e.pairs = configuration(&data, key, text);
-  for (k = 0; k < 2; k++) {
-    const char *path = value[given[k].option];
-    Net net;
-    if (!*path) continue;
-    safetensors_read(&start[k], path);
-    safetensors_adopt(&start[k], path);
-    net_create(&net, &e.model, &data, 1, 1);
-    checkpoint_apply(&net, &start[k], path); /* refuses a wrong file before any result is written */
-    key[e.pairs] = given[k].key,
-    text[e.pairs++] = digest_text(digest[k], fnv1a(net_digest(&net), net.mask, net.size));
-    say_zeros(&net, path);
-    if (k == 0) {
-      e.init = &start[k];
-      e.init_path = path;
-    } else {
-      solution_take(&ticket, &net);
-      e.ticket = ticket.mask;
-      safetensors_free(&start[k]);
-    }
-    net_free(&net);
-  }
   e.key = key;
   e.value = text;
-  if (command == STABILITY) {
-    long fork[MILESTONES];
-    int n;
-    if (e.children == 0) fail_usage("--children 0: stability compares copies; give 1 or more");
-    n = step_list(O_AT, steps_per_epoch(&data), fork);
-    for (k = 0; k < n; k++)
-      if (fork[k] > e.how.steps || (k > 0 && fork[k] < fork[k - 1]))
-        fail_usage("--at %s: must ascend, up to --steps %s", value[O_AT], value[O_STEPS]);
-    stability(&e, fork, n);
-  } else if (command == TRACE) trace(&e);
+  if (read_start(&e, O_INIT, &init, &net, digest[0])) {
+    e.init = &init;
+    e.init_path = value[O_INIT];
+    key[e.pairs] = "init-digest";
+    text[e.pairs++] = digest[0];
+    net_free(&net);
+  }
+  if (read_start(&e, O_TICKET, &pruned, &net, digest[1])) {
+    key[e.pairs] = "ticket-digest";
+    text[e.pairs++] = digest[1];
+    solution_take(&ticket, &net);
+    e.ticket = ticket.mask;
+    safetensors_free(&pruned);
+    net_free(&net);
+  }
+  if (command == STABILITY) run_stability(&e);
+  else if (command == TRACE) trace(&e);
   else imp(&e);
-  if (e.init) safetensors_free(&start[0]);
   solution_free(&ticket);
+  if (e.init) safetensors_free(&init);
   dataset_free(&data);
 }
 
-/* What networks that are measured together have in common. */
-static const char *const same[] = {"model", "shortcut",    "bn-affine",
-                                   "data",  "data-digest", "train-size"};
-enum { SAME = sizeof same / sizeof same[0] };
+/* What checkpoints that are measured together have in common; of the model, the first three. */
+static const char *const common_keys[] = {"model", "shortcut",    "bn-affine",
+                                          "data",  "data-digest", "train-size"};
+enum { COMMON = sizeof common_keys / sizeof common_keys[0], OF_MODEL = 3 };
 
-/* Reads a checkpoint to be measured: it says what the first one says, and of the model what the
- * command line says. Returns whether another program wrote it, which says nothing. */
-static int read_measured(Safetensors *s, const char *path, const char *first[SAME])
+/* Whether another program wrote a checkpoint, which then says nothing of its origin: then the
+ * command line says its model. */
+static int is_foreign(const Safetensors *s, const char *path)
 {
-  int foreign, k;
-  safetensors_read(s, path);
-  safetensors_adopt(s, path);
-  foreign = !safetensors_value(s, "model");
+  const int foreign = !safetensors_value(s, "model");
   if (foreign && origin[O_MODEL] != GIVEN)
     fail("%s: does not say its model; if another program wrote it, give --model NAME, and the "
          "--data to measure it on",
          path);
-  for (k = 0; k < SAME; k++) {
-    const int given = k < 3 && origin[O_MODEL + k] == GIVEN;
-    const char *found = foreign && k < 3 ? value[O_MODEL + k] : safetensors_value(s, same[k]);
-    if (!found && !foreign)
-      fail("%s: does not say its %s; it is not a checkpoint of ticket", path, same[k]);
-    if (!first[k] && given) first[k] = value[O_MODEL + k];
-    if (!first[k] && found) first[k] = join(found, "", "");
-    if (found && strcmp(first[k], found) != 0)
-      fail("%s: its %s is %.80s, but %.80s in %s", path, same[k], found, first[k],
-           given ? "the command line" : file[0]);
-  }
   return foreign;
 }
 
-/* The data and the model of the first checkpoint; prints the configuration. */
-static void open_measured(Net *net, Dataset *data, const char *first[SAME], int foreign)
+/* Takes these from the first file that says them, the model from the command line if it is given
+ * there; fails if another one says otherwise. */
+static void check_common(const Safetensors *s, const char *path, const char *first[COMMON])
+{
+  const int foreign = is_foreign(s, path);
+  int k;
+  for (k = 0; k < COMMON; k++) {
+    const int given = k < OF_MODEL && origin[O_MODEL + k] == GIVEN;
+    const char *found = safetensors_value(s, common_keys[k]);
+    if (foreign && k < OF_MODEL) found = value[O_MODEL + k];
+    if (!found && !foreign)
+      fail("%s: does not say its %s; it is not a checkpoint of ticket", path, common_keys[k]);
+    if (!first[k] && given) first[k] = value[O_MODEL + k];
+    if (!first[k] && found) first[k] = join(found, "", "");
+    if (found && strcmp(first[k], found) != 0)
+      fail("%s: its %s is %.80s, but %.80s in %s", path, common_keys[k], found, first[k],
+           given ? "the command line" : file[0]);
+  }
+}
+
+/* The data set and the network that the first checkpoint is of; prints the configuration. */
+static void open_common(Dataset *data, Net *net, const char *first[COMMON], int foreign)
 {
   static const char *key[PAIRS_MOST], *text[PAIRS_MOST];
   Model model;
   int k, n;
-  for (k = 0; k < 3; k++) value[O_MODEL + k] = first[k];
+  for (k = 0; k < OF_MODEL; k++) value[O_MODEL + k] = first[k];
   if (!foreign && strcmp(first[5], "-") != 0) set(O_TRAIN_SIZE, first[5], STANDARD);
   load_data(data);
   n = configuration(data, key, text);
@@ -1039,24 +1071,46 @@ static void open_measured(Net *net, Dataset *data, const char *first[SAME], int 
   idle(O_BN, net->size == net->parameters, O_MODEL, "it has no batch norm; leave it out");
   for (k = 0; k < n; k++) printf("# %s = %s\n", key[k], text[k]);
   if (command == CURVE && net->size > net->parameters) printf("# bn = recompute\n");
-  for (k = 1; k < 3; k++)
-    if (origin[O_MODEL + k] == GIVEN) printf("# %s = %s\n", same[k], first[k]);
+  for (k = 1; k < OF_MODEL; k++)
+    if (origin[O_MODEL + k] == GIVEN) printf("# %s = %s\n", common_keys[k], first[k]);
   printf("# model = %s\n", first[0]);
 }
 
-/* lmc, curve, distance and probe of the checkpoints named. */
+/* The path between two checkpoints: a straight line or a curve. */
+static void print_between(Net *net, const Dataset *data, const Solution *solution)
+{
+  const int points = *value[O_POINTS] ? (int)number(O_POINTS) : 31;
+  const int recompute = command == CURVE || choice(O_BN) == 1;
+  float *bend = NULL;
+  if (command == CURVE) {
+    Training how;
+    training_options(&how, data);
+    bend = allocate(net->size, sizeof *bend, "the bend");
+    curve(net, data, &solution[0], &solution[1], how, seed_of(O_SEED), is_on(O_QUIET), bend);
+  }
+  print_path(net, data, solution, file, bend, choice(O_MASK), recompute, (float)number(O_FROM),
+             (float)number(O_TO), points);
+  free(bend);
+}
+
+/* lmc, curve, distance and probe: the checkpoints named, which must be of one model and of this
+ * data set. */
 static void measure(void)
 {
-  const char *first[SAME] = {NULL};
-  char digest[17];
   Solution *solution = allocate((size_t)files, sizeof *solution, "solutions");
+  const char *first[COMMON] = {NULL};
+  char digest[17];
   Safetensors s;
   Dataset data;
   Net net;
   int f;
   for (f = 0; f < files; f++) {
-    const int foreign = read_measured(&s, file[f], first);
-    if (f == 0) open_measured(&net, &data, first, foreign);
+    int foreign;
+    safetensors_read(&s, file[f]);
+    safetensors_adopt(&s, file[f]);
+    check_common(&s, file[f], first);
+    foreign = !safetensors_value(&s, "model");
+    if (f == 0) open_common(&data, &net, first, foreign);
     checkpoint_apply(&net, &s, file[f]);
     if (foreign) say_zeros(&net, file[f]);
     printf("# network = %s %s\n", file[f], digest_text(digest, net_digest(&net)));
@@ -1065,20 +1119,7 @@ static void measure(void)
   }
   if (command == PROBE) probe(&net, &data, file[0], seed_of(O_ORDER_SEED));
   else if (command == DISTANCE) distances(&net, &data, solution, files, file, choice(O_WHAT));
-  else {
-    const int points = *value[O_POINTS] ? (int)number(O_POINTS) : 31;
-    float *bend = NULL;
-    if (command == CURVE) {
-      Training how;
-      training_of(&how, &data);
-      bend = allocate(net.size, sizeof *bend, "the bend");
-      curve(&net, &data, &solution[0], &solution[1], how, seed_of(O_SEED), is_on(O_QUIET), bend);
-    }
-    print_path(&net, &data, solution, file, bend, choice(O_MASK),
-               command == CURVE || choice(O_BN) == 1, (float)number(O_FROM), (float)number(O_TO),
-               points);
-    free(bend);
-  }
+  else print_between(&net, &data, solution);
   for (f = 0; f < files; f++) solution_free(&solution[f]);
   free(solution);
   net_free(&net);
@@ -1098,7 +1139,7 @@ static void batches(void)
   uint32_t crop[3];
   int level;
   load_data(&data);
-  training_of(&how, &data);
+  training_options(&how, &data);
   crops.seed = how.order_seed;
   per_epoch = steps_per_epoch(&data);
   order = allocate(data.train.n, sizeof *order, "the data order");
@@ -1109,8 +1150,10 @@ static void batches(void)
       long place;
       if (first == 0)
         data_order(order, data.train.n, how.order_seed, (uint32_t)level, (uint32_t)epoch);
-      crops.a = (uint32_t)level, crops.b = (uint32_t)epoch;
-      for (place = 0; place < batch && (size_t)(first + place) < data.train.n; place++) {
+      crops.a = (uint32_t)level;
+      crops.b = (uint32_t)epoch;
+      for (place = 0; place < batch; place++) {
+        if ((size_t)(first + place) == data.train.n) break; /* the last batch of an epoch */
         printf("%d\t%ld\t%ld\t%ld\t%lu", level, epoch, step, place,
                (unsigned long)order[first + place]);
         crop_flip(crops, order[first + place], crop);
@@ -1189,12 +1232,12 @@ static double one_thread(Net *net, Optimizer *o, const Split *split, const uint3
 {
   enum { MOST = 1000 };
   double took[MOST], all = 0;
-  int n;
-  for (n = 0; n < 3 || (n < MOST && all < 1000); n++) {
+  int n = 0;
+  while (n < 3 || (n < MOST && all < 1000)) {
     const clock_t begun = clock();
     bench_step(net, o, split, index, batch);
     took[n] = 1000.0 * (double)(clock() - begun) / CLOCKS_PER_SEC;
-    all += took[n];
+    all += took[n++];
   }
   qsort(took, (size_t)n, sizeof *took, by_time);
   return took[n / 2];
@@ -1269,134 +1312,135 @@ static void compare(const char *what, uint64_t digest, uint64_t expected)
   wrong_digests += digest != expected;
 }
 
+static const Training by_adam = {.optimizer = ADAM, .lr = 0.0012f, .order_seed = 1};
+static const Training by_cosine = {.optimizer = SGD,
+                                   .lr = 0.05f,
+                                   .momentum = 0.9f,
+                                   .nesterov = 1,
+                                   .weight_decay = 0.0001f,
+                                   .schedule = COSINE,
+                                   .warmup = 5,
+                                   .order_seed = 1};
+static const Training by_step = {.optimizer = SGD,
+                                 .lr = 0.05f,
+                                 .momentum = 0.9f,
+                                 .weight_decay = 0.0001f,
+                                 .schedule = STEP,
+                                 .gamma = 0.1f,
+                                 .milestones = 1,
+                                 .milestone = {10},
+                                 .warmup = 5,
+                                 .order_seed = 1};
+static const Training shrinking = {.optimizer = SGD,
+                                   .lr = 0.001f,
+                                   .weight_decay = 999,
+                                   .order_seed = 1}; /* weights soon subnormal */
+static const struct {
+  const char *what;
+  Model model;
+  int colour, scheme;
+  size_t batch;
+  const Training *how;
+  long steps, pruned; /* millionths */
+  int augment;
+  uint64_t digest;
+} cases[] = {
+    {"lenet-300-100 adam dense",
+     {"lenet-300-100", 0, 1},
+     0,
+     KAIMING_UNIFORM,
+     60,
+     &by_adam,
+     20,
+     0,
+     0,
+     0xbfed5749a587bc15u},
+    {"lenet-300-100 adam 5%",
+     {"lenet-300-100", 0, 1},
+     0,
+     SPARSE_AWARE,
+     60,
+     &by_adam,
+     20,
+     950000,
+     0,
+     0x29abd29125b93d4eu},
+    {"lenet-50-20-10 sgd 60%",
+     {"lenet-50-20-10", 0, 1},
+     0,
+     GLOROT_NORMAL,
+     130,
+     &by_cosine,
+     20,
+     400000,
+     0,
+     0x33e37fce9cdc48ceu},
+    {"lenet-40 sgd 20%, colour",
+     {"lenet-40", 0, 1},
+     1,
+     KAIMING_NORMAL,
+     128,
+     &by_step,
+     20,
+     800000,
+     0,
+     0xc2917b7cec0a89dcu},
+    {"resnet8-4 sgd dense",
+     {"resnet8-4", 0, 1},
+     1,
+     KAIMING_NORMAL,
+     40,
+     &by_step,
+     4,
+     0,
+     1,
+     0x6dc25c88d6a778bbu},
+    {"resnet8-8 sgd 10%, shortcut pad, no affine",
+     {"resnet8-8", 1, 0},
+     1,
+     KAIMING_NORMAL,
+     21,
+     &by_step,
+     4,
+     900000,
+     1,
+     0xe1c579dde1db9f82u},
+    {"conv2-8 sgd 70%",
+     {"conv2-8", 0, 1},
+     1,
+     GLOROT_NORMAL,
+     18,
+     &by_step,
+     2,
+     300000,
+     1,
+     0x3cabbe599ecf3d1cu},
+    {"vgg11-8 sgd 15%",
+     {"vgg11-8", 0, 1},
+     1,
+     KAIMING_NORMAL,
+     18,
+     &by_step,
+     2,
+     850000,
+     1,
+     0xd661c00b1ae0736cu},
+    {"lenet-9 sgd dense, subnormal",
+     {"lenet-9", 0, 1},
+     0,
+     KAIMING_NORMAL,
+     60,
+     &shrinking,
+     14,
+     0,
+     0,
+     0xe3352efbccbf836cu},
+};
+
 /* Data sets, then a small network of each family after some steps of training, dense or with its
  * weights pruned by magnitude. */
 static void verify(void)
 {
-  static const Training adam = {.optimizer = ADAM, .lr = 0.0012f, .order_seed = 1};
-  static const Training cosine = {.optimizer = SGD,
-                                  .lr = 0.05f,
-                                  .momentum = 0.9f,
-                                  .nesterov = 1,
-                                  .weight_decay = 0.0001f,
-                                  .schedule = COSINE,
-                                  .warmup = 5,
-                                  .order_seed = 1};
-  static const Training step = {.optimizer = SGD,
-                                .lr = 0.05f,
-                                .momentum = 0.9f,
-                                .weight_decay = 0.0001f,
-                                .schedule = STEP,
-                                .gamma = 0.1f,
-                                .milestones = 1,
-                                .milestone = {10},
-                                .warmup = 5,
-                                .order_seed = 1};
-  static const Training shrinking = {.optimizer = SGD,
-                                     .lr = 0.001f,
-                                     .weight_decay = 999,
-                                     .order_seed = 1}; /* weights soon subnormal */
-  static const struct {
-    const char *what;
-    Model model;
-    int colour, scheme;
-    size_t batch;
-    const Training *how;
-    long steps, pruned; /* millionths */
-    int augment;
-    uint64_t digest;
-  } cases[] = {
-      {"lenet-300-100 adam dense",
-       {"lenet-300-100", 0, 1},
-       0,
-       KAIMING_UNIFORM,
-       60,
-       &adam,
-       20,
-       0,
-       0,
-       0xbfed5749a587bc15u},
-      {"lenet-300-100 adam 5%",
-       {"lenet-300-100", 0, 1},
-       0,
-       SPARSE_AWARE,
-       60,
-       &adam,
-       20,
-       950000,
-       0,
-       0x29abd29125b93d4eu},
-      {"lenet-50-20-10 sgd 60%",
-       {"lenet-50-20-10", 0, 1},
-       0,
-       GLOROT_NORMAL,
-       130,
-       &cosine,
-       20,
-       400000,
-       0,
-       0x33e37fce9cdc48ceu},
-      {"lenet-40 sgd 20%, colour",
-       {"lenet-40", 0, 1},
-       1,
-       KAIMING_NORMAL,
-       128,
-       &step,
-       20,
-       800000,
-       0,
-       0xc2917b7cec0a89dcu},
-      {"resnet8-4 sgd dense",
-       {"resnet8-4", 0, 1},
-       1,
-       KAIMING_NORMAL,
-       40,
-       &step,
-       4,
-       0,
-       1,
-       0x6dc25c88d6a778bbu},
-      {"resnet8-8 sgd 10%, shortcut pad, no affine",
-       {"resnet8-8", 1, 0},
-       1,
-       KAIMING_NORMAL,
-       21,
-       &step,
-       4,
-       900000,
-       1,
-       0xe1c579dde1db9f82u},
-      {"conv2-8 sgd 70%",
-       {"conv2-8", 0, 1},
-       1,
-       GLOROT_NORMAL,
-       18,
-       &step,
-       2,
-       300000,
-       1,
-       0x3cabbe599ecf3d1cu},
-      {"vgg11-8 sgd 15%",
-       {"vgg11-8", 0, 1},
-       1,
-       KAIMING_NORMAL,
-       18,
-       &step,
-       2,
-       850000,
-       1,
-       0xd661c00b1ae0736cu},
-      {"lenet-9 sgd dense, subnormal",
-       {"lenet-9", 0, 1},
-       0,
-       KAIMING_NORMAL,
-       60,
-       &shrinking,
-       14,
-       0,
-       0,
-       0xe3352efbccbf836cu},
-  };
   Dataset data[2];
   size_t k;
   printf("PASS\tself-check\t-\n"); /* main has made it */
@@ -1554,17 +1598,26 @@ enum { GROUPS = sizeof groups / sizeof groups[0], WIDTH = 92 };
 
 static int roff; /* help is written as a man page */
 
+static int new_line(void)
+{
+  printf("\n");
+  return 0;
+}
+
 /* Prints words in lines of at most WIDTH columns that begin with `indent` blanks; the first line
  * already has `at` columns. */
 static void wrap(int at, int indent, const char *s)
 {
   while (*s) {
     int n = (int)strcspn(s, " \n");
-    if (at > indent && at + n >= WIDTH - 20 * roff) at = 0, printf("\n");
+    if (at > indent && at + n >= WIDTH - 20 * roff) at = new_line();
     at += n + printf("%*s", at > indent ? 1 : indent - at, "");
     if (roff && *s == '.') printf("\\&");
-    for (; n > 0; n--, s++) printf("%s%c", roff && *s == '-' ? "\\" : "", *s);
-    if (*s == '\n') at = 0, printf("\n");
+    for (; n > 0; n--) {
+      printf("%s%c", roff && *s == '-' ? "\\" : "", *s);
+      s++;
+    }
+    if (*s == '\n') at = new_line();
     s += *s != 0;
   }
   printf("\n");
@@ -1582,8 +1635,11 @@ static void heading(const char *name)
 static void entry(const char *tag, const char *text)
 {
   int at = 0;
-  if (roff) printf(".TP\n.B "), wrap(0, 0, tag);
-  else if ((at = printf("  %s", tag)) > 22) at = 0, printf("\n");
+  if (roff) {
+    printf(".TP\n.B ");
+    wrap(0, 0, tag);
+  } else at = printf("  %s", tag);
+  if (at > 22) at = new_line();
   wrap(at, roff ? 0 : 24, text);
 }
 
@@ -1599,7 +1655,8 @@ static void details(int which)
   }
   for (g = 0; g < GROUPS; g++) {
     const char *name = groups[g].name;
-    for (k = groups[g].first; k < (g + 1 < GROUPS ? groups[g + 1].first : OPTIONS); k++) {
+    const int after = g + 1 < GROUPS ? groups[g + 1].first : OPTIONS;
+    for (k = groups[g].first; k < after; k++) {
       const Option *o = &options[k];
       if (!(o->commands & which)) continue;
       if (name) heading(name);
@@ -1607,8 +1664,9 @@ static void details(int which)
       sprintf(tag, "--%s %s", o->name, o->argument);
       n = sprintf(text, "%s%s%s", o->help, *o->standard && o->kind != FLAG ? "; default " : "",
                   o->kind != FLAG ? o->standard : "");
-      for (c = 0; roff && c < COMMANDS; c++)
-        if (o->commands & commands[c].command) n += sprintf(text + n, " [%s]", commands[c].name);
+      for (c = 0; c < COMMANDS; c++)
+        if (roff && o->commands & commands[c].command)
+          n += sprintf(text + n, " [%s]", commands[c].name);
       entry(tag, text);
     }
   }
@@ -1641,8 +1699,14 @@ static void help(int c)
            commands[c].name, commands[c].files,
            commands[c].command & (TRAIN | IMP) ? " --out PREFIX" : "",
            commands[c].command & (VERIFY | HELP) ? "" : " [--option value]...");
-    if (*commands[c].about) printf("\n"), wrap(0, 0, commands[c].about);
-    if (*commands[c].examples) heading("for example"), wrap(0, 2, commands[c].examples);
+    if (*commands[c].about) {
+      new_line();
+      wrap(0, 0, commands[c].about);
+    }
+    if (*commands[c].examples) {
+      heading("for example");
+      wrap(0, 2, commands[c].examples);
+    }
     details(commands[c].command);
     return;
   }
@@ -1704,8 +1768,11 @@ static void completion(void)
 static int find_command(const char *name, int *nearest)
 {
   int c;
-  for (*nearest = c = 0; c < COMMANDS && strcmp(name, commands[c].name) != 0; c++)
+  *nearest = 0;
+  for (c = 0; c < COMMANDS; c++) {
+    if (strcmp(name, commands[c].name) == 0) break;
     if (edits(name, commands[c].name) < edits(name, commands[*nearest].name)) *nearest = c;
+  }
   return c;
 }
 
@@ -1714,17 +1781,38 @@ static int asks_help(const char *argument)
   return !strcmp(argument, "--help") || !strcmp(argument, "-h");
 }
 
+/* ticket help [COMMAND | --man | --completion] */
+static void run_help(const char *topic)
+{
+  int nearest;
+  const int c = topic ? find_command(topic, &nearest) : COMMANDS;
+  if (!topic || c < COMMANDS) help(c);
+  else if (!strcmp(topic, "--man")) manual();
+  else if (!strcmp(topic, "--completion")) completion();
+  else fail_usage("there is no command '%s'; see ticket help", topic);
+}
+
+static void run_command(int c, int count, char **argument)
+{
+  const char *broken;
+  command = commands[c].command;
+  parse(count, argument);
+  check_effects();
+  broken = self_check();
+  if (broken) fail("this build would not give the same bits as others: %s", broken);
+  commands[c].run();
+}
+
 int main(int count, char **argument)
 {
-  const char *topic = count > 2 ? argument[2] : NULL, *broken;
-  int c, k, nearest, helped;
+  int c, k, nearest, helped = 0;
 #ifdef _WIN32
   _setmode(_fileno(stdout), 0x8000); /* _O_BINARY: results end lines in \n everywhere */
 #endif
   command_name = count > 1 ? argument[1] : "";
   if (asks_help(command_name)) command_name = "help";
   c = find_command(command_name, &nearest);
-  for (helped = 0, k = 2; k < count; k++) helped |= asks_help(argument[k]);
+  for (k = 2; k < count; k++) helped |= asks_help(argument[k]);
   if (!strcmp(command_name, "--version")) printf("ticket %s\n", TICKET_VERSION);
   else if (!*command_name)
     fail_usage("say what to do: ticket COMMAND [--option value]...; see ticket help");
@@ -1732,18 +1820,8 @@ int main(int count, char **argument)
     fail_usage("there is no command '%s'; did you mean %s? See ticket help", command_name,
                commands[nearest].name);
   else if (helped) help(c);
-  else if (commands[c].run) {
-    command = commands[c].command;
-    parse(count - 2, argument + 2);
-    check_effects();
-    broken = self_check();
-    if (broken) fail("this build would not give the same bits as others: %s", broken);
-    commands[c].run();
-  } else if (!topic) help(COMMANDS);
-  else if (!strcmp(topic, "--man")) manual();
-  else if (!strcmp(topic, "--completion")) completion();
-  else if ((c = find_command(topic, &nearest)) < COMMANDS) help(c);
-  else fail_usage("there is no command '%s'; see ticket help", topic);
+  else if (commands[c].run) run_command(c, count - 2, argument + 2);
+  else run_help(count > 2 ? argument[2] : NULL);
   /* it may turn out only now */
   if (fflush(stdout) || ferror(stdout))
     fail("standard output: cannot be written; is the disk full?");

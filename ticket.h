@@ -34,21 +34,20 @@ enum { NAME_SIZE = 64 }; /* a tensor's name with its final zero */
 uint32_t bits_of(float x); /* its binary32 bits */
 float float_of(uint32_t bits);
 /* Functions built from contract operations only; the error bounds are measured by test/unit.c. */
-/* correctly rounded; x87 keeps too many digits without the detour inside */
-float square_root(float x);
+float square_root(float x);  /* correctly rounded, with a detour for x87, which keeps more digits */
 float exponential(float x);  /* e^x within 2 ulp; 0 below -104, infinite above 88.8 */
 float logarithm(float x);    /* ln x within 2 ulp, x > 0 and normal or subnormal; -infinity at 0 */
 float cosine_turns(float u); /* cos(2 pi u), 0 <= u <= 1, absolute error below 2e-7 */
 float arc_cosine(float x);   /* acos x in radians, -1 <= x <= 1, absolute error below 5e-7 */
-int is_finite(float x); /* by its bits, so that no compiler option can assume the answer */
-/* Adds lanes l and l+8, l+4, l+2, l+1. */
-float lanes_sum(float lane[LANES]);
+int is_finite(float x);      /* by its bits, so that no compiler option can assume the answer */
+float lanes_sum(float lane[LANES]); /* adds lanes l and l+8, l+4, l+2, l+1 */
+/* sum[j] = lanes_sum of sum[16 j ...], j < n ascending */
+void lanes_sums(float *sum, size_t n);
 /* 64-bit FNV-1a of n bytes, going on from `hash`, which begins as FNV_START. */
 #define FNV_START 0xcbf29ce484222325u
 uint64_t fnv1a(uint64_t hash, const void *bytes, size_t n);
-/* A digest as 16 hexadecimal digits, in and as the caller's digits. */
-const char *digest_text(char digits[17], uint64_t digest);
-uint64_t digest_floats(const float *x, size_t n); /* of their little-endian bytes */
+const char *digest_text(char digits[17], uint64_t digest); /* in 16 hexadecimal digits */
+uint64_t digest_floats(const float *x, size_t n);          /* of their little-endian bytes */
 
 /* ---- random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC'11) -----------------------
  * A draw is a pure function of (seed, stream, index): word index % 4 of the block with
@@ -80,8 +79,7 @@ enum { CHILD = 65536 };
 void philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
 uint32_t random_bits(Stream s, uint64_t index);
 float random_uniform(Stream s, uint64_t index); /* bits >> 8 times 2^-24: in [0, 1) */
-/* sqrt(-2 ln u) cos(2 pi v), u = ((bits(2 index) >> 8) + 1) 2^-24, v = uniform(2 index + 1) (Box
- * and Muller) */
+/* sqrt(-2 ln u) cos(2 pi v), u = ((bits(2 index) >> 8) + 1) 2^-24, v = uniform(2 index + 1) */
 float random_normal(Stream s, uint64_t index);
 /* Unbiased in [0, bound): the high word of bits * bound, redrawn while the low word is below
  * 2^32 mod bound (Lemire 2019). Takes its draws from *index upwards. */
@@ -96,51 +94,51 @@ void random_order(uint32_t *order, size_t n, Stream s);
 void fail_with(int status, const char *format, ...);
 #define fail(...) fail_with(1, __VA_ARGS__)
 #define fail_usage(...) fail_with(2, __VA_ARGS__)
-/* One line on stderr, "ticket: " and the message, for what a run does that its user may not
- * expect. */
-void notice(const char *format, ...);
-/* What every message of a failure ends in from now on: what to do where more than one file is
- * read so. */
+/* What every message of a failure ends in from now on: what to do where several files are read. */
 void advise(const char *text);
+/* Such a line on stderr for what a run does that its user may not expect. */
+void notice(const char *format, ...);
 /* Replaces the current line on stderr; a format that ends in a newline ends it. */
 void show_progress(const char *format, ...);
-/* count * size zeroed bytes, at least 1; fails naming `what` and the bytes asked for. Caller
- * frees. */
+/* count * size zeroed bytes, at least 1; fails naming `what` and the bytes asked for.
+ * Caller frees. */
 void *allocate(size_t count, size_t size, const char *what);
 /* Allocated so, but with n values copied to its beginning. Caller frees. */
 void *copy_of(const void *values, size_t n, size_t count, size_t size, const char *what);
-/* The three as one string. Caller frees. */
-char *join(const char *a, const char *between, const char *b);
+char *join(const char *a, const char *between, const char *b); /* one string. Caller frees. */
+/* A number in decimals: 6 after the point, or short; "-" if it is not finite, which platforms write
+ * differently. n / d in percent with 4 digits after the point, exact and rounded half up. */
+const char *decimals(char text[64], float x);
+const char *short_decimals(char text[64], float x);
+const char *percent(char text[32], size_t n, size_t d);
+
 /* Whether a result is there; fails if it is but cannot be opened. Puts back an old file whose
  * replacement was stopped halfway (Output). */
 int file_exists(const char *path);
 void remove_file(const char *path); /* if it is there; fails if it stays */
-/* The bytes of a file with a zero appended, its length in *size; fails if it cannot be read.
- * Caller frees. */
+/* The bytes of a file with a zero appended, its length in *size; fails if it cannot be read. Of a
+ * result: NULL if it is not there (file_exists). Caller frees. */
 unsigned char *read_file(const char *path, size_t *size);
-/* NULL if it is not there (file_exists) */
 unsigned char *read_result(const char *path, size_t *size);
 
 /* A file being written under a temporary name (path.XXXXXXXX.tmp, of this process alone) and
  * renamed when complete, so that a result is either the old one or the whole new one, whoever is
- * killed when. A process that is killed may leave its temporary file. One at a time. */
+ * killed when. A process that is killed may leave its temporary file. One at a time. All fail,
+ * naming the file, if it cannot be made or the disk is full. */
 typedef struct {
   FILE *file;
   char *path, *temporary;
 } Output;
-/* fails if it cannot be made */
 void output_open(Output *out, const char *path);
-/* fails if the disk is full */
 void output_bytes(Output *out, const void *bytes, size_t size);
-void output_print(Output *out, const char *format, ...); /* printf; fails likewise */
-/* flushes, checks, renames */
-void output_close(Output *out);
+void output_print(Output *out, const char *format, ...); /* printf */
+void output_close(Output *out);                          /* flushes, checks, renames */
 
 /* One tensor of a safetensors file. */
 typedef struct {
   char name[2 * NAME_SIZE];
   int type; /* 'F': float, F32 in the file; 'U': unsigned char, U8; 'I': integers, not read */
-  int dims;        /* 0 to 4 */
+  int dims; /* 0 to 4 */
   size_t shape[4]; /* outermost first */
   size_t size;     /* product of shape */
   void *data;      /* size values in the machine's own byte order */
@@ -154,15 +152,15 @@ typedef struct {
   char **key, **value; /* pairs of __metadata__, unescaped UTF-8 */
   int checked;         /* the file had a checksum of all its bytes, which fits */
 } Safetensors;
-/* Fails, naming the file, on a length, JSON syntax, type, shape, offset or checksum that does
- * not fit. F16, BF16 and F64 become floats if that is exact, else it fails; BOOL becomes bytes. */
+/* Fails, naming the file, on a length, JSON syntax, type, shape, offset or checksum that does not
+ * fit. F16, BF16 and F64 become floats if that is exact, else it fails; BOOL becomes bytes. Of a
+ * result: 0 if it is not there (file_exists). */
 void safetensors_read(Safetensors *s, const char *path);
+int safetensors_read_result(Safetensors *s, const char *path);
 /* Makes what PyTorch writes a checkpoint as ticket writes them: takes off the prefixes module. and
  * _orig_mod., leaves out num_batches_tracked, makes X_orig and X_mask X and mask.X, and masks of
  * floats bytes. Fails if that cannot be. */
 void safetensors_adopt(Safetensors *s, const char *path);
-/* 0 if it is not there (file_exists) */
-int safetensors_read_result(Safetensors *s, const char *path);
 /* Adds the checksum as the first pair, "checksum". */
 void safetensors_write(const Safetensors *s, const char *path);
 /* One more tensor, PREFIX and NAME its name, in s->entry, which has room for it; its values stay
@@ -170,9 +168,38 @@ void safetensors_write(const Safetensors *s, const char *path);
 void safetensors_add(Safetensors *s, const char *prefix, const char *name, int type, int dims,
                      const size_t *shape, void *data);
 void safetensors_free(Safetensors *s); /* frees what safetensors_read allocated */
-/* The tensor or metadata value of that name, or NULL. */
-const Entry *safetensors_find(const Safetensors *s, const char *name);
-const char *safetensors_value(const Safetensors *s, const char *key);
+const Entry *safetensors_find(const Safetensors *s, const char *name); /* or NULL */
+/* Fails, naming `path`, the tensor and the dimension, unless it is of this type and shape. */
+void safetensors_expect(const Entry *e, int type, int dims, const size_t *shape, const char *path);
+const char *safetensors_value(const Safetensors *s, const char *key); /* or NULL */
+
+/* A table of tab-separated values in memory, as result files hold it: lines `# key = value`, a
+ * header, rows with as many fields as it has. */
+typedef struct {
+  const char *path;    /* of its file */
+  int pairs;           /* lines `# key = value`; of a file the first may be its checksum */
+  int columns, rows;   /* rows: without the header; columns: 0 while there is no header */
+  char **key, **value; /* [pairs] */
+  char **cell;         /* [1 + rows][columns]: row 0 is the header; a row is one allocation */
+  size_t capacity;     /* rows that cell has room for */
+  char *text, *rest;   /* of a file: its bytes, which hold the pairs; what is not read yet */
+  const char *advice;  /* of a file: what to do if it is damaged */
+} Table;
+/* What to do about a damaged result of imp: the end of messages. */
+#define ANEW "; remove it, and the same command makes it anew"
+/* Reads a table's pairs and header, table_rows the rest. Fails, naming the file, on one that is
+ * cut short or damaged. result: 0 if it is not there (file_exists), and it must have a checksum. */
+int table_open(Table *t, const char *path, int result);
+void table_rows(Table *t);
+/* Makes the line row number `row`; that and those after it move down. The first is the header. */
+void table_insert(Table *t, int row, const char *line);
+char *table_row(const Table *t, int row); /* a row as a line, without its end. Caller frees. */
+void table_write(const Table *t);         /* with a checksum before the pairs */
+/* The value of a key, the number of a column, a cell; "-" or -1 where there is none. */
+const char *table_value(const Table *t, const char *key);
+int table_column(const Table *t, const char *name);
+const char *table_cell(const Table *t, int row, int column);
+void table_free(Table *t);
 
 /* Images and labels: pixel n x C x H x W bytes, label n bytes below `classes`. */
 typedef struct {
@@ -184,7 +211,7 @@ typedef struct {
   const char *name; /* "synth", "mnist", ... */
   int channels, height, width, classes;
   float mean[3], deviation[3]; /* per channel, of pixel / 255 */
-  int own; /* idx: these are of the training images kept, and are recorded */
+  int own;                     /* idx: these are of the training images kept, and are recorded */
   Split train, test;
 } Dataset;
 
@@ -245,6 +272,12 @@ typedef struct {
   size_t step; /* 0: a list per row */
 } Taps;
 
+/* Of one output the taps that its weight gradient is working on, and where the gradient of the
+ * first survivor among them belongs. */
+typedef struct {
+  uint32_t begin, end, place;
+} Span;
+
 /* A layer reads activation `in` and writes `out`. */
 typedef struct {
   char name[NAME_SIZE];  /* as its tensors begin; "" without tensors */
@@ -263,7 +296,8 @@ typedef struct {
   size_t survivors;               /* weights not masked */
   /* CONV: backward has lists for each phase (row mod stride, column mod stride) of the input */
   Taps forward, backward;
-  float *moments; /* NORM: [2][C] mean and 1/deviation of the last batch */
+  uint32_t *first; /* CONV: [O] where the gradients of each output's weights begin */
+  float *moments;  /* NORM: [2][C] mean and 1/deviation of the last batch */
 } Layer;
 
 /* Which network: a name and the choices that models leave open. */
@@ -275,6 +309,14 @@ typedef struct {
   int pad_shortcut;
   int affine; /* batch norm has gamma and beta */
 } Model;
+
+/* What a place of the batch shows: an image of a split, from which row and column on, in 0 ... 2
+ * CROP, and whether flipped; or nothing. */
+typedef struct {
+  const unsigned char *pixel;
+  uint32_t crop[3];
+  int empty;
+} View;
 
 /* Called for each layer of a batch after its forward pass (backward 0), and before its backward
  * pass, when the gradient of what it writes is complete (1). */
@@ -310,6 +352,7 @@ struct Net {
   Activation *activation; /* [0] is the input, the last one the logits */
   int activations;
   unsigned char *label; /* [L T] */
+  View *view;           /* [L T] */
   float *loss;          /* [L T] of each image */
   int training;         /* what net_forward was told */
   float momentum;       /* of batch norm's running statistics: 0.1 as PyTorch's */
@@ -317,9 +360,7 @@ struct Net {
   float *packed;
   float *room; /* [threads][room_size] each thread's workspace */
   size_t room_size;
-  /* [threads][...] taps of the dense weight gradient: where its pixels are in that workspace */
-  uint32_t *pixel;
-  uint32_t *range;     /* [2 O] taps that the weight gradient is working on */
+  Span *span;          /* [O] of the layer whose weight gradient is being made */
   float *memory;       /* the one block that holds activations, their gradients, packed and room */
   size_t bytes;        /* of that block */
   float value[3][256]; /* normalised pixel: (p / 255 - mean) / deviation per channel */
@@ -332,31 +373,37 @@ struct Net {
 void net_create(Net *net, const Model *model, const Dataset *data, size_t batch, int threads);
 void net_free(Net *net);
 
-/* Building a network by hand: net_open, layers in forward order, net_close. `in` is the
- * activation that a layer reads (0 is the images); each returns the one it writes, which the
- * next layers may name. Tensors are called NAME.weight, NAME.bias, NAME.running_mean,
- * NAME.running_var. The last layer must be the output layer: add_dense with `classes` units. */
+/* Building a network by hand: net_open, layers in forward order, net_close. `in` is the activation
+ * that a layer reads (0 is the images); each returns the one it writes, which the next layers may
+ * name. Tensors are called NAME.weight, NAME.bias, NAME.running_mean, NAME.running_var; a name has
+ * at most 40 characters. All fail, naming the call and the value, on what would read or write out
+ * of bounds or compute something else: an activation that is not there, or a dense layer's where
+ * images are needed; outputs, kernel, stride, window not 1 to 65536; batch not 1 to 65536, threads
+ * 1 to 256, channels of the images 1 to 3, classes 1 to 256; more than 1023 layers or 2^32 values.
+ * net_close: the last layer must be add_dense with `classes` units and no ReLU, and some layer must
+ * read every activation but the last. */
 void net_open(Net *net, const Dataset *data, size_t batch, int threads);
-/* y[o][r][c] = sum over (i, kr, kc) ascending of w[o][i][kr][kc] x[i][r stride + kr - padding][c
- * stride + kc - padding] inside the image, then + b[o] if there is a bias. Weight
- * [O][I][kernel][kernel]; rows out = (H + 2 padding - kernel) / stride + 1. */
+/* y[o][r][c] = sum over (i, kr, kc) ascending of
+ * w[o][i][kr][kc] x[i][r stride + kr - padding][c stride + kc - padding] inside the image, then
+ * + b[o] if there is a bias. Weight [O][I][kernel][kernel]; rows out = (H + 2 padding - kernel) /
+ * stride + 1. padding < kernel <= H + 2 padding, W + 2 padding. */
 int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, size_t stride,
              size_t padding, int bias);
 int add_dense(Net *net, int in, const char *name, size_t outputs); /* weight [O][C H W], bias */
-/* Batch norm over images and pixels (Ioffe and Szegedy 2015), eps 1e-5, momentum 0.1, as
- * PyTorch's BatchNorm2d. Of images, not of a dense layer's outputs. */
+/* Batch norm over images and pixels (Ioffe and Szegedy 2015), eps 1e-5, momentum 0.1, as PyTorch's
+ * BatchNorm2d. Of images, not of a dense layer's outputs. */
 int add_norm(Net *net, int in, const char *name, int affine);
-/* of the newest layer, which made `in` and is no pool; returns in */
+/* y = max(y, 0) at the end of the newest layer, which made `in` and is no pool; returns in. */
 int add_relu(Net *net, int in);
-/* Windows of window x window without overlap; rows and columns that fill no window are left out. */
-/* gradient to the first largest, rows then columns */
+/* Windows of window x window without overlap; rows and columns that fill no window are left out.
+ * The largest, whose first (rows then columns) gets the gradient; the sum, rows and columns
+ * ascending, divided by window^2. window <= H, W. */
 int add_max_pool(Net *net, int in, size_t window);
-/* sum over rows and columns ascending, divided by window^2 */
 int add_average_pool(Net *net, int in, size_t window);
-/* in + shortcut, written to `in` if the newest layer made it and has no ReLU, else to an
- * activation of its own. Where shapes differ, the shortcut is subsampled to every s-th row and
- * column, s = H of the shortcut / H of in rounded up, and channel c is added to channel c + (C
- * of in - C of the shortcut) / 2. */
+/* in + shortcut, written to `in` if the newest layer made it, has no ReLU and is no max pool, else
+ * to an activation of its own. Where shapes differ, the shortcut is subsampled to every s-th row
+ * and column, s = H of the shortcut / H of in rounded up, the same for W, and channel c is added to
+ * channel c + (C of in - C of the shortcut) / 2; it has no fewer rows and no more channels. */
 int add_sum(Net *net, int in, int shortcut);
 void net_close(Net *net);
 
@@ -369,13 +416,9 @@ void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant);
 /* Takes over mask[size] (NULL: keep all): masked weights become +0, tap lists are rebuilt;
  * gradients and an optimiser's memory are void (optimizer_clear). */
 void net_set_mask(Net *net, const unsigned char *mask);
-/* prunable weights in all, or those that survive */
-size_t net_prunable(const Net *net, int surviving);
-/* digest_floats of weight[size]: parameters and statistics */
-uint64_t net_digest(const Net *net);
-
-/* multiplications and additions of one step on the batch loaded */
-double net_operations(const Net *net);
+size_t net_prunable(const Net *net, int surviving); /* prunable weights: all, or the survivors */
+uint64_t net_digest(const Net *net);   /* digest_floats of weight[size]: parameters, statistics */
+double net_operations(const Net *net); /* + and * of one step on the batch loaded */
 
 /* One batch: images index[0..n) of the split, n <= L T (first, first + 1 ... where index is
  * NULL). forward fills the activations; net_loss fills loss and d (mean loss) / d logits, adds
@@ -422,14 +465,13 @@ typedef void Hook(void *context, Net *net, long step, int after);
 typedef struct {
   int optimizer, nesterov;
   float lr, momentum, weight_decay;
-  /* STEP: lr times gamma, once per milestone with step >= it; COSINE: lr (0.5 (1 +
-   * cosine_turns(step / (2 steps)))) */
+  /* STEP: lr times gamma, once per milestone with step >= it;
+   * COSINE: lr (0.5 (1 + cosine_turns(step / (2 steps)))) */
   int schedule;
   float gamma;
   int milestones;
   long milestone[MILESTONES]; /* steps */
-  /* steps: lr rises by the factor step / warmup before that step (OpenLTH) */
-  long warmup;
+  long warmup; /* steps: lr rises by the factor step / warmup before that step (OpenLTH) */
   long steps;  /* in all, from initialisation: T */
   int augment; /* crops and flips */
   uint64_t order_seed;
@@ -460,9 +502,9 @@ typedef struct {
   int epoch_done;
 } Progress;
 typedef void Watch(void *context, const Progress *progress);
-/* Replaces the current line on stderr by how a training is doing and the time left when `share`
- * of the command's work is done: once a second at first and then ever more rarely, up to every
- * half minute, because a log file keeps it all. Defined in data.c. */
+/* Replaces the current line on stderr by how a training is doing and the time left when `share` of
+ * the command's work is done: once a second at first and then ever more rarely, up to every half
+ * minute, because a log file keeps it all. Defined in data.c. */
 typedef struct {
   time_t begun, shown;
   int quiet;
@@ -475,6 +517,19 @@ void data_order(uint32_t *order, size_t n, uint64_t order_seed, uint32_t level, 
  * the schedule (fine-tuning). Fails, naming level, epoch and step, if a loss is not finite. */
 void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uint32_t level,
            long from, long to, float lr, Watch *watch, void *context);
+
+/* ---- checkpoints of a net -------------------------------------------------------------------- */
+
+/* Writes all tensors, the masks of those that are prunable, and these pairs and the digest as
+ * metadata; with an optimiser (or NULL) its memory too. */
+void checkpoint_write(const Net *net, const Optimizer *o, int pairs, const char *const *key,
+                      const char *const *value, const char *path);
+/* Sets weights and mask of the net from a checkpoint. Fails, naming `path`, on a missing or
+ * unknown tensor, a wrong shape, a mask that is not 0 or 1, a weight that is not finite, a
+ * masked weight that is not 0, a variance below 0 or a digest that does not fit. */
+void checkpoint_apply(Net *net, const Safetensors *s, const char *path);
+/* Sets the optimiser's memory, after checkpoint_apply; it is empty if the file has none. */
+void checkpoint_memory(const Net *net, Optimizer *o, const Safetensors *s, const char *path);
 
 /* ==== lmc.c: between and around networks =====================================================
  *
@@ -495,8 +550,6 @@ typedef struct {
   float at, loss[2];
   size_t wrong[2]; /* images */
 } Place;
-/* n / d in percent with 4 digits, exact and rounded half up; returns text. */
-const char *percent(char text[32], size_t n, size_t d);
 /* Mean loss and error in percent on training and test set. Fails, naming `what` was trained, if
  * a loss is not finite. */
 void evaluate(Net *net, const Dataset *data, const char *what, float loss[2], char error[2][32]);
@@ -529,14 +582,12 @@ void barriers(Net *net, const Dataset *data, const Solution *s, int n, int point
 typedef struct {
   float lambda;
   int optima;
-  size_t weights; /* surviving prunable weights */
-  /* [weights]: where they are in the flat vectors and among the survivors */
-  uint32_t *index, *place;
+  size_t weights;           /* surviving prunable weights */
+  uint32_t *index, *place;  /* [weights]: in the flat vectors, and among the survivors */
   float **optimum, *square; /* [optima][weights], [optima]: their squared norms */
   float *theta;             /* [weights] */
 } Repel;
-/* most: optima there is room for */
-void repel_create(Repel *r, const Net *net, float lambda, int most);
+void repel_create(Repel *r, const Net *net, float lambda, int most); /* most: optima */
 void repel_from(Repel *r, const float *weight); /* one more optimum, a flat vector */
 void repel_free(Repel *r);
 void repel_hook(void *repel, Net *net, long step, int after);
@@ -563,17 +614,15 @@ void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, 
 
 enum { GLOBAL, LAYER };
 enum { MILLION = 1000000 };
-/* What is pruned at a level. Rates and densities are whole millionths, so that counts are exact:
- * of n surviving weights, round(n rate) are pruned. */
+/* What is pruned at a level. Rates and densities are whole millionths, so that counts are exact: of
+ * n surviving weights, round(n rate) are pruned. */
 typedef struct {
   int scope;        /* GLOBAL: one ranking over all layers; LAYER: one per layer */
   long rate;        /* share of the surviving weights */
   long output_rate; /* the output layer's own rate, ranked alone; negative: as the others */
-  /* the convolutions' own rate, ranked apart from dense layers; negative: as the others */
-  long conv_rate;
-  /* one-shot: prune every ranking whose rate is not 0 to this share of its weights; negative: by
-   * the rates */
-  long density;
+  long conv_rate;   /* the convolutions', ranked apart from dense layers; negative: as the others */
+  long density;     /* one-shot: to this share of the weights of every ranking whose rate is not 0;
+                     * negative: by the rates */
 } Pruning;
 /* Masks in mask[net->size] the surviving prunable weights lowest by (|w|, index). Returns the
  * largest |w| masked: the pruning threshold (0 if none is). */
@@ -583,18 +632,19 @@ float prune_magnitude(const Net *net, unsigned char *mask, const Pruning *how);
 void prune_shuffle(const Net *net, unsigned char *mask, uint64_t seed, uint32_t level,
                    int together);
 
-/* What is trained at a level; TICKET first, the others are controls with the ticket's mask or
- * size: REINIT       ticket's mask, one new initialisation shared by all levels (Maene 2021),
- * full schedule REINIT_FRESH the same, a new initialisation per level (Frankle and Carbin 2019)
- * SHUFFLE      ticket's weights, mask permuted within each layer; from level 1 RANDOM
- * ticket's weights, mask permuted over all layers; from level 1 */
+/* What is trained at a level; TICKET first, the others are controls with its mask or its size:
+ * REINIT        ticket's mask, one new initialisation shared by all levels (Maene 2021), full
+ *               schedule
+ * REINIT_FRESH  the same, a new initialisation per level (Frankle and Carbin 2019)
+ * SHUFFLE       ticket's weights, mask permuted within each layer; from level 1
+ * RANDOM        ticket's weights, mask permuted over all layers; from level 1 */
 enum { TICKET, REINIT, REINIT_FRESH, SHUFFLE, RANDOM, BRANCHES };
 extern const char *const branch_names[BRANCHES];
-/* How a pruned network is retrained (Renda, Frankle, Carbin 2020), k the rewind step, T all steps:
+/* How a ticket is retrained (Renda, Frankle, Carbin 2020), k the rewind step, T all steps; controls
+ * begin with the weights of step k or anew:
  * WEIGHTS   weights of step k, schedule and data order from k to T
  * LR        weights as trained, schedule from k to T
- * FINETUNE  weights as trained, T - k steps with the schedule's last learning rate
- * This is of tickets; controls begin with the weights of step k or anew. */
+ * FINETUNE  weights as trained, T - k steps with the schedule's last learning rate */
 enum { WEIGHTS, LR, FINETUNE };
 
 /* A whole experiment, as its options name it. Strings and data belong to the caller. */
@@ -610,18 +660,15 @@ typedef struct {
   Pruning pruning;
   long rewind; /* k */
   int retrain;
-  /* copies of every network trained under other data orders, for the instability */
-  int children;
-  int points; /* on the lines of barriers and instability; 0: none is measured */
-  /* lambda of the repellent loss from the branch's own previous networks; 0: none, negative
-   * attracts */
-  float repel;
+  int children; /* copies of every network under other data orders, for the instability */
+  int points;   /* on the lines of barriers and instability; 0: none is measured */
+  float repel;  /* lambda of the repellent loss from the branch's own previous networks; 0: none */
   int repel_last;                 /* only from the last of them */
   int branch[BRANCHES], branches; /* in the order asked for; branch[0] is TICKET */
   const Safetensors *init;        /* NULL, or where to start: values of step 0 and its mask */
   const char *init_path;
   const unsigned char *ticket; /* NULL, or the mask to begin with, which replaces that of init */
-  const char *out; /* PREFIX of all files */
+  const char *out;             /* PREFIX of all files */
   int quiet;
   int pairs; /* the configuration as the files record it */
   const char **key, **value;
@@ -641,11 +688,6 @@ void imp(const Experiment *e);
  * one of them diverged. */
 void stability(const Experiment *e, const long *at, int n);
 
-/* Sets weights and mask of the net from a checkpoint. Fails, naming `path`, on a missing or
- * unknown tensor, a wrong shape, a mask that is not 0 or 1, a weight that is not finite, a
- * masked weight that is not 0, a variance below 0 or a digest that does not fit. */
-void checkpoint_apply(Net *net, const Safetensors *s, const char *path);
-
 /* ==== report.c: one page to look at ========================================================= */
 
 /* Writes OUT.html ("": beside the first table) with a figure for all that the tables name[0..n)
@@ -654,8 +696,7 @@ void checkpoint_apply(Net *net, const Safetensors *s, const char *path);
  * by its header. Runs that differ in seeds, number of levels or branches only are averaged,
  * others drawn side by side. The page is the same bytes everywhere. Prints its name. Fails,
  * naming the file, on one that is cut short, damaged or no table of ticket. */
-/* whether the option has this value if it is not given */
-typedef int Standard(const char *option, const char *value);
+typedef int Standard(const char *option, const char *value); /* has it this value if not given? */
 void write_report(char *const *name, int n, const char *out, Standard *is_standard);
 
 #endif

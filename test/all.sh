@@ -55,6 +55,8 @@ else
   echo 'skip test/unit-threads: the compiler has no OpenMP'
   skipped=$((skipped + 1))
 fi
+run test/text.sh sh test/text.sh "$compiler"
+run test/hand.sh sh test/hand.sh "$compiler"
 run test/cli.sh sh test/cli.sh
 run test/lmc.sh sh test/lmc.sh
 run test/report.sh sh test/report.sh

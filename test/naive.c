@@ -701,7 +701,8 @@ static void sum_of_gradients(float *db, const NaiveActivation *y, const float *d
   }
 }
 
-/* ---- convolution: y[o][r][c] = (sum over i, kr, kc of w[o][i][kr][kc] x[i][r s + kr - p][c s + kc - p]) + b[o] ---- */
+/* ---- convolution ------------------------------------------------------------------------------
+ * y[o][r][c] = (sum over i, kr, kc of w[o][i][kr][kc] x[i][r s + kr - p][c s + kc - p]) + b[o] */
 
 static void conv_forward(const Job *j)
 {
@@ -841,7 +842,8 @@ static void dense_weight_gradient(const Job *j)
     }
 }
 
-/* ---- batch norm: xhat = (x - mean) inv, inv = 1/sqrt(variance + 1e-5); y = xhat gamma + beta ---- */
+/* ---- batch norm -------------------------------------------------------------------------------
+ * xhat = (x - mean) inv, inv = 1/sqrt(variance + 1e-5); y = xhat gamma + beta */
 
 static float inverse_of(float variance)
 {

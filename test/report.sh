@@ -177,7 +177,7 @@ valid gone.html
 
 group 'checksums'
 { printf '# checksum = 8b9c91a4e3f8ddd5\n'; cat mean1.tsv; } >sum.tsv
-refused 1 'sum.tsv: was changed or damaged (its checksum does not fit)' report sum
+refused 1 'sum.tsv: was changed or damaged: its checksum does not fit' report sum
 printf '# checksum = %s\nlevel\tbranch\tweights\tdensity\n' 0000000000000000 >sum.tsv
 printf 'level\tbranch\tweights\tdensity\n' >body
 sum=$(od -An -v -tu1 body | awk '{for (i = 1; i <= NF; i++) byte[n++] = $i} END {
