@@ -140,10 +140,10 @@ static void add_taps(size_t rows, float *sum, const float *x, size_t step, const
   }
 }
 
-/* sum[j][l] += sum over rows and pixels p ascending of dy[p][l] x[offset[j]][p step][l] for j < taps,
- * l < LANES: gradients of weights of one output, by lanes, GROUP at a time; sum has room for whole
- * groups, and what a last one lacks is computed for nothing. From one row to the next dy is dy_row
- * and x x_row numbers further on. */
+/* sum[j][l] += sum over rows and pixels p ascending of dy[p][l] x[offset[j]][p step][l] for
+ * j < taps, l < LANES: gradients of weights of one output, by lanes, GROUP at a time; sum has room
+ * for whole groups, and what a last one lacks is computed for nothing. From one row to the next dy
+ * is dy_row and x x_row numbers further on. */
 static void lanes_dot(float *restrict sum, const float *dy, size_t dy_row, const float *x,
                       size_t x_row, size_t step, const uint32_t *offset, size_t taps, size_t rows,
                       size_t pixels)
