@@ -14,19 +14,35 @@
 /* ==== kernels ===============================================================================
  *
  * An activation lies as [tile][channel][row][column][image of the tile]: a pixel is 16 numbers, the
- * same place of 16 images, which no sum mixes, so the innermost loops run over them. Zeros to the
- * right of every row and below every plane stand for what is outside the image; they also lie to
- * the left of the next row and above the next plane. A dense layer is a 1x1 convolution whose
- * plane is one row of L / 16 pixels, without such a border. A tap is one weight and an offset from
- * a pixel of the output to the pixel that it multiplies (ticket.h, Taps). Each pass is one of two
- * sums:
+ * same place of 16 images, which no sum mixes, so the innermost loops run over them. With 2 rows
+ * and 3 columns, and a border of 1:
+ *
+ *     tile 0: images 0-15                              tile 1: images 16-31
+ *     channel 0                 channel 1              channel 0
+ *     (0,0) (0,1) (0,2) 0       (0,0) (0,1) (0,2) 0    (0,0) ...
+ *     (1,0) (1,1) (1,2) 0       (1,0) (1,1) (1,2) 0
+ *       0     0     0   0         0     0     0   0    each (r,c) and 0 is 16 numbers
+ *
+ * The zeros stand for what is outside the image, and those at the end of a row (plane) are also
+ * to the left of the next row (above the next plane). Pixel (r,c) of image 37 in channel i is
+ * value[2 C plane + i plane + r row + 16 c + 5]. A dense layer is a 1x1 convolution; its plane is
+ * one row of L / 16 pixels without a border, its channels are its units.
+ *
+ * A tap is a weight's index and the offset of what it multiplies, counted from the pixel that lies
+ * `padding` rows above and columns left of the output's. Here row = 4 x 16, so a 3x3 kernel with
+ * one input channel and padding 1 has
+ *
+ *     all weights:      index 0  1  2   3  4  5    6   7   8     own list of an output of which
+ *                      offset 0 16 32  64 80 96  128 144 160     1, 4, 8 survive: 16 80 160
+ *
+ * Where a quarter of a layer's weights or more is masked each row has its own list of survivors
+ * and masked weights are skipped; else all share one and a masked weight adds +0 x (list_taps).
+ * Adding 0 changes no bit of a sum that began at +0. Each pass is one of two sums:
  *
  *     pass                                sum over            taken together
  *     output                 y[o][p]      w[o][k] x[p + k]    4 taps of 4 rows that share a list,
  *     gradient of the input dx[i][p]      w[k][i] dy[p - k]   or of one row with its own
- *     gradient of a weight  dW[o][k]      dy[o][p] x[p + k]   8 weights of one output, 16 lanes
- *
- * A term that is 0 because it lies outside the image changes no bit of a sum that began at +0. */
+ *     gradient of a weight  dW[o][k]      dy[o][p] x[p + k]   8 weights of one output, 16 lanes */
 
 /* rows that share a list of taps; taps and weights taken together; pixels of a row at a time, so
  * that the sums of ROWS rows stay in a first-level cache */
@@ -124,35 +140,43 @@ static void add_taps(size_t rows, float *sum, const float *x, size_t step, const
   }
 }
 
-/* sum[j][l] += sum over rows and pixels p ascending of dy[p][l] x[offset[j]][p step][l] for j <
- * GROUP: gradients of weights of one output, by lanes. From one row to the next dy is dy_row and
- * x x_row numbers further on. */
-static void lanes_dot(float *restrict sum, const float *restrict dy, size_t dy_row,
-                      const float *restrict x, size_t x_row, size_t step,
-                      const uint32_t *restrict offset, size_t rows, size_t pixels)
+/* sum[j][l] += sum over rows and pixels p ascending of dy[p][l] x[offset[j]][p step][l] for
+ * j < taps, l < LANES: gradients of weights of one output, by lanes, GROUP at a time; sum has room
+ * for whole groups, and what a last one lacks is computed for nothing. From one row to the next dy
+ * is dy_row and x x_row numbers further on. */
+static void lanes_dot(float *restrict sum, const float *dy, size_t dy_row, const float *x,
+                      size_t x_row, size_t step, const uint32_t *offset, size_t taps, size_t rows,
+                      size_t pixels)
 {
-  size_t r, p;
+  size_t j, r, p;
   int l;
-  for (r = 0; r < rows; r++) {
-    const float *restrict x0 = x + offset[0], *restrict x1 = x + offset[1];
-    const float *restrict x2 = x + offset[2], *restrict x3 = x + offset[3];
-    const float *restrict x4 = x + offset[4], *restrict x5 = x + offset[5];
-    const float *restrict x6 = x + offset[6], *restrict x7 = x + offset[7];
-    for (p = 0; p < pixels; p++)
-      for (l = 0; l < LANES; l++) {
-        const size_t i = p * step + (size_t)l;
-        const float d = dy[p * LANES + (size_t)l];
-        sum[l] = sum[l] + (float)(d * x0[i]);
-        sum[l + 16] = sum[l + 16] + (float)(d * x1[i]);
-        sum[l + 32] = sum[l + 32] + (float)(d * x2[i]);
-        sum[l + 48] = sum[l + 48] + (float)(d * x3[i]);
-        sum[l + 64] = sum[l + 64] + (float)(d * x4[i]);
-        sum[l + 80] = sum[l + 80] + (float)(d * x5[i]);
-        sum[l + 96] = sum[l + 96] + (float)(d * x6[i]);
-        sum[l + 112] = sum[l + 112] + (float)(d * x7[i]);
-      }
-    dy += dy_row;
-    x += x_row;
+  for (j = 0; j < taps; j += GROUP) {
+    const uint32_t *o = offset + j;
+    const size_t left = taps - j;
+    for (r = 0; r < rows; r++) {
+      const float *restrict d = dy + r * dy_row, *from = x + r * x_row;
+      const float *restrict x0 = from + o[0], *restrict x1 = from + o[left > 1 ? 1 : 0];
+      const float *restrict x2 = from + o[left > 2 ? 2 : 0];
+      const float *restrict x3 = from + o[left > 3 ? 3 : 0];
+      const float *restrict x4 = from + o[left > 4 ? 4 : 0];
+      const float *restrict x5 = from + o[left > 5 ? 5 : 0];
+      const float *restrict x6 = from + o[left > 6 ? 6 : 0];
+      const float *restrict x7 = from + o[left > 7 ? 7 : 0];
+      for (p = 0; p < pixels; p++)
+        for (l = 0; l < LANES; l++) {
+          const size_t i = p * step + (size_t)l;
+          const float v = d[p * LANES + (size_t)l];
+          sum[l] = sum[l] + (float)(v * x0[i]);
+          sum[l + 16] = sum[l + 16] + (float)(v * x1[i]);
+          sum[l + 32] = sum[l + 32] + (float)(v * x2[i]);
+          sum[l + 48] = sum[l + 48] + (float)(v * x3[i]);
+          sum[l + 64] = sum[l + 64] + (float)(v * x4[i]);
+          sum[l + 80] = sum[l + 80] + (float)(v * x5[i]);
+          sum[l + 96] = sum[l + 96] + (float)(v * x6[i]);
+          sum[l + 112] = sum[l + 112] + (float)(v * x7[i]);
+        }
+    }
+    sum += GROUP * LANES;
   }
 }
 
@@ -173,7 +197,7 @@ static volatile const struct {
   void (*add_taps)(size_t, float *, const float *, size_t, const uint32_t *, const float *, size_t,
                    size_t);
   void (*lanes_dot)(float *, const float *, size_t, const float *, size_t, size_t, const uint32_t *,
-                    size_t, size_t);
+                    size_t, size_t, size_t);
   void (*lanes_add)(float *, const float *, size_t);
   float (*lanes_sum)(float *);
   void (*optimizer_step)(Optimizer *, Net *, const Training *, float);
@@ -213,7 +237,7 @@ static int kernels_give(float y, float a, float b, float last, float expected)
       for (k = 0; k < terms; k++) /* the rows of x again, LANES apart */
         for (i = 0; i < LANES; i++) x[k * LANES + i] = k == 0 ? y : k + 1 == terms ? last : b;
       memset(sum, 0, sizeof sum);
-      used.lanes_dot(sum, wide, 0, x, 0, LANES, same, 1, terms);
+      used.lanes_dot(sum, wide, 0, x, 0, LANES, same, GROUP, 1, terms);
       for (i = 0; i < (terms - 2) * LANES; i++) x[LANES + i] = i / LANES + 1 == at ? product : 0;
       used.lanes_add(sum + GROUP * LANES, x, terms);
       if (!all_are(expected, sum, (GROUP + 1) * LANES)) return 0;
@@ -564,28 +588,6 @@ static size_t next_taps(Net *net, const Layer *layer, const size_t mine[2], size
   return room;
 }
 
-/* sums of output o += those of rows u ... u + high - 1 of tile t: dy[o][r][c] x[...][c stride ...]
- * for the taps from begin to end */
-static void add_strip(const Net *net, const Layer *layer, float *sum, size_t begin, size_t end,
-                      size_t o, size_t t, size_t u, size_t high)
-{
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t s = layer->stride;
-  const float *dy = plane_of(net, layer->out, 1, t, o) + u * out->row;
-  const float *x = plane_of(net, layer->in, 0, t, 0) - layer->padding * (in->row + LANES);
-  size_t j, k;
-  for (j = begin; j < end; j += GROUP) {
-    uint32_t last[GROUP]; /* may be fewer: then some are computed for nothing */
-    const uint32_t *offset = layer->forward.offset + j;
-    if (end - j < GROUP) {
-      for (k = 0; k < GROUP; k++) last[k] = offset[j + k < end ? k : 0];
-      offset = last;
-    }
-    lanes_dot(sum + (j - begin) * LANES, dy, out->row, x + u * s * in->row, s * in->row, s * LANES,
-              offset, high, layer->columns);
-  }
-}
-
 /* The gradients of the survivors among output o's taps, of which the sums by lanes are made; the
  * next taps begin where these end. */
 static void put_gradients(Net *net, const Layer *layer, float *sum, size_t o)
@@ -612,8 +614,9 @@ static void put_gradients(Net *net, const Layer *layer, float *sum, size_t o)
  * whole groups and their sums fit the room. */
 static void conv_weight_gradient(Net *net, const Layer *layer, int part)
 {
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const Taps *taps = &layer->forward;
-  const size_t tiles = tiles_in_use(net, layer->out);
+  const size_t s = layer->stride, tiles = tiles_in_use(net, layer->out);
   const size_t strip = (STRIP + layer->columns - 1) / layer->columns;
   float *sums = net->room + (size_t)part * net->room_size;
   size_t first, last, channels, t, o, u, mine[2];
@@ -636,18 +639,22 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
       some = (some + 1) / 2;
       last = first + some;
     }
-    for (t = 0; t < tiles; t++)
+    for (t = 0; t < tiles; t++) {
+      const float *x = plane_of(net, layer->in, 0, t, 0) - layer->padding * (in->row + LANES);
       for (u = 0; u < layer->rows; u += strip) {
         const size_t high = layer->rows - u < strip ? layer->rows - u : strip;
         float *sum = sums;
         for (o = mine[0]; o < mine[1]; o++) {
           const size_t begin = net->span[o].begin, end = net->span[o].end;
           if (t == 0 && u == 0) memset(sum, 0, room_for(end - begin) * sizeof *sum);
-          add_strip(net, layer, sum, begin, end, o, t, u, high);
+          lanes_dot(sum, plane_of(net, layer->out, 1, t, o) + u * out->row, out->row,
+                    x + u * s * in->row, s * in->row, s * LANES, taps->offset + begin, end - begin,
+                    high, layer->columns);
           if (t + 1 == tiles && u + high == layer->rows) put_gradients(net, layer, sum, o);
           sum += room_for(end - begin);
         }
       }
+    }
   }
 }
 
