@@ -18,6 +18,9 @@
 static Output *unfinished;
 static int line_is_open; /* stderr shows a line of progress without its end */
 static const char *advice = "";
+static void (*failure)(const char *message); /* or NULL */
+
+void on_failure(void (*hook)(const char *message)) { failure = hook; }
 
 /* Names out of hostile files end up in messages: control characters would make more than one
  * line of them. */
@@ -31,12 +34,18 @@ void fail_with(int status, const char *format, ...)
   va_end(args);
   for (i = 0; line[i]; i++)
     if ((unsigned char)line[i] < 32 || line[i] == 127) line[i] = '?';
+  snprintf(line + i, sizeof line - i, "%s", advice);
   fflush(stdout);
-  fprintf(stderr, "%sticket: %s%s\n", line_is_open ? "\n" : "", line, advice);
+  if (line_is_open) fputc('\n', stderr);
+  if (!failure) fprintf(stderr, "ticket: %s\n", line);
   if (unfinished) {
     if (unfinished->file) fclose(unfinished->file);
     remove(unfinished->temporary);
   }
+  unfinished = NULL; /* the hook may go on with something else */
+  line_is_open = 0;
+  advice = "";
+  if (failure) failure(line);
   exit(status);
 }
 

@@ -1710,9 +1710,10 @@ void net_create(Net *net, const Model *model, const Dataset *data, size_t batch,
                 {"conv", build_plain},
                 {"vgg", build_plain},
                 {"resnet", build_resnet}};
-  int k, built = 0;
+  int k, built = model->build != NULL;
   net_open(net, data, batch, threads);
-  for (k = 0; k < 4; k++)
+  if (built) model->build(net);
+  for (k = 0; k < (built ? 0 : 4); k++)
     if (!strncmp(model->name, models[k].prefix, strlen(models[k].prefix)))
       built = models[k].build(net, model);
   if (strlen(model->name) >= NAME_SIZE || !built)

@@ -639,6 +639,7 @@ static Model model_of(void)
   m.name = value[O_MODEL];
   m.pad_shortcut = choice(O_SHORTCUT) == 1;
   m.affine = choice(O_AFFINE) != 1;
+  m.build = NULL;
   return m;
 }
 
@@ -1346,7 +1347,7 @@ static const struct {
   uint64_t digest;
 } cases[] = {
     {"lenet-300-100 adam dense",
-     {"lenet-300-100", 0, 1},
+     {"lenet-300-100", 0, 1, NULL},
      0,
      KAIMING_UNIFORM,
      60,
@@ -1356,7 +1357,7 @@ static const struct {
      0,
      0xbfed5749a587bc15u},
     {"lenet-300-100 adam 5%",
-     {"lenet-300-100", 0, 1},
+     {"lenet-300-100", 0, 1, NULL},
      0,
      SPARSE_AWARE,
      60,
@@ -1366,7 +1367,7 @@ static const struct {
      0,
      0x29abd29125b93d4eu},
     {"lenet-50-20-10 sgd 60%",
-     {"lenet-50-20-10", 0, 1},
+     {"lenet-50-20-10", 0, 1, NULL},
      0,
      GLOROT_NORMAL,
      130,
@@ -1376,7 +1377,7 @@ static const struct {
      0,
      0x33e37fce9cdc48ceu},
     {"lenet-40 sgd 20%, colour",
-     {"lenet-40", 0, 1},
+     {"lenet-40", 0, 1, NULL},
      1,
      KAIMING_NORMAL,
      128,
@@ -1386,7 +1387,7 @@ static const struct {
      0,
      0xc2917b7cec0a89dcu},
     {"resnet8-4 sgd dense",
-     {"resnet8-4", 0, 1},
+     {"resnet8-4", 0, 1, NULL},
      1,
      KAIMING_NORMAL,
      40,
@@ -1396,7 +1397,7 @@ static const struct {
      1,
      0x6dc25c88d6a778bbu},
     {"resnet8-8 sgd 10%, shortcut pad, no affine",
-     {"resnet8-8", 1, 0},
+     {"resnet8-8", 1, 0, NULL},
      1,
      KAIMING_NORMAL,
      21,
@@ -1406,7 +1407,7 @@ static const struct {
      1,
      0xe1c579dde1db9f82u},
     {"conv2-8 sgd 70%",
-     {"conv2-8", 0, 1},
+     {"conv2-8", 0, 1, NULL},
      1,
      GLOROT_NORMAL,
      18,
@@ -1416,7 +1417,7 @@ static const struct {
      1,
      0x3cabbe599ecf3d1cu},
     {"vgg11-8 sgd 15%",
-     {"vgg11-8", 0, 1},
+     {"vgg11-8", 0, 1, NULL},
      1,
      KAIMING_NORMAL,
      18,
@@ -1426,7 +1427,7 @@ static const struct {
      1,
      0xd661c00b1ae0736cu},
     {"lenet-9 sgd dense, subnormal",
-     {"lenet-9", 0, 1},
+     {"lenet-9", 0, 1, NULL},
      0,
      KAIMING_NORMAL,
      60,

@@ -94,6 +94,9 @@ void random_order(uint32_t *order, size_t n, Stream s);
 void fail_with(int status, const char *format, ...);
 #define fail(...) fail_with(1, __VA_ARGS__)
 #define fail_usage(...) fail_with(2, __VA_ARGS__)
+/* From now on the hook gets the message, without a newline, instead of stderr (NULL: as before).
+ * If it returns, the program exits; it may longjmp: then what the call had allocated is lost. */
+void on_failure(void (*hook)(const char *message));
 /* What every message of a failure ends in from now on: what to do where several files are read. */
 void advise(const char *text);
 /* Such a line on stderr for what a run does that its user may not expect. */
@@ -300,6 +303,7 @@ typedef struct {
   float *moments;  /* NORM: [2][C] mean and 1/deviation of the last batch */
 } Layer;
 
+struct Net;
 /* Which network: a name and the choices that models leave open. */
 typedef struct {
   /* lenet-300-100, conv4, vgg16, resnet20, resnet20-32 ...: N = 6 B + 2 from 8 to 326 */
@@ -308,6 +312,8 @@ typedef struct {
    * 1x1 convolution */
   int pad_shortcut;
   int affine; /* batch norm has gamma and beta */
+  /* NULL, or adds the layers of another network; name is then what files and messages call it */
+  void (*build)(struct Net *net);
 } Model;
 
 /* What a place of the batch shows: an image of a split, from which row and column on, in 0 ... 2
@@ -369,7 +375,7 @@ struct Net {
 };
 
 /* Builds the model for images and classes like the data set's and batches of up to `batch`
- * images; all weights +0, nothing masked. fail_usage on a name that is no model. */
+ * images; all weights +0, nothing masked. fail_usage on a name that is no model, or too long. */
 void net_create(Net *net, const Model *model, const Dataset *data, size_t batch, int threads);
 void net_free(Net *net);
 

@@ -3,7 +3,7 @@
 # installed: the README's functions make the files. From the root of the repository, with ./ticket built:
 # sh test/own.sh [COMPILER-AND-FLAGS]. SPDX-License-Identifier: MIT
 . test/lib.sh
-here=$PWD
+here=$PWD compiler=${1:-cc -std=c99 -O1}
 for python in "$PYTHON" /usr/bin/python3 python3; do
   [ "$python" ] && "$python" -c 'import numpy' >/dev/null 2>&1 && break
   python=
@@ -150,4 +150,22 @@ is 'digest' 4390733c632ad500 "$(digest back.tsv)"
 is 'weights' 1598 "$(tail -n 1 back.tsv | cut -f 3)"
 refused 1 'tensor fc_layers.0.weight' train $lenet --model lenet-21-10 --ticket found.L01.safetensors --out x
 refused 1 'none.safetensors: cannot open' train $lenet --ticket none.safetensors --out x
+
+# ==== networks ===============================================================================
+
+group 'a network of one'"'"'s own, in a program of one'"'"'s own'
+printf '%s\n' "$compiler" 'gcc -std=c99 -O1' 'clang -std=c99 -O1 -ffp-contract=off' 'tcc -std=c99' \
+  'gcc -std=c99 -O1 -fsanitize=address,undefined -fno-sanitize-recover=all' >compilers
+while read -r cc; do
+  command -v ${cc%% *} >/dev/null || { skip "${cc%% *}: is not installed"; continue; }
+  rm -f o.*
+  if ! (cd "$here" && $cc -I. -o "$room/own" test/own_network.c arithmetic.c nn.c prune.c lmc.c data.c -lm) 2>err; then
+    case $cc in *sanitize*) skip 'AddressSanitizer: there is none' ;; *) bad "$cc" compiles "$(cat err)" ;; esac
+    continue
+  fi
+  is "$cc" 'o.L03.safetensors 46622a673f262697' "$(./own o 2>err | tail -n 1)"
+  head -c 2000 o.L03.safetensors >cut && mv cut o.L03.safetensors
+  is "$cc, a failure" 'caught: o.L03.safetensors: truncated, 3' "$(./own o 2>err | cut -d ' ' -f 1-3) $(./own o >out 2>err || echo $?)"
+  is "$cc, on stderr" '' "$(cat err)"
+done <compilers
 finish
