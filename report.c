@@ -1006,6 +1006,7 @@ static void matrix_draw(Page *p, const Sheet *t)
 {
   Heat *h = allocate(1, sizeof *h, "a matrix");
   const char *what = table_value(&t->table, "what");
+  static const char *const percents[] = {"overlap", "hamming", "sign", "disagreement", NULL};
   const int cosine = !strcmp(what, "cosine"), angle = !strcmp(what, "angle"),
             n = t->table.columns - 1;
   char of[NAME];
@@ -1014,7 +1015,10 @@ static void matrix_draw(Page *p, const Sheet *t)
     fail("%s: a matrix of %d x %d is not one that a page can show (1 to %d networks)",
          t->table.path, t->table.rows, n, NETWORKS);
   h->title = "Distances";
-  h->unit = cosine ? "cosine" : angle ? "2 angle / pi" : "distance";
+  h->unit = cosine                  ? "cosine"
+            : angle                 ? "2 angle / pi"
+            : among(percents, what) ? "percent"
+                                    : "distance";
   h->caption =
       "Each cell compares two networks; if tickets win, those of successive levels are alike (they "
       "differ little near the diagonal), while a control's differ from each other.";
