@@ -1022,6 +1022,13 @@ void table_insert(Table *t, int row, const char *line)
   t->rows = (int)before;
 }
 
+void table_remove(Table *t, int row)
+{
+  char **cell = t->cell + (size_t)row * (size_t)t->columns;
+  free(*cell);
+  memmove(cell, cell + t->columns, (size_t)(t->rows-- - row) * (size_t)t->columns * sizeof *cell);
+}
+
 /* Bytes of a row as a line with its end. */
 static size_t row_size(const Table *t, int row)
 {

@@ -325,55 +325,126 @@ static int find_row(const Experiment *e, const Table *t, long training, long ste
   return row;
 }
 
-/* Takes over `line` as a row. One that is there already must say the same. */
-static void add_row(const Experiment *e, Table *t, long training, long step, char *line)
+/* Whether a column of PREFIX.tsv is of the lines between networks: barrier, instability, height. */
+static int is_of_lines(const Table *t, int column)
 {
-  const int row = find_row(e, t, training, step);
-  char *old = row > 0 ? table_row(t, row) : NULL;
-  if (old && strcmp(old, line) != 0)
-    fail("%s: says '%.200s', but now it is '%.200s'; one of two builds is wrong: try ticket verify",
-         t->path, old, line);
-  if (!old) table_insert(t, place_of_row(e, t, training, step), line);
-  free(old);
-  free(line);
+  return strstr(t->cell[column], "_barrier") || strstr(t->cell[column], "_instability") ||
+         strstr(t->cell[column], "_height");
 }
 
-/* Fails unless a file's configuration and header are those of this run. */
+/* Takes over `line` as a row. One that is there already must say the same, but lines that only one
+ * of them has measured. Returns whether that changed the table. */
+static int add_row(const Experiment *e, Table *t, long training, long step, char *line)
+{
+  const int row = find_row(e, t, training, step);
+  Table made = {0};
+  char *merged = NULL;
+  const int columns = row > 0 ? t->columns : 0;
+  int c, changed = row == 0;
+  table_insert(&made, 0, line);
+  for (c = 0; c < columns; c++) {
+    const char *old = table_cell(t, row, c), *now = made.cell[c];
+    const int old_lacks = is_of_lines(t, c) && !strcmp(old, "-");
+    if (is_of_lines(t, c) && !strcmp(now, "-")) made.cell[c] = (char *)old;
+    else if (strcmp(old, now) != 0 && old_lacks) changed = 1;
+    else if (strcmp(old, now) != 0)
+      fail("%s: says '%.200s', but now it is '%.200s'; one of two builds is wrong: try ticket "
+           "verify",
+           t->path, table_row(t, row), line);
+  }
+  if (changed) merged = table_row(&made, 0);
+  if (changed && row > 0) table_remove(t, row);
+  if (changed) table_insert(t, place_of_row(e, t, training, step), merged);
+  table_free(&made);
+  free(merged);
+  free(line);
+  return changed;
+}
+
+/* Options that a run may take more of later, and what it has stays as it is. */
+static int may_grow(const char *key)
+{
+  return !strcmp(key, "levels") || !strcmp(key, "children") || !strcmp(key, "points") ||
+         !strcmp(key, "branches");
+}
+
+/* Whether `to` is more of such an option than `from`: a larger number, or further words between
+ * those that there are. */
+static int has_grown(const char *key, const char *from, const char *to)
+{
+  if (!may_grow(key) || !strcmp(from, to)) return 0;
+  if (strcmp(key, "branches") != 0) return whole_number(from, 100000) < whole_number(to, 100000);
+  while (*to && strcmp(from, "-") != 0) {
+    const size_t n = strcspn(from, ","), m = strcspn(to, ",");
+    if (n == m && strncmp(from, to, n) == 0) from = from[n] ? from + n + 1 : "-";
+    to += m + (to[m] == ',');
+  }
+  return strcmp(from, "-") == 0;
+}
+
+/* The first pair of the run that a table's file has otherwise, neither equal nor less of what may
+ * grow; e->pairs: none. The first pair of a file is its checksum. */
+static int other_pair(const Experiment *e, const Table *file)
+{
+  int k;
+  for (k = 0; k < e->pairs; k++) {
+    const int there = k + 1 < file->pairs && strcmp(file->key[k + 1], e->key[k]) == 0;
+    const char *value = there ? file->value[k + 1] : "";
+    if (!there) break;
+    if (strcmp(value, e->value[k]) != 0 && !has_grown(e->key[k], value, e->value[k])) break;
+  }
+  return k;
+}
+
+/* Fails unless a file's configuration and header are those of this run, or of one that this goes on
+ * with. */
 static void check_table(const Experiment *e, const Table *t, const Table *file)
 {
-  int k, same = file->pairs == e->pairs + 1 && file->columns == t->columns;
-  for (k = 0; k < e->pairs; k++) { /* the first pair is the checksum */
-    const int there = k + 1 < file->pairs;
-    const char *key = there ? file->key[k + 1] : "-", *value = there ? file->value[k + 1] : "-";
-    if (strcmp(key, e->key[k]) != 0 || strcmp(value, e->value[k]) != 0)
-      fail("%s: holds another run ('# %.40s = %.80s', now '# %.40s = %.80s'); choose another --out "
-           "or remove its files",
-           t->path, key, value, e->key[k], e->value[k]);
-  }
-  if (same)
-    for (k = 0; k < t->columns; k++) same &= !strcmp(t->cell[k], file->cell[k]);
+  const int k = other_pair(e, file), there = k + 1 < file->pairs;
+  const int columns = file->columns == t->columns ? t->columns : 0;
+  int c, same = file->pairs == e->pairs + 1 && columns > 0;
+  if (k < e->pairs)
+    fail("%s: holds another run ('# %.40s = %.80s', now '# %.40s = %.80s'); choose another --out "
+         "or remove its files",
+         t->path, there ? file->key[k + 1] : "-", there ? file->value[k + 1] : "-", e->key[k],
+         e->value[k]);
+  for (c = 0; c < columns; c++)
+    if (strcmp(t->cell[c], file->cell[c]) != 0) same = 0;
   if (!same) fail("%s: is not a table of this run; choose another --out or remove it", t->path);
 }
 
-/* Adds to the table the rows of its file, if there is one; it must be whole and of this run.
- * Returns whether the file has all rows that the table has. */
+/* Adds to the table the rows of its file, if there is one; it must be whole and of this run, or of
+ * one that this goes on with: then lines are measured again if there are more copies or points.
+ * Returns whether the file has all that the table has. */
 static int take_rows(const Experiment *e, Table *t)
 {
+  int k, c, row, all = 1, again = 0;
   Table file;
-  int row, all;
   if (!table_open(&file, t->path, 1)) return 0;
   check_table(e, t, &file);
+  for (k = 0; k < e->pairs; k++) {
+    if (strcmp(file.value[k + 1], e->value[k]) == 0) continue;
+    all = 0;
+    again = again || !strcmp(e->key[k], "children") || !strcmp(e->key[k], "points");
+  }
   table_rows(&file);
   for (row = 1; row <= file.rows; row++) {
     long step;
     const long training = training_of_row(e, &file, row, &step);
-    char *line = table_row(&file, row);
+    char *line;
+    if (again)
+      for (c = 0; c < file.columns; c++)
+        if (is_of_lines(t, c)) file.cell[row * file.columns + c] = (char *)"-";
+    line = table_row(&file, row);
     if (training < 0)
       fail("%s: '%.40s...' is no row of this run; choose another --out or remove the file", t->path,
            line);
     add_row(e, t, training, step, line);
   }
-  all = file.rows == t->rows;
+  all = all && file.rows == t->rows;
+  for (row = all ? 1 : file.rows + 1; row <= file.rows; row++)
+    for (c = 0; c < file.columns; c++)
+      if (strcmp(table_cell(&file, row, c), table_cell(t, row, c)) != 0) all = 0;
   table_free(&file);
   return all;
 }
@@ -417,15 +488,18 @@ static void save(const Loop *loop, const char *path, long step, const Optimizer 
   const char *key[80], *value[80];
   char level[24], child[24], steps[24];
   const char *const values[4] = {level, branch_names[loop->branch], child, steps};
-  const size_t pairs = (size_t)e->pairs;
+  int k, n = 0;
   sprintf(level, "%d", loop->level);
   sprintf(child, "%d", loop->child);
   sprintf(steps, "%ld", step);
-  memcpy(key, e->key, pairs * sizeof *key);
-  memcpy(value, e->value, pairs * sizeof *value);
-  memcpy(key + pairs, keys, sizeof keys);
-  memcpy(value + pairs, values, sizeof values);
-  checkpoint_write(&loop->net, o, e->pairs + 4, key, value, path);
+  for (k = 0; k < e->pairs; k++) {
+    if (may_grow(e->key[k])) continue; /* the same network however the run goes on */
+    key[n] = e->key[k];
+    value[n++] = e->value[k];
+  }
+  memcpy(key + n, keys, sizeof keys);
+  memcpy(value + n, values, sizeof values);
+  checkpoint_write(&loop->net, o, n + 4, key, value, path);
 }
 
 /* Whether a file's metadata has this value, a word or (word NULL) a number. */
@@ -444,11 +518,20 @@ static int is_of(const Safetensors *s, int level, int branch, int child)
          says(s, "branch", branch_names[branch], 0);
 }
 
+/* The first pair of the run that a checkpoint has otherwise, e->pairs: none. */
+static int other_value(const Experiment *e, const Safetensors *s)
+{
+  int k = 0;
+  while (k < e->pairs && (may_grow(e->key[k]) || says(s, e->key[k], e->value[k], 0))) k++;
+  return k;
+}
+
 /* Reads a checkpoint of this run; 0 if it is not there. Refuses one that is damaged or of another
  * run. */
 static int read_checkpoint(const Loop *loop, const char *path, Safetensors *s)
 {
   const Experiment *e = loop->e;
+  const char *found;
   int k;
   advise(ANEW);
   if (!safetensors_read_result(s, path)) {
@@ -456,12 +539,11 @@ static int read_checkpoint(const Loop *loop, const char *path, Safetensors *s)
     return 0;
   }
   if (!s->checked) fail("%s: is not a checkpoint that ticket " TICKET_VERSION " wrote", path);
-  for (k = 0; k < e->pairs; k++)
-    if (!says(s, e->key[k], e->value[k], 0)) {
-      const char *found = safetensors_value(s, e->key[k]);
-      fail("%s: is of another run (%s = %.80s, now %.80s)", path, e->key[k], found ? found : "-",
-           e->value[k]);
-    }
+  k = other_value(e, s);
+  found = k < e->pairs ? safetensors_value(s, e->key[k]) : NULL;
+  if (k < e->pairs)
+    fail("%s: is of another run (%s = %.80s, now %.80s)", path, e->key[k], found ? found : "-",
+         e->value[k]);
   advise("");
   return 1;
 }
@@ -762,6 +844,21 @@ static void say_collapsed(const Loop *loop, const char *names)
          branch_names[loop->branch], names);
 }
 
+/* Whether a row has all lines that the run measures. */
+static int has_lines(const Loop *loop, int row)
+{
+  const Experiment *e = loop->e;
+  const Table *t = &loop->results;
+  const int up = e->points > 0 && loop->level > 0 && trained_at(loop->level - 1, loop->branch);
+  int c, all = 1;
+  for (c = 0; c < t->columns; c++) {
+    const int copies = strstr(t->cell[c], "_instability") != NULL;
+    const int wanted = is_of_lines(t, c) && (copies ? e->points > 0 && e->children > 0 : up);
+    all = all && (!wanted || strcmp(table_cell(t, row, c), "-") != 0);
+  }
+  return all;
+}
+
 /* The row of a level and branch, whose networks are there, unless it is there already. */
 static int make_row(Loop *loop, int loaded)
 {
@@ -772,7 +869,9 @@ static int make_row(Loop *loop, int loaded)
   char density[32], error[2][32], digest[17], *empty;
   float loss[2], threshold;
   size_t survivors;
-  if (find_row(e, &loop->results, this_training(loop), 0)) return PRESENT;
+  const int row = find_row(e, &loop->results, this_training(loop), 0);
+  int changed;
+  if (row > 0 && has_lines(loop, row)) return PRESENT;
   if (!loaded) load_network(loop, loop->level, loop->branch, 0);
   evaluate_this(loop, loss, error);
   survivors = net_prunable(net, 1);
@@ -783,12 +882,14 @@ static int make_row(Loop *loop, int loaded)
   /* whoever needs the net from here on loads it */
   threshold = prune_magnitude(net, net->mask, &e->pruning);
   if (e->points > 0) measure_lines(loop, &m);
-  add_row(e, &loop->results, this_training(loop), 0,
-          text("%d\t%s\t%lu\t%s\t%.6f\t%.6f\t%s\t%.6f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s",
-               loop->level, branch, (unsigned long)survivors, density, (double)threshold,
-               (double)loss[0], error[0], (double)loss[1], error[1], m.barrier[0], m.barrier[1],
-               m.instability[0], m.instability[1], m.height[0], m.height[1], empty, digest));
+  changed =
+      add_row(e, &loop->results, this_training(loop), 0,
+              text("%d\t%s\t%lu\t%s\t%.6f\t%.6f\t%s\t%.6f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s",
+                   loop->level, branch, (unsigned long)survivors, density, (double)threshold,
+                   (double)loss[0], error[0], (double)loss[1], error[1], m.barrier[0], m.barrier[1],
+                   m.instability[0], m.instability[1], m.height[0], m.height[1], empty, digest));
   free(empty);
+  if (!changed) return PRESENT; /* a line of which there is no value */
   write_rows(e, &loop->results);
   if (!e->quiet)
     show_progress(
@@ -809,6 +910,47 @@ static void create_table(Table *t, const Experiment *e, const char *ending, cons
   table_insert(t, 0, header);
 }
 
+/* Removes a checkpoint if it is of this run. */
+static void remove_own(const Experiment *e, const char *path)
+{
+  Safetensors s;
+  if (!safetensors_read_result(&s, path)) return;
+  if (s.checked && other_value(e, &s) == e->pairs) remove_file(path);
+  safetensors_free(&s);
+}
+
+/* If another run has begun here that has no row yet: removes its files, which say that they are of
+ * it, its table last, so that it blocks no run with other options. */
+static void remove_begun(Loop *loop)
+{
+  const Table *t = &loop->results;
+  Experiment begun = *loop->e;
+  Table file, epochs;
+  int same, child;
+  if (!table_open(&file, t->path, 1)) return;
+  table_rows(&file);
+  same = other_pair(&begun, &file) == begun.pairs && file.pairs == begun.pairs + 1;
+  if (!same && file.rows == 0 && file.columns == t->columns) {
+    notice("%s: another run has begun here and has no row yet; its files are replaced", t->path);
+    begun.pairs = file.pairs - 1;
+    begun.key = (const char **)file.key + 1;
+    begun.value = (const char **)file.value + 1;
+    remove_own(&begun, loop->resume);
+    remove_own(&begun, loop->rewind);
+    for (child = 0; child <= 9; child++) { /* --children is at most 9 */
+      char *path = checkpoint_path(&begun, 0, TICKET, child);
+      remove_own(&begun, path);
+      free(path);
+    }
+    if (table_open(&epochs, loop->epochs.path, 1)) {
+      if (other_pair(&begun, &epochs) == begun.pairs) remove_file(loop->epochs.path);
+      table_free(&epochs);
+    }
+    remove_file(t->path);
+  }
+  table_free(&file);
+}
+
 /* Everything that the loop needs; refuses files of another run. */
 static void open_run(Loop *loop, const Experiment *e)
 {
@@ -822,6 +964,7 @@ static void open_run(Loop *loop, const Experiment *e)
   optimizer_create(&loop->optimizer, &loop->net);
   loop->clock.begun = loop->saved = time(NULL);
   loop->clock.quiet = e->quiet;
+  remove_begun(loop);
   write_rows(e, &loop->results); /* shows at once whether results can be written */
   take_rows(e, &loop->epochs);
   for (level = 0; level < e->levels; level++)

@@ -196,6 +196,7 @@ int table_open(Table *t, const char *path, int result);
 void table_rows(Table *t);
 /* Makes the line row number `row`; that and those after it move down. The first is the header. */
 void table_insert(Table *t, int row, const char *line);
+void table_remove(Table *t, int row);     /* those after it move up */
 char *table_row(const Table *t, int row); /* a row as a line, without its end. Caller frees. */
 void table_write(const Table *t);         /* with a checksum before the pairs */
 /* The value of a key, the number of a column, a cell; "-" or -1 where there is none. */
@@ -681,7 +682,9 @@ typedef struct {
   int pairs; /* the configuration as the files record it */
   const char **key, **value;
 } Experiment;
-/* Runs it, or goes on where a killed run with the same configuration stopped; writes PREFIX.tsv,
+/* Runs it, or goes on where a killed run with the same configuration stopped, or one that had fewer
+ * levels, branches (these in the same order), children or points: to the same files as if it had
+ * had them at once. Of the pairs these four are in the tables only. Writes PREFIX.tsv,
  * PREFIX.epochs.tsv (a row per epoch of every training: loss and error of its batches before
  * their updates, of the test set when 5 times its images have passed and at the end; an epoch
  * that a rewound training, or level 0 after step k, begins in its middle counts from there),
