@@ -325,7 +325,7 @@ sums a >after
 same 'files' before after
 
 group 'another command with the same --out is refused and changes nothing'
-for other in '--lr 0.0013' '--seed 2' '--order-seed 1' '--levels 4' '--levels 2' '--rate 0.3' '--branches reinit' '--steps 31it' '--train-size 660' \
+for other in '--lr 0.0013' '--seed 2' '--order-seed 1' '--levels 2' '--rate 0.3' '--branches reinit' '--steps 31it' '--train-size 660' \
   '--batch 61' '--optimizer sgd' '--scope layer' '--rewind 1it' '--data synth-rgb' '--model lenet-20-11' '--retrain lr' \
   '--output-rate 0.2' '--init-scheme glorot-normal' '--optimizer sgd --nesterov' '--warmup 1it' '--init a/a.L00.safetensors'; do
   refused 1 a/a.tsv imp $tiny --levels 3 --branches reinit,reinit-fresh,shuffle,random $other --out a/a
