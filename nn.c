@@ -6,8 +6,6 @@
  * reassociated. SPDX-License-Identifier: MIT */
 #include "ticket.h"
 
-#include <float.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -579,7 +577,8 @@ static size_t next_taps(Net *net, const Layer *layer, const size_t mine[2], size
   for (o = mine[0]; o < mine[1]; o++) {
     const size_t end = taps->start[taps->step ? 1 : o + 1], row = taps->step ? 0 : o * K;
     size_t j = net->span[o].begin;
-    if (taps->step && o > mine[0]) j = net->span[mine[0]].end;
+    if (last == layer->inputs) j = end;
+    else if (taps->step && o > mine[0]) j = net->span[mine[0]].end;
     else
       while (j < end && taps->index[j] - row < last * area) j++;
     net->span[o].end = (uint32_t)j;
@@ -597,13 +596,18 @@ static void put_gradients(Net *net, const Layer *layer, float *sum, size_t o)
   const size_t begin = net->span[o].begin, n = net->span[o].end - begin;
   const unsigned char *mask = net->mask + w->offset + (taps->step ? o * w->fan_in : 0);
   const uint32_t *index = taps->index + begin;
-  size_t j, kept = 0;
-  lanes_sums(sum, n);
-  for (j = 0; j < n; j++) { /* without a branch, which no processor would foresee */
-    sum[kept] = sum[j];
-    kept += mask[index[j]];
+  const int some = layer->survivors < w->size && taps->step; /* of them survive */
+  float *to = net->gradient + net->span[o].place;
+  size_t j, kept = n;
+  lanes_sums(some ? sum : to, sum, n);
+  if (some) {
+    kept = 0;
+    for (j = 0; j < n; j++) { /* without a branch, which no processor would foresee */
+      sum[kept] = sum[j];
+      kept += mask[index[j]];
+    }
+    memcpy(to, sum, kept * sizeof *sum);
   }
-  memcpy(net->gradient + net->span[o].place, sum, kept * sizeof *sum);
   net->span[o].place += (uint32_t)kept;
   net->span[o].begin = net->span[o].end;
 }
@@ -1918,10 +1922,14 @@ static void load_rows(Net *net, const Layer *none, int part)
       const View *view = &net->view[t * L + b];
       const size_t y = h + view->crop[0] - CROP; /* above the image it wraps to a large number */
       const unsigned char *from = view->pixel + (c * H + (y < H ? y : 0)) * W;
-      for (w = 0; w < W; w++) {
-        const size_t column = (view->crop[2] ? W - 1 - w : w) + view->crop[1] - CROP;
-        row[w * L + b] = view->empty ? 0 : value[y < H && column < W ? from[column] : 0];
-      }
+      const int moved = view->crop[0] != CROP || view->crop[1] != CROP || view->crop[2];
+      if (!moved)
+        for (w = 0; w < W; w++) row[w * L + b] = view->empty ? 0 : value[from[w]];
+      else
+        for (w = 0; w < W; w++) {
+          const size_t column = (view->crop[2] ? W - 1 - w : w) + view->crop[1] - CROP;
+          row[w * L + b] = value[y < H && column < W ? from[column] : 0];
+        }
     }
   }
 }

@@ -14,6 +14,8 @@
 #ifndef TICKET_H
 #define TICKET_H
 
+#include <float.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,15 +36,24 @@ enum { NAME_SIZE = 64 }; /* a tensor's name with its final zero */
 uint32_t bits_of(float x); /* its binary32 bits */
 float float_of(uint32_t bits);
 /* Functions built from contract operations only; the error bounds are measured by test/unit.c. */
-float square_root(float x);  /* correctly rounded, with a detour for x87, which keeps more digits */
+/* Correctly rounded. Here, so that loops over it become vectors. */
+static inline float square_root(float x)
+{
+#if FLT_EVAL_METHOD == 0
+  return sqrtf(x);
+#else
+  volatile float rounded = sqrtf(x); /* through memory: a cast alone leaves x87's extra digits */
+  return rounded;
+#endif
+}
 float exponential(float x);  /* e^x within 2 ulp; 0 below -104, infinite above 88.8 */
 float logarithm(float x);    /* ln x within 2 ulp, x > 0 and normal or subnormal; -infinity at 0 */
 float cosine_turns(float u); /* cos(2 pi u), 0 <= u <= 1, absolute error below 2e-7 */
 float arc_cosine(float x);   /* acos x in radians, -1 <= x <= 1, absolute error below 5e-7 */
 int is_finite(float x);      /* by its bits, so that no compiler option can assume the answer */
 float lanes_sum(float lane[LANES]); /* adds lanes l and l+8, l+4, l+2, l+1 */
-/* sum[j] = lanes_sum of sum[16 j ...], j < n ascending */
-void lanes_sums(float *sum, size_t n);
+/* out[j] = lanes_sum of sum[16 j ...], j < n ascending; out may be sum */
+void lanes_sums(float *out, float *sum, size_t n);
 /* 64-bit FNV-1a of n bytes, going on from `hash`, which begins as FNV_START. */
 #define FNV_START 0xcbf29ce484222325u
 uint64_t fnv1a(uint64_t hash, const void *bytes, size_t n);
