@@ -18,6 +18,9 @@
 static Output *unfinished;
 static int line_is_open; /* stderr shows a line of progress without its end */
 static const char *advice = "";
+static void (*failure)(const char *message); /* or NULL */
+
+void on_failure(void (*hook)(const char *message)) { failure = hook; }
 
 /* Names out of hostile files end up in messages: control characters would make more than one
  * line of them. */
@@ -31,12 +34,18 @@ void fail_with(int status, const char *format, ...)
   va_end(args);
   for (i = 0; line[i]; i++)
     if ((unsigned char)line[i] < 32 || line[i] == 127) line[i] = '?';
+  snprintf(line + i, sizeof line - i, "%s", advice);
   fflush(stdout);
-  fprintf(stderr, "%sticket: %s%s\n", line_is_open ? "\n" : "", line, advice);
+  if (line_is_open) fputc('\n', stderr);
+  if (!failure) fprintf(stderr, "ticket: %s\n", line);
   if (unfinished) {
     if (unfinished->file) fclose(unfinished->file);
     remove(unfinished->temporary);
   }
+  unfinished = NULL; /* the hook may go on with something else */
+  line_is_open = 0;
+  advice = "";
+  if (failure) failure(line);
   exit(status);
 }
 
@@ -357,6 +366,47 @@ typedef struct {
 
 static size_t bytes_of_value(const Entry *e) { return e->type == 'F' ? 4 : 1; }
 
+/* What files may hold, and what it becomes: floats, bytes, or values that nothing here reads. */
+enum { F32, F16, BF16, F64 };
+static const struct {
+  const char *name;
+  int type;
+  size_t width; /* bytes in the file */
+} stored_types[] = {{"F32", 'F', 4}, {"F16", 'F', 2},  {"BF16", 'F', 2}, {"F64", 'F', 8},
+                    {"U8", 'U', 1},  {"BOOL", 'U', 1}, {"I8", 'I', 1},   {"I16", 'I', 2},
+                    {"U16", 'I', 2}, {"I32", 'I', 4},  {"U32", 'I', 4},  {"I64", 'I', 8},
+                    {"U64", 'I', 8}};
+enum { STORED_TYPES = sizeof stored_types / sizeof stored_types[0] };
+
+/* The value whose little-endian bytes are at `from`; *exact becomes 0 if no float equals it. */
+static float stored_float(const unsigned char *from, int stored, int *exact)
+{
+  uint64_t bits = 0, digits;
+  uint32_t sign;
+  int k, exponent;
+  for (k = (int)stored_types[stored].width - 1; k >= 0; k--) bits = bits << 8 | from[k];
+  if (stored == F32) return float_of((uint32_t)bits);
+  if (stored == BF16) return float_of((uint32_t)bits << 16);
+  sign = (uint32_t)(bits >> (stored == F16 ? 15 : 63)) << 31;
+  if (stored == F16) { /* 5 bits of exponent, 10 digits: products that are exact */
+    const uint32_t e = bits >> 10 & 31, d = bits & 1023;
+    if (e == 31) return float_of(sign | 0x7f800000u | d << 13);
+    return float_of(
+        sign | bits_of((float)(e > 0 ? d | 1024 : d) * float_of(((e > 0 ? e : 1) + 102) << 23)));
+  }
+  exponent = (int)(bits >> 52 & 2047) - 1023;
+  digits = bits & 0xfffffffffffffu;
+  if (exponent == 1024) return float_of(sign | 0x7f800000u | (uint32_t)(digits != 0));
+  if (exponent == -1023 && digits == 0) return float_of(sign);
+  k = exponent < -126 ? 29 - 126 - exponent : 29; /* digits that a float has no room for */
+  digits |= (uint64_t)1 << 52;
+  *exact = exponent <= 127 && k <= 52 && (digits & (((uint64_t)1 << k) - 1)) == 0;
+  if (!*exact) return 0;
+  digits >>= k; /* the leading one counts as 1 in the exponent */
+  return float_of(sign |
+                  ((uint32_t)digits + (exponent < -126 ? 0 : (uint32_t)(exponent + 126) << 23)));
+}
+
 static void json_fail(const Json *j, const char *what)
 {
   fail("%s: not a safetensors file: %s at byte %zu of its header", j->path, what,
@@ -474,7 +524,7 @@ static int json_sizes(Json *j, size_t *value, int most)
 }
 
 /* {"dtype":...,"shape":[...],"data_offsets":[begin,end]} in any order, each once. */
-static void json_tensor(Json *j, Entry *e, size_t offset[2])
+static void json_tensor(Json *j, Entry *e, size_t offset[2], int *stored)
 {
   static const char *const properties[] = {"dtype", "shape", "data_offsets"};
   int count, d, property, seen[3] = {0, 0, 0};
@@ -491,10 +541,13 @@ static void json_tensor(Json *j, Entry *e, size_t offset[2])
     if (property == 2 && json_sizes(j, offset, 2) != 2) json_fail(j, "expected two offsets");
     if (property > 0) continue;
     type = json_string(j);
-    if (strcmp(type, "F32") != 0 && strcmp(type, "U8") != 0)
-      fail("%s: tensor %s is of type %s; ticket reads F32 and U8, so convert it", j->path, e->name,
-           type);
-    e->type = type[0];
+    for (*stored = 0; *stored < STORED_TYPES; ++*stored)
+      if (strcmp(type, stored_types[*stored].name) == 0) break;
+    if (*stored == STORED_TYPES)
+      fail("%s: tensor %s is of type %s; ticket reads F32, F16, BF16, F64, U8 and BOOL, so "
+           "convert it",
+           j->path, e->name, type);
+    e->type = stored_types[*stored].type;
     free(type);
   }
   if (!seen[0] || !seen[1] || !seen[2])
@@ -521,13 +574,14 @@ static void json_metadata(Json *j, Safetensors *s)
 
 /* Every tensor in range, no two overlapping, together as long as the data: then there is no gap
  * either. */
-static void check_offsets(const Safetensors *s, size_t (*offset)[2], size_t data, const char *path)
+static void check_offsets(const Safetensors *s, size_t (*offset)[2], const int *stored, size_t data,
+                          const char *path)
 {
   size_t total = 0;
   int i, k;
   for (i = 0; i < s->entries; i++) {
     const Entry *e = &s->entry[i];
-    size_t begin = offset[i][0], end = offset[i][1], width = bytes_of_value(e);
+    size_t begin = offset[i][0], end = offset[i][1], width = stored_types[stored[i]].width;
     if (begin > end || end > data)
       fail("%s: truncated, or tensor %s is not where the header says", path, e->name);
     if ((end - begin) % width || (end - begin) / width != e->size)
@@ -566,11 +620,29 @@ static void verify_checksum(Safetensors *s, const unsigned char *bytes, size_t s
   s->checked = 1;
 }
 
+/* The values of an entry from the bytes at `from`. */
+static void read_values(Entry *e, const unsigned char *from, int stored, const char *path)
+{
+  const size_t floats = e->type == 'F' ? e->size : 0;
+  size_t k;
+  int exact = 1;
+  e->data = allocate(e->size, bytes_of_value(e), e->name);
+  if (e->type == 'U') memcpy(e->data, from, e->size);
+  for (k = 0; k < floats; k++) { /* memcpy, so that not even a signalling NaN changes */
+    const float x = stored_float(from + k * stored_types[stored].width, stored, &exact);
+    memcpy((float *)e->data + k, &x, sizeof x);
+    if (!exact)
+      fail("%s: value %zu of tensor %s is an F64 that no F32 equals; ticket does not round it, so "
+           "convert it",
+           path, k, e->name);
+  }
+}
+
 /* The tensors and metadata of a file's bytes, which it frees. */
 static void read_bytes(Safetensors *s, unsigned char *bytes, size_t size, const char *path)
 {
-  size_t k;
   size_t(*offset)[2] = allocate(MAX_ENTRIES, sizeof *offset, "offsets");
+  int *stored = allocate(MAX_ENTRIES, sizeof *stored, "types");
   uint64_t header = 0;
   int i, count, described = 0;
   Json j;
@@ -599,28 +671,17 @@ static void read_bytes(Safetensors *s, unsigned char *bytes, size_t size, const 
       if (strlen(name) >= sizeof s->entry->name)
         fail("%s: the tensor name %.100s... is too long", path, name);
       strcpy(s->entry[s->entries].name, name);
-      json_tensor(&j, &s->entry[s->entries], offset[s->entries]);
+      json_tensor(&j, &s->entry[s->entries], offset[s->entries], &stored[s->entries]);
       s->entries++;
     }
     free(name);
   }
   json_peek(&j);
   if (j.at != j.end) json_fail(&j, "bytes after the end");
-  check_offsets(s, offset, size - 8 - (size_t)header, path);
+  check_offsets(s, offset, stored, size - 8 - (size_t)header, path);
   verify_checksum(s, bytes, size, path);
-  for (i = 0; i < s->entries; i++) {
-    Entry *e = &s->entry[i];
-    const unsigned char *from = j.end + offset[i][0];
-    e->data = allocate(e->size, bytes_of_value(e), e->name);
-    if (e->type == 'U') memcpy(e->data, from, e->size);
-    /* memcpy, so that not even a signalling NaN changes */
-    else
-      for (k = 0; k < e->size; k++) {
-        const unsigned char *b = from + 4 * k;
-        uint32_t u = b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
-        memcpy((float *)e->data + k, &u, sizeof u);
-      }
-  }
+  for (i = 0; i < s->entries; i++) read_values(&s->entry[i], j.end + offset[i][0], stored[i], path);
+  free(stored);
   free(offset);
   free(bytes);
 }
@@ -638,6 +699,76 @@ int safetensors_read_result(Safetensors *s, const char *path)
   unsigned char *bytes = read_result(path, &size);
   if (bytes) read_bytes(s, bytes, size, path);
   return bytes != NULL;
+}
+
+/* Whether a tensor's name ends so; then it ends before. */
+static int cut_ending(char *name, const char *ending)
+{
+  const size_t n = strlen(name), m = strlen(ending);
+  if (n <= m || strcmp(name + n - m, ending) != 0) return 0;
+  name[n - m] = 0;
+  return 1;
+}
+
+/* A mask of floats or bytes becomes bytes. */
+static void make_mask(Entry *e, const char *path)
+{
+  unsigned char *mask;
+  size_t j;
+  if (e->type == 'I') fail("%s: tensor %s: a mask is BOOL, U8 or F32", path, e->name);
+  if (e->type == 'U') return;
+  mask = allocate(e->size, 1, e->name);
+  for (j = 0; j < e->size; j++) {
+    const float x = ((const float *)e->data)[j];
+    mask[j] = x != 0;
+    if (x != 0 && x != 1) fail("%s: tensor %s holds other values than 0 and 1", path, e->name);
+  }
+  free(e->data);
+  e->data = mask;
+  e->type = 'U';
+}
+
+/* X_orig and X_mask, as torch.nn.utils.prune leaves them, become X and mask.X. */
+static void join_pruned(Safetensors *s, Entry *e, const char *path)
+{
+  char name[sizeof e->name];
+  Entry *mask;
+  size_t j;
+  strcpy(name, e->name);
+  if (!cut_ending(name, "_orig") || strlen(name) + 6 > sizeof name || e->type != 'F') return;
+  strcpy(e->name, name);
+  strcat(name, "_mask");
+  mask = (Entry *)safetensors_find(s, name);
+  if (!mask || mask->size != e->size)
+    fail("%s: has tensor %s_orig but no %s of its shape", path, e->name, name);
+  make_mask(mask, path);
+  for (j = 0; j < e->size; j++)
+    if (!((const unsigned char *)mask->data)[j]) ((float *)e->data)[j] = 0;
+  sprintf(mask->name, "mask.%s", e->name);
+}
+
+void safetensors_adopt(Safetensors *s, const char *path)
+{
+  static const char *const wrappers[] = {"module.", "_orig_mod."};
+  int i, k, kept = 0;
+  for (i = 0; i < s->entries; i++) {
+    Entry *e = &s->entry[i];
+    for (k = 0; k < 4; k++) { /* one in the other, at most twice */
+      const size_t n = strlen(wrappers[k % 2]);
+      if (strncmp(e->name, wrappers[k % 2], n) == 0)
+        memmove(e->name, e->name + n, strlen(e->name + n) + 1);
+    }
+    if (cut_ending(e->name, ".num_batches_tracked")) free(e->data);
+    else s->entry[kept++] = *e;
+  }
+  s->entries = kept;
+  for (i = 0; i < s->entries; i++) join_pruned(s, &s->entry[i], path);
+  for (i = 0; i < s->entries; i++) {
+    if (strncmp(s->entry[i].name, "mask.", 5) == 0) make_mask(&s->entry[i], path);
+    if (safetensors_find(s, s->entry[i].name) != &s->entry[i])
+      fail("%s: two tensors are called %s once their prefixes are taken off", path,
+           s->entry[i].name);
+  }
 }
 
 /* Writes `string` at `to` in quotes; where it ends. At most 6 bytes per character and the
@@ -969,7 +1100,15 @@ void table_free(Table *t)
 
 /* ==== IDX =================================================================================== */
 /* 0 0 8 (unsigned byte) d | d counts, 4 bytes each, big endian | the values, last dimension
- * fastest. Images: d = 3, n rows columns; labels: d = 1, n. */
+ * fastest. Images: d = 3, n rows columns, or 4, n channels rows columns; labels: d = 1, n. */
+
+#define IMAGES_OF(set)                                                                             \
+  set "-images-idx3-ubyte " set "-images.idx3-ubyte " set "-images-idx4-ubyte " set                \
+      "-images.idx4-ubyte"
+#define LABELS_OF(set) set "-labels-idx1-ubyte " set "-labels.idx1-ubyte"
+static const char TRAIN_IMAGES[] = IMAGES_OF("train"), TRAIN_LABELS[] = LABELS_OF("train");
+static const char TEST_IMAGES[] = IMAGES_OF("t10k") " " IMAGES_OF("test"); /* EMNIST says test */
+static const char TEST_LABELS[] = LABELS_OF("t10k") " " LABELS_OF("test");
 
 enum { MAX_SIDE = 1024 }; /* rows * columns < 2^20 fits any size_t */
 
@@ -988,6 +1127,55 @@ static unsigned char *read_set(const char *path, size_t *size)
   return bytes;
 }
 
+/* FOLDER NAME ENDING of the first of `names`, words between blanks, that is a file; NULL if none
+ * is. Caller frees. */
+static char *first_file(const char *folder, const char *names, const char *ending)
+{
+  for (;; names++) {
+    const size_t n = strcspn(names, " ");
+    char *path = allocate(strlen(folder) + n + strlen(ending) + 1, 1, "a file name");
+    sprintf(path, "%s%.*s%s", folder, (int)n, names, ending);
+    if (is_readable_file(path)) return path;
+    free(path);
+    names += n;
+    if (!*names) return NULL;
+  }
+}
+
+/* The file of a set, or (it cannot be opened, which will be said) its first name. Caller frees. */
+static char *find_file(const char *base, const char *names)
+{
+  char *path = first_file(base, names, ""), *packed;
+  if (path) return path;
+  path = allocate(strlen(base) + strlen(names) + 1, 1, "a file name");
+  sprintf(path, "%s%.*s", base, (int)strcspn(names, " "), names);
+  packed = first_file(base, names, ".gz");
+  if (packed) fail("%s: not there; run gunzip on %s", path, packed);
+  return path;
+}
+
+/* Where the files of a set are: FOLDER and the first of `within`, words between blanks, with one of
+ * `names`, maybe packed; else FOLDER and a slash. So a file of it is BASE and its name. Caller
+ * frees. */
+static char *find_base(const char *folder, const char *within, const char *names)
+{
+  const char *at = within;
+  for (;; at++) {
+    const size_t n = strcspn(at, " ");
+    char *base = allocate(strlen(folder) + n + 1, 1, "a file name"), *found;
+    sprintf(base, "%s%.*s", folder, (int)n, at);
+    found = first_file(base, names, "");
+    if (!found) found = first_file(base, names, ".gz");
+    if (found) {
+      free(found);
+      return base;
+    }
+    free(base);
+    at += n;
+    if (!*at) return join(folder, "/", "");
+  }
+}
+
 static void check_label(const Dataset *data, const char *path, const char *what, size_t i,
                         int label)
 {
@@ -1000,29 +1188,37 @@ static uint32_t load_big32(const unsigned char *b)
   return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-/* The values of an IDX file with `dims` dimensions, whose counts go to count. Caller frees. */
-static unsigned char *read_idx(const char *path, size_t dims, size_t *count)
+/* The values of an IDX file of `least` to `most` dimensions, whose counts go to count: n, of images
+ * C H W too. Caller frees. */
+static unsigned char *read_idx(const char *path, size_t least, size_t most, size_t count[4])
 {
-  const char *what = dims == 3 ? "images" : "labels";
-  size_t size, header = 4 + 4 * dims, each = 1, d;
-  unsigned char *bytes;
-  char *packed = join(path, "", ".gz");
-  if (!is_readable_file(path) && is_readable_file(packed))
-    fail("%s: not there; run gunzip on %s", path, packed);
-  free(packed);
-  bytes = read_set(path, &size);
-  if (size < header) fail("%s: truncated: %zu bytes, an IDX header has %zu", path, size, header);
-  if (load_big32(bytes) != 0x800 + dims)
-    fail("%s: not an IDX file of %s: its first bytes are %02x %02x %02x %02x, not 00 00 08 %02x",
+  const char *what = most > 1 ? "images" : "labels";
+  size_t size, header, each = 1, dims, d;
+  unsigned char *bytes = read_set(path, &size);
+  if (size < 4) fail("%s: truncated: %zu bytes are no IDX file", path, size);
+  dims = bytes[3];
+  if (load_big32(bytes) >> 8 != 8 || dims < least || dims > most)
+    fail("%s: not an IDX file of %s: its first bytes are %02x %02x %02x %02x, not 00 00 08 %02x: "
+         "unsigned bytes, %zu dimensions",
          path, what, (unsigned)bytes[0], (unsigned)bytes[1], (unsigned)bytes[2], (unsigned)bytes[3],
-         (unsigned)dims);
+         (unsigned)least, least);
+  header = 4 + 4 * dims;
+  if (size < header) fail("%s: truncated: %zu bytes, an IDX header has %zu", path, size, header);
   for (d = 0; d < dims; d++) count[d] = load_big32(bytes + 4 + 4 * d);
   if (count[0] == 0) fail("%s: holds no %s", path, what);
+  if (dims == 4 && count[1] != 1 && count[1] != 3)
+    fail("%s: images of %zu channels; ticket reads 1 or 3, before rows and columns", path,
+         count[1]);
   for (d = 1; d < dims; d++) {
     if (count[d] == 0 || count[d] > MAX_SIDE)
-      fail("%s: images of %zu x %zu pixels; a side has 1 to %d", path, count[1], count[2],
-           MAX_SIDE);
+      fail("%s: images of %zu x %zu pixels; a side has 1 to %d", path, count[dims - 2],
+           count[dims - 1], MAX_SIDE);
     each *= count[d];
+  }
+  if (dims == 3) {
+    count[3] = count[2];
+    count[2] = count[1];
+    count[1] = 1;
   }
   size -= header;
   if (size / each < count[0])
@@ -1034,29 +1230,76 @@ static unsigned char *read_idx(const char *path, size_t dims, size_t *count)
   return bytes;
 }
 
-/* mnist, fashion, kmnist: the folder has four files with MNIST's names. */
-static void load_idx(Dataset *data, const char *folder)
+/* mnist, fashion, kmnist, idx: four files with MNIST's names, or what others made of them. */
+static void load_idx(Dataset *data, const char *base)
 {
-  static const char *const images_of[2] = {"train-images-idx3-ubyte", "t10k-images-idx3-ubyte"};
-  static const char *const labels_of[2] = {"train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"};
-  int test;
+  const int own = data->classes == 0; /* shape and classes come from the files */
+  int test, largest = 0;
   for (test = 0; test < 2; test++) {
     Split *split = test ? &data->test : &data->train;
-    char *images = join(folder, "/", images_of[test]), *labels = join(folder, "/", labels_of[test]);
-    size_t count[3], n, i;
-    split->pixel = read_idx(images, 3, count);
-    split->label = read_idx(labels, 1, &n);
+    char *images = find_file(base, test ? TEST_IMAGES : TRAIN_IMAGES);
+    char *labels = find_file(base, test ? TEST_LABELS : TRAIN_LABELS);
+    size_t count[4], n[4], i;
+    split->pixel = read_idx(images, 3, own ? 4 : 3, count);
+    split->label = read_idx(labels, 1, 1, n);
     split->n = count[0];
-    if (n != count[0]) fail("%s: %zu labels, but %s has %zu images", labels, n, images, count[0]);
-    for (i = 0; i < n; i++) check_label(data, labels, "", i, split->label[i]);
+    if (n[0] != count[0])
+      fail("%s: %zu labels, but %s has %zu images", labels, n[0], images, count[0]);
+    for (i = 0; i < n[0]; i++) {
+      if (!own) check_label(data, labels, "", i, split->label[i]);
+      if (split->label[i] > largest) largest = split->label[i];
+    }
     if (!test) {
-      data->height = (int)count[1];
-      data->width = (int)count[2];
-    } else if ((size_t)data->height != count[1] || (size_t)data->width != count[2])
-      fail("%s: images of %zu x %zu pixels, but the training images have %d x %d", images, count[1],
-           count[2], data->height, data->width);
+      data->channels = (int)count[1];
+      data->height = (int)count[2];
+      data->width = (int)count[3];
+    } else if ((size_t)data->channels != count[1])
+      fail("%s: images of %zu channels, but the training images have %d", images, count[1],
+           data->channels);
+    else if ((size_t)data->height != count[2] || (size_t)data->width != count[3])
+      fail("%s: images of %zu x %zu pixels, but the training images have %d x %d", images, count[2],
+           count[3], data->height, data->width);
     free(images);
     free(labels);
+  }
+  if (own) data->classes = largest + 1;
+}
+
+/* The largest whole number whose square is at most x. */
+static uint64_t whole_root(uint64_t x)
+{
+  uint64_t root = 0, bit = (uint64_t)1 << 31;
+  for (; bit > 0; bit >>= 1)
+    if ((root | bit) * (root | bit) <= x) root |= bit;
+  return root;
+}
+
+/* Mean and deviation of the training images kept, in whole millionths of a pixel / 255, by whole
+ * numbers only (CONTRACT.md 3.3): n < 2^31 pixels below 2^8, so nothing overflows 64 bits. */
+static void normalise(Dataset *data)
+{
+  static const float million = 1000000.0f;
+  const size_t plane = (size_t)(data->height * data->width), C = (size_t)data->channels;
+  const uint64_t n = (uint64_t)data->train.n * plane;
+  size_t c, i, j;
+  for (c = 0; c < C; c++) {
+    uint64_t sum = 0, squares = 0, whole, part, variance;
+    for (i = 0; i < data->train.n; i++)
+      for (j = 0; j < plane; j++) {
+        const uint64_t p = data->train.pixel[(i * C + c) * plane + j];
+        sum += p;
+        squares += p * p;
+      }
+    /* of p - whole: the sum n part / 2^32, the squares' */
+    whole = sum / n;
+    part = (sum % n << 32) / n;
+    squares = squares + whole * whole * n - 2 * whole * sum;
+    variance = (squares / n << 32) + (squares % n << 32) / n - (part * part >> 32);
+    data->mean[c] = (float)((2 * MILLION * sum + 255 * n) / (510 * n)) / million;
+    data->deviation[c] =
+        (float)((MILLION * whole_root(variance << 16) + (255 << 23)) / ((uint64_t)255 << 24)) /
+        million;
+    if (!(data->deviation[c] > 0)) data->deviation[c] = 1.0f; /* a channel without content */
   }
 }
 
@@ -1064,17 +1307,20 @@ static void load_idx(Dataset *data, const char *folder)
 static void write_idx(const Dataset *data, const Split *split, const char *folder, const char *name,
                       uint32_t dims)
 {
-  const size_t word[4] = {0x800 + dims, split->n, (size_t)data->height, (size_t)data->width};
+  size_t word[5] = {0x800 + dims, split->n}, d = 2;
   Output out;
   uint32_t i;
   char *path = join(folder, "/", name);
+  if (dims == 4) word[d++] = (size_t)data->channels;
+  word[d++] = (size_t)data->height;
+  word[d] = (size_t)data->width;
   output_open(&out, path);
   for (i = 0; i < 4 * (dims + 1); i++) {
     const unsigned char byte = (unsigned char)(word[i / 4] >> (24 - 8 * (i % 4)) & 255);
     output_bytes(&out, &byte, 1);
   }
-  output_bytes(&out, dims == 3 ? split->pixel : split->label,
-               split->n * (dims == 3 ? image_size(data) : 1));
+  output_bytes(&out, dims > 1 ? split->pixel : split->label,
+               split->n * (dims > 1 ? image_size(data) : 1));
   output_close(&out);
   free(path);
 }
@@ -1094,7 +1340,7 @@ static void extend(Split *split, size_t n, size_t image)
   split->label = label;
 }
 
-static void load_cifar(Dataset *data, const char *folder)
+static void load_cifar(Dataset *data, const char *base)
 {
   static const char *const files10[] = {"data_batch_1.bin",
                                         "data_batch_2.bin",
@@ -1109,7 +1355,7 @@ static void load_cifar(Dataset *data, const char *folder)
                image = image_size(data), record = labels + image;
   for (; *file; file++) {
     Split *split = file[1] ? &data->train : &data->test;
-    char *path = join(folder, "/", *file);
+    char *path = find_file(base, *file);
     size_t size, i;
     unsigned char *bytes = read_set(path, &size);
     if (size % record != 0)
@@ -1147,10 +1393,13 @@ void dataset_write(const Dataset *data, const char *folder)
 {
   char name[] = "data_batch_1.bin";
   size_t i;
-  if (data->channels == 1) {
-    write_idx(data, &data->train, folder, "train-images-idx3-ubyte", 3);
+  if (data->channels == 1 || data->own) {
+    const int grey = data->channels == 1;
+    write_idx(data, &data->train, folder,
+              grey ? "train-images-idx3-ubyte" : "train-images-idx4-ubyte", grey ? 3 : 4);
     write_idx(data, &data->train, folder, "train-labels-idx1-ubyte", 1);
-    write_idx(data, &data->test, folder, "t10k-images-idx3-ubyte", 3);
+    write_idx(data, &data->test, folder, grey ? "t10k-images-idx3-ubyte" : "t10k-images-idx4-ubyte",
+              grey ? 3 : 4);
     write_idx(data, &data->test, folder, "t10k-labels-idx1-ubyte", 1);
     return;
   }
@@ -1354,12 +1603,12 @@ static void synth_image(const Dataset *data, unsigned char *pixel, unsigned char
     }
 }
 
-static void load_synth(Dataset *data, const char *folder)
+static void load_synth(Dataset *data, const char *base)
 {
   const uint32_t set = data->channels == 3 ? 2 : 0;
   const size_t image = image_size(data);
   size_t i;
-  (void)folder;
+  (void)base;
   extend(&data->train, SYNTH_TRAIN, image);
   extend(&data->test, SYNTH_TEST, image);
   for (i = 0; i < SYNTH_TRAIN; i++)
@@ -1377,14 +1626,20 @@ static void load_synth(Dataset *data, const char *folder)
  * The sizes of sets that are read come from their files. */
 static const struct {
   const char *name;
-  int in_folder; /* NAME:DIR */
+  /* NULL: built in; else NAME:DIR. Where in DIR the files may be, and one of their names */
+  const char *within, *names;
   int channels, height, width, classes;
   float mean[3], deviation[3];
-  void (*load)(Dataset *data, const char *folder);
+  void (*load)(Dataset *data, const char *base);
 } SET[] = {
-    {"synth", 0, 1, 28, 28, 10, {0.2023f, 0, 0}, {0.2975f, 0, 0}, load_synth},
+#define IMAGENET                                                                                   \
+  {0.485f, 0.456f, 0.406f}, { 0.229f, 0.224f, 0.225f }
+#define WITHIN "/ /raw/ "
+#define CIFAR100 "/ /cifar-100-binary/ /cifar100/ /cifar100/cifar-100-binary/", "train.bin"
+    {"synth", NULL, NULL, 1, 28, 28, 10, {0.2023f, 0, 0}, {0.2975f, 0, 0}, load_synth},
     {"synth-rgb",
-     0,
+     NULL,
+     NULL,
      3,
      32,
      32,
@@ -1392,38 +1647,88 @@ static const struct {
      {0.5560f, 0.5533f, 0.5487f},
      {0.2754f, 0.2758f, 0.2755f},
      load_synth},
-    {"mnist", 1, 1, 28, 28, 10, {0.1307f, 0, 0}, {0.3081f, 0, 0}, load_idx},
-    {"fashion", 1, 1, 28, 28, 10, {0.2860f, 0, 0}, {0.3530f, 0, 0}, load_idx},
-    {"kmnist", 1, 1, 28, 28, 10, {0.1918f, 0, 0}, {0.3483f, 0, 0}, load_idx},
-    {"cifar10", 1, 3, 32, 32, 10, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, load_cifar},
-    {"cifar100", 1, 3, 32, 32, 100, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}, load_cifar},
-    {"cifar100-coarse",
+    {"mnist",
+     WITHIN "/MNIST/ /MNIST/raw/ /mnist/ /mnist/MNIST/raw/",
+     TRAIN_IMAGES,
      1,
-     3,
-     32,
-     32,
-     20,
-     {0.485f, 0.456f, 0.406f},
-     {0.229f, 0.224f, 0.225f},
-     load_cifar},
+     28,
+     28,
+     10,
+     {0.1307f, 0, 0},
+     {0.3081f, 0, 0},
+     load_idx},
+    {"fashion",
+     WITHIN "/FashionMNIST/ /FashionMNIST/raw/ /fashion/ /fashion-mnist/",
+     TRAIN_IMAGES,
+     1,
+     28,
+     28,
+     10,
+     {0.2860f, 0, 0},
+     {0.3530f, 0, 0},
+     load_idx},
+    {"kmnist",
+     WITHIN "/KMNIST/ /KMNIST/raw/ /kmnist/",
+     TRAIN_IMAGES,
+     1,
+     28,
+     28,
+     10,
+     {0.1918f, 0, 0},
+     {0.3483f, 0, 0},
+     load_idx},
+    /* DIR/emnist-letters-train-images-idx3-ubyte is of idx:DIR/emnist-letters */
+    {"idx", WITHIN "-", TRAIN_IMAGES, 0, 0, 0, 0, {0, 0, 0}, {0, 0, 0}, load_idx},
+    {"cifar10", "/ /cifar-10-batches-bin/ /cifar10/ /cifar10/cifar-10-batches-bin/",
+     "data_batch_1.bin", 3, 32, 32, 10, IMAGENET, load_cifar},
+    {"cifar100", CIFAR100, 3, 32, 32, 100, IMAGENET, load_cifar},
+    {"cifar100-coarse", CIFAR100, 3, 32, 32, 20, IMAGENET, load_cifar},
 };
 enum { SETS = sizeof SET / sizeof SET[0] };
+
+/* Where the files of a set are (find_base). Fails, saying what to do, if there is only what ticket
+ * does not read. */
+static char *base_of(int kind, const char *folder)
+{
+  static const char pickles[] = "/data_batch_1 /train /cifar-10-batches-py/data_batch_1 "
+                                "/cifar-100-python/train";
+  static const char packed[] = "/cifar-10-binary.tar.gz /cifar-100-binary.tar.gz "
+                               "/cifar-10-python.tar.gz /cifar-100-python.tar.gz";
+  char *base = find_base(folder, SET[kind].within, SET[kind].names);
+  char *found = first_file(base, SET[kind].names, ""), *stray = NULL;
+  if (!found && SET[kind].load == load_cifar) stray = first_file(folder, pickles, "");
+  if (stray)
+    fail("%s: is of CIFAR's version for Python; ticket reads the binary version: download and "
+         "unpack cifar-10-binary.tar.gz or cifar-100-binary.tar.gz",
+         stray);
+  if (!found && SET[kind].load == load_cifar) stray = first_file(folder, packed, "");
+  if (stray)
+    fail("%s: is packed; unpack the binary version, cifar-10-binary.tar.gz or "
+         "cifar-100-binary.tar.gz, with tar xzf",
+         stray);
+  free(found);
+  return base;
+}
 
 void dataset_load(Dataset *data, const char *spec, size_t train_size)
 {
   const char *colon = strchr(spec, ':');
   size_t length = colon ? (size_t)(colon - spec) : strlen(spec);
-  char known[256] = "";
+  char known[256] = "", *base = NULL;
   int k;
   for (k = 0; k < SETS; k++) {
     if (strlen(SET[k].name) == length && strncmp(SET[k].name, spec, length) == 0) break;
-    strcat(strcat(strcat(known, k ? ", " : ""), SET[k].name), SET[k].in_folder ? ":DIR" : "");
+    strcat(strcat(strcat(known, k ? ", " : ""), SET[k].name), SET[k].within ? ":DIR" : "");
   }
   if (k == SETS) fail_usage("%s: no such data set; there are %s", spec, known);
-  if (SET[k].in_folder && (!colon || !colon[1]))
+  if (SET[k].within && (!colon || !colon[1]))
     fail_usage("%s: say where it is: %s:DIR, DIR the folder of its files", spec, SET[k].name);
-  if (!SET[k].in_folder && colon)
+  if (!SET[k].within && colon)
     fail_usage("%s: %s is built in and takes no folder", spec, SET[k].name);
+  if (colon && colon[1] == '~')
+    fail_usage(
+        "%s: the shell expands ~ only where a word begins; write %s:$HOME%s or the whole path",
+        spec, SET[k].name, colon + 2);
   memset(data, 0, sizeof *data);
   data->name = SET[k].name;
   data->channels = SET[k].channels;
@@ -1432,10 +1737,14 @@ void dataset_load(Dataset *data, const char *spec, size_t train_size)
   data->classes = SET[k].classes;
   memcpy(data->mean, SET[k].mean, sizeof data->mean);
   memcpy(data->deviation, SET[k].deviation, sizeof data->deviation);
-  SET[k].load(data, colon ? colon + 1 : NULL);
+  data->own = colon && data->classes == 0;
+  if (colon) base = base_of(k, colon + 1);
+  SET[k].load(data, base);
+  free(base);
   if (train_size > data->train.n)
     fail("%s: %zu training images asked for, the set has %zu", spec, train_size, data->train.n);
   if (train_size > 0) data->train.n = train_size;
+  if (data->own) normalise(data);
 }
 
 void dataset_free(Dataset *data)

@@ -657,7 +657,7 @@ void evaluate(Net *net, const Dataset *data, const char *what, float loss[2], ch
   }
 }
 
-void stability(const Experiment *e, const unsigned char *mask, const long *at, int n)
+void stability(const Experiment *e, const long *at, int n)
 {
   const Dataset *data = e->data;
   const int copies = e->children + 1;
@@ -672,7 +672,7 @@ void stability(const Experiment *e, const unsigned char *mask, const long *at, i
   for (k = 0; k < n; k++) work.all += e->children * (e->how.steps - at[k]);
   net_create(&net, &e->model, data, e->batch, e->threads);
   if (e->init) checkpoint_apply(&net, e->init, e->init_path);
-  if (mask) net_set_mask(&net, mask);
+  if (e->ticket) net_set_mask(&net, e->ticket);
   if (!e->init) net_init(&net, e->scheme, e->seed, 0);
   optimizer_create(&o, &net);
   for (k = 0; k <= n; k++) { /* from fork to fork, and to the end */

@@ -1714,9 +1714,10 @@ void net_create(Net *net, const Model *model, const Dataset *data, size_t batch,
                 {"conv", build_plain},
                 {"vgg", build_plain},
                 {"resnet", build_resnet}};
-  int k, built = 0;
+  int k, built = model->build != NULL;
   net_open(net, data, batch, threads);
-  for (k = 0; k < 4; k++)
+  if (built) model->build(net);
+  for (k = 0; k < (built ? 0 : 4); k++)
     if (!strncmp(model->name, models[k].prefix, strlen(models[k].prefix)))
       built = models[k].build(net, model);
   if (strlen(model->name) >= NAME_SIZE || !built)
@@ -2192,10 +2193,9 @@ void checkpoint_write(const Net *net, const Optimizer *o, int pairs, const char 
   free(s.value);
 }
 
-/* Takes over a tensor's values and, where the file has one, its mask. Returns how many tensors of
- * the file that are. */
-static int apply_tensor(Net *net, const Tensor *t, unsigned char *mask, const Safetensors *s,
-                        const char *path)
+/* Takes over a tensor's values and, where the file has one, its mask. */
+static void apply_tensor(Net *net, const Tensor *t, unsigned char *mask, const Safetensors *s,
+                         const char *path)
 {
   const Entry *values = safetensors_find(s, t->name), *kept = NULL;
   const int variance = strstr(t->name, ".running_var") != NULL;
@@ -2220,7 +2220,17 @@ static int apply_tensor(Net *net, const Tensor *t, unsigned char *mask, const Sa
     if (!mask[t->offset + j] && w != 0)
       fail("%s: value %zu of tensor %s is masked but not 0", path, j, t->name);
   }
-  return kept ? 2 : 1;
+}
+
+/* Whether the net has what a file calls so: a tensor, or the mask of a prunable one. */
+static int has_tensor(const Net *net, const char *name)
+{
+  const int mask = strncmp(name, "mask.", 5) == 0;
+  int k;
+  for (k = 0; k < net->tensors; k++)
+    if (strcmp(net->tensor[k].name, mask ? name + 5 : name) == 0)
+      return !mask || net->tensor[k].prunable;
+  return 0;
 }
 
 void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
@@ -2228,10 +2238,11 @@ void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
   unsigned char *mask = allocate(net->size, 1, "the mask");
   const char *claimed = safetensors_value(s, "digest");
   char digest[17];
-  int k, known = 0;
-  for (k = 0; k < net->tensors; k++) known += apply_tensor(net, &net->tensor[k], mask, s, path);
-  for (k = 0; k < s->entries; k++) known += !strncmp(s->entry[k].name, "optimizer.", 10);
-  if (known < s->entries) fail("%s: holds tensors that %s does not have", path, net->model);
+  int k;
+  for (k = 0; k < net->tensors; k++) apply_tensor(net, &net->tensor[k], mask, s, path);
+  for (k = 0; k < s->entries; k++)
+    if (strncmp(s->entry[k].name, "optimizer.", 10) != 0 && !has_tensor(net, s->entry[k].name))
+      fail("%s: holds a tensor %s, which %s does not have", path, s->entry[k].name, net->model);
   net_set_mask(net, mask);
   digest_text(digest, net_digest(net));
   if (claimed && strcmp(claimed, digest) != 0)

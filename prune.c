@@ -145,8 +145,9 @@ static void train_rewind(Loop *loop)
   Net *net = &loop->net;
   net_set_mask(net, NULL);
   if (e->init) checkpoint_apply(net, e->init, e->init_path);
-  else net_init(net, e->scheme, e->seed, 0);
-  if (net_prunable(net, 1) == 0) fail("%s: its mask keeps no weight", e->init_path);
+  if (e->ticket) net_set_mask(net, e->ticket);
+  if (!e->init) net_init(net, e->scheme, e->seed, 0);
+  if (net_prunable(net, 1) == 0) fail("the mask to begin with keeps no weight");
   optimizer_clear(&loop->optimizer, net);
   loop->lr = 0;
   train_part(loop, &e->how, 0, e->rewind);

@@ -1065,8 +1065,9 @@ static int is_empty(const Table *t, int c)
 static void command_draw(Page *p, const Sheet *s)
 {
   /* are no options */
-  static const char *const none[] = {"ticket",        "command", "data-digest", "init-digest",
-                                     "ticket-digest", "network", "checksum",    NULL};
+  static const char *const none[] = {"ticket",        "command",     "data-digest", "mean",
+                                     "deviation",     "init-digest", "network",     "checksum",
+                                     "ticket-digest", NULL};
   const Table *t = &s->table;
   const char *command = table_value(t, "command"), *data = table_value(t, "data");
   const char *file = s->kind <= EPOCHS_KIND ? s->name : t->path;

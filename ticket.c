@@ -43,6 +43,7 @@ enum {
   O_AFFINE,
   O_SCHEME,
   O_INIT,
+  O_TICKET,
   O_EPOCHS,
   O_STEPS,
   O_BATCH,
@@ -71,7 +72,6 @@ enum {
   O_REPEL,
   O_REPEL_SET,
   O_AT,
-  O_TICKET,
   O_FROM,
   O_TO,
   O_BN,
@@ -96,29 +96,34 @@ typedef struct {
 #define PAIRS (LMC | CURVE)
 #define MEASURES (PAIRS | DISTANCE | PROBE) /* of checkpoints, which know their model */
 static const Option options[OPTIONS] = {
-    [O_DATA] = {"data", "SET", "synth", TEXT, RUNS | MEASURES | BATCHES | DATA | BENCH, 0, 0, 0,
-                "synth, synth-rgb (built in), mnist:DIR, fashion:DIR, kmnist:DIR (folder with the "
-                "four IDX files), cifar10:DIR, cifar100:DIR, "
-                "cifar100-coarse:DIR (folder with the binary version's .bin files)"},
+    [O_DATA] =
+        {"data", "SET", "synth", TEXT, RUNS | MEASURES | BATCHES | DATA | BENCH, 0, 0, 0,
+         "synth, synth-rgb (built in), mnist:DIR, fashion:DIR, kmnist:DIR (folder with the "
+         "four IDX files), idx:DIR (the same of any other images of bytes, 1 or 3 channels), "
+         "cifar10:DIR, cifar100:DIR, cifar100-coarse:DIR (folder with the binary version's "
+         ".bin files)"},
     [O_TRAIN_SIZE] = {"train-size", "N", "", INTEGER, RUNS | BATCHES | DATA, 1, 1, 1e9,
                       "only the first N training images"},
     [O_AUGMENT] =
         {"augment", "none|crop-flip", "none", CHOICE, RUNS | CURVE | BATCHES, 1, 0, 0,
          "training images: cropped from a border of 4 black pixels and mirrored at random"},
     [O_MODEL] =
-        {"model", "NAME", "lenet-300-100", TEXT, RUNS | BENCH, 1, 0, 0,
+        {"model", "NAME", "lenet-300-100", TEXT, RUNS | MEASURES | BENCH, 1, 0, 0,
          "lenet-N1-N2-...: dense layers of N1, N2, ... units; conv2, conv4, conv6; vgg11, 13, "
          "16, 19; resnet20, 32, 44, 56, 110 (any 6 B + 2 from 8); with other widths conv4-WIDTH, "
          "vgg16-WIDTH, resnet20-WIDTH (channels of the first layer)"},
-    [O_SHORTCUT] = {"shortcut", "conv|pad", "conv", CHOICE, RUNS | BENCH, 1, 0, 0,
+    [O_SHORTCUT] = {"shortcut", "conv|pad", "conv", CHOICE, RUNS | MEASURES | BENCH, 1, 0, 0,
                     "of a ResNet where shapes change: a 1x1 convolution, or subsample and pad with "
                     "zeros (no weights)"},
-    [O_AFFINE] = {"bn-affine", "on|off", "on", CHOICE, RUNS | BENCH, 1, 0, 0,
+    [O_AFFINE] = {"bn-affine", "on|off", "on", CHOICE, RUNS | MEASURES | BENCH, 1, 0, 0,
                   "whether batch norm has weights gamma and beta"},
     [O_SCHEME] = {"init-scheme", "kaiming-normal|kaiming-uniform|glorot-normal|sparse-aware",
                   "kaiming-normal", CHOICE, RUNS, 1, 0, 0, "how initial weights are drawn"},
     [O_INIT] = {"init", "FILE", "", TEXT, RUNS, 0, 0, 0,
                 "start from this safetensors file, and under its mask if it has one"},
+    [O_TICKET] =
+        {"ticket", "FILE", "", TEXT, RUNS, 0, 0, 0,
+         "begin under this checkpoint's mask, with other values: those of --seed or --init"},
     [O_EPOCHS] = {"epochs", "N", "", INTEGER, RUNS | CURVE | BATCHES, 0, 0, 1e6,
                   "the same as --steps Nep"},
     [O_STEPS] = {"steps", "STEP", "10ep", STEPS, RUNS | CURVE | BATCHES, 1, 0, 1e9,
@@ -174,8 +179,6 @@ static const Option options[OPTIONS] = {
     [O_REPEL_SET] = {"repel-set", "all|last", "all", CHOICE, IMP, 1, 0, 0, "which of them"},
     [O_AT] = {"at", "STEP,...", "0", STEP_LIST, STABILITY, 1, 0, 1e9,
               "steps at which copies are taken, ascending"},
-    [O_TICKET] = {"ticket", "FILE", "", TEXT, STABILITY, 0, 0, 0,
-                  "train under this checkpoint's mask"},
     [O_FROM] = {"from", "X", "0", REAL, LMC, 1, -1e6, 1e6,
                 "first place on the line; 0 is A, 1 is B"},
     [O_TO] = {"to", "X", "1", REAL, LMC, 1, -1e6, 1e6, "last place"},
@@ -636,6 +639,7 @@ static Model model_of(void)
   m.name = value[O_MODEL];
   m.pad_shortcut = choice(O_SHORTCUT) == 1;
   m.affine = choice(O_AFFINE) != 1;
+  m.build = NULL;
   return m;
 }
 
@@ -671,21 +675,34 @@ static void training_options(Training *how, const Dataset *data)
   if (command != BATCHES) say_schedule(how, per_epoch);
 }
 
-enum { PAIRS_MOST = OPTIONS + 6 };
+enum { PAIRS_MOST = OPTIONS + 8 };
+
+/* Whether the checkpoints that a command measures say it. */
+static int of_checkpoints(int option)
+{
+  return command & MEASURES && (option == O_MODEL || option == O_SHORTCUT || option == O_AFFINE);
+}
 
 /* What results depend on, as files record it; returns the number of pairs. */
 static int configuration(const Dataset *data, const char **key, const char **text)
 {
   static const char *const first[4] = {"ticket", "command", "data", "data-digest"};
-  static char digest[17];
-  int k, n = 4;
+  static char digest[17], normalised[2][40];
+  int k, c, n = 4;
   memcpy(key, first, sizeof first);
   text[0] = TICKET_VERSION;
   text[1] = command_name;
   text[2] = data->name;
   text[3] = digest_text(digest, data_digest(data));
+  for (k = 0; k < 2 * data->own; k++) {
+    const float *x = k ? data->deviation : data->mean;
+    char *to = normalised[k];
+    for (c = 0; c < data->channels; c++) to += sprintf(to, c ? ",%.6f" : "%.6f", (double)x[c]);
+    key[n] = k ? "deviation" : "mean";
+    text[n++] = normalised[k];
+  }
   for (k = 0; k < OPTIONS; k++)
-    if (options[k].recorded && options[k].commands & command) {
+    if (options[k].recorded && options[k].commands & command && !of_checkpoints(k)) {
       key[n] = options[k].name;
       text[n++] = *value[k] ? value[k] : "-";
     }
@@ -826,7 +843,8 @@ static void trace(const Experiment *e)
   net_create(&net, &e->model, e->data, e->batch, e->threads);
   optimizer_create(&o, &net);
   if (e->init) checkpoint_apply(&net, e->init, e->init_path);
-  else net_init(&net, e->scheme, e->seed, 0);
+  if (e->ticket) net_set_mask(&net, e->ticket);
+  if (!e->init) net_init(&net, e->scheme, e->seed, 0);
   t.net = &net;
   t.how = &how;
   t.dump = *value[O_DUMP] ? steps_of(O_DUMP, steps_per_epoch(e->data)) : -1;
@@ -929,13 +947,15 @@ static int read_start(const Experiment *e, int option, Safetensors *s, Net *net,
   const char *path = value[option];
   if (!*path) return 0;
   safetensors_read(s, path);
+  safetensors_adopt(s, path);
   net_create(net, &e->model, e->data, 1, 1);
   checkpoint_apply(net, s, path);
+  say_zeros(net, path);
   digest_text(digest, fnv1a(net_digest(net), net->mask, net->size));
   return 1;
 }
 
-static void run_stability(const Experiment *e, const unsigned char *mask)
+static void run_stability(const Experiment *e)
 {
   long fork[MILESTONES];
   int n, k;
@@ -944,7 +964,7 @@ static void run_stability(const Experiment *e, const unsigned char *mask)
   for (k = 0; k < n; k++)
     if (fork[k] > e->how.steps || (k > 0 && fork[k] < fork[k - 1]))
       fail_usage("--at %s: must ascend, up to --steps %s", value[O_AT], value[O_STEPS]);
-  stability(e, mask, fork, n);
+  stability(e, fork, n);
 }
 
 /* train, imp and stability: the first is the second with one level. */
@@ -973,17 +993,17 @@ static void run(void)
     e.init_path = value[O_INIT];
     key[e.pairs] = "init-digest";
     text[e.pairs++] = digest[0];
-    say_zeros(&net, e.init_path);
     net_free(&net);
   }
   if (read_start(&e, O_TICKET, &pruned, &net, digest[1])) {
     key[e.pairs] = "ticket-digest";
     text[e.pairs++] = digest[1];
     solution_take(&ticket, &net);
+    e.ticket = ticket.mask;
     safetensors_free(&pruned);
     net_free(&net);
   }
-  if (command == STABILITY) run_stability(&e, ticket.mask);
+  if (command == STABILITY) run_stability(&e);
   else if (command == TRACE) trace(&e);
   else imp(&e);
   solution_free(&ticket);
@@ -991,49 +1011,69 @@ static void run(void)
   dataset_free(&data);
 }
 
-/* What checkpoints that are compared must have in common. */
+/* What checkpoints that are measured together have in common; of the model, the first three. */
 static const char *const common_keys[] = {"model", "shortcut",    "bn-affine",
                                           "data",  "data-digest", "train-size"};
-enum { COMMON = sizeof common_keys / sizeof common_keys[0] };
+enum { COMMON = sizeof common_keys / sizeof common_keys[0], OF_MODEL = 3 };
 
-/* Takes these from the first file; fails if another one says otherwise. */
-static void check_common(const Safetensors *s, int f, char *first[COMMON])
+/* Whether another program wrote a checkpoint, which then says nothing of its origin: then the
+ * command line says its model. */
+static int is_foreign(const Safetensors *s, const char *path)
 {
+  const int foreign = !safetensors_value(s, "model");
+  if (foreign && origin[O_MODEL] != GIVEN)
+    fail("%s: does not say its model; if another program wrote it, give --model NAME, and the "
+         "--data to measure it on",
+         path);
+  return foreign;
+}
+
+/* Takes these from the first file that says them, the model from the command line if it is given
+ * there; fails if another one says otherwise. */
+static void check_common(const Safetensors *s, const char *path, const char *first[COMMON])
+{
+  const int foreign = is_foreign(s, path);
   int k;
   for (k = 0; k < COMMON; k++) {
+    const int given = k < OF_MODEL && origin[O_MODEL + k] == GIVEN;
     const char *found = safetensors_value(s, common_keys[k]);
-    if (!found)
-      fail("%s: does not say its %s; it is not a checkpoint of ticket", file[f], common_keys[k]);
-    if (f == 0) first[k] = join(found, "", "");
-    else if (strcmp(first[k], found) != 0)
-      fail("%s: its %s is %.80s, but %.80s in %s", file[f], common_keys[k], found, first[k],
-           file[0]);
+    if (foreign && k < OF_MODEL) found = value[O_MODEL + k];
+    if (!found && !foreign)
+      fail("%s: does not say its %s; it is not a checkpoint of ticket", path, common_keys[k]);
+    if (!first[k] && given) first[k] = value[O_MODEL + k];
+    if (!first[k] && found) first[k] = join(found, "", "");
+    if (found && strcmp(first[k], found) != 0)
+      fail("%s: its %s is %.80s, but %.80s in %s", path, common_keys[k], found, first[k],
+           given ? "the command line" : file[0]);
   }
 }
 
 /* The data set and the network that the first checkpoint is of; prints the configuration. */
-static void open_common(Dataset *data, Net *net, char *const first[COMMON])
+static void open_common(Dataset *data, Net *net, const char *first[COMMON], int foreign)
 {
   static const char *key[PAIRS_MOST], *text[PAIRS_MOST];
   Model model;
   int k, n;
-  value[O_MODEL] = first[0];
-  value[O_SHORTCUT] = first[1];
-  value[O_AFFINE] = first[2];
-  if (strcmp(first[5], "-") != 0) set(O_TRAIN_SIZE, first[5], STANDARD);
+  for (k = 0; k < OF_MODEL; k++) value[O_MODEL + k] = first[k];
+  if (!foreign && strcmp(first[5], "-") != 0) set(O_TRAIN_SIZE, first[5], STANDARD);
   load_data(data);
   n = configuration(data, key, text);
-  if (strcmp(first[3], data->name) != 0)
+  if (!foreign && strcmp(first[3], data->name) != 0)
     fail("%s: was trained on %.80s, but this is %s; give its --data", file[0], first[3],
          data->name);
-  if (strcmp(first[4], text[3]) != 0)
+  if (!foreign && strcmp(first[4], text[3]) != 0)
     fail("%s: was trained on data with digest %.80s, but that of --data %s is %s", file[0],
          first[4], value[O_DATA], text[3]);
+  first[3] = data->name; /* of those to come, if this one did not say it */
+  first[4] = text[3];
+  if (foreign) first[5] = "-";
   model = model_of();
   net_create(net, &model, data, (size_t)number(O_BATCH), (int)number(O_THREADS));
   idle(O_BN, net->size == net->parameters, O_MODEL, "it has no batch norm; leave it out");
   for (k = 0; k < n; k++) printf("# %s = %s\n", key[k], text[k]);
   if (command == CURVE && net->size > net->parameters) printf("# bn = recompute\n");
+  for (k = 1; k < OF_MODEL; k++)
+    if (origin[O_MODEL + k] == GIVEN) printf("# %s = %s\n", common_keys[k], first[k]);
   printf("# model = %s\n", first[0]);
 }
 
@@ -1059,16 +1099,21 @@ static void print_between(Net *net, const Dataset *data, const Solution *solutio
 static void measure(void)
 {
   Solution *solution = allocate((size_t)files, sizeof *solution, "solutions");
-  char *first[COMMON], digest[17];
+  const char *first[COMMON] = {NULL};
+  char digest[17];
   Safetensors s;
   Dataset data;
   Net net;
-  int f, k;
+  int f;
   for (f = 0; f < files; f++) {
+    int foreign;
     safetensors_read(&s, file[f]);
-    check_common(&s, f, first);
-    if (f == 0) open_common(&data, &net, first);
+    safetensors_adopt(&s, file[f]);
+    check_common(&s, file[f], first);
+    foreign = !safetensors_value(&s, "model");
+    if (f == 0) open_common(&data, &net, first, foreign);
     checkpoint_apply(&net, &s, file[f]);
+    if (foreign) say_zeros(&net, file[f]);
     printf("# network = %s %s\n", file[f], digest_text(digest, net_digest(&net)));
     solution_take(&solution[f], &net);
     safetensors_free(&s);
@@ -1077,7 +1122,6 @@ static void measure(void)
   else if (command == DISTANCE) distances(&net, &data, solution, files, file, choice(O_WHAT));
   else print_between(&net, &data, solution);
   for (f = 0; f < files; f++) solution_free(&solution[f]);
-  for (k = 0; k < COMMON; k++) free(first[k]);
   free(solution);
   net_free(&net);
   dataset_free(&data);
@@ -1154,8 +1198,9 @@ static void describe(void)
       squares += p * p;
     }
     mean = sum / n;
-    printf("channel %d\tmean %.4f deviation %.4f, normalised with %.4f and %.4f\n", c, mean / 255,
-           sqrt(squares / n - mean * mean) / 255, (double)data.mean[c], (double)data.deviation[c]);
+    printf("channel %d\tmean %.4f deviation %.4f, normalised with %.*f and %.*f\n", c, mean / 255,
+           sqrt(squares / n - mean * mean) / 255, data.own ? 6 : 4, (double)data.mean[c],
+           data.own ? 6 : 4, (double)data.deviation[c]);
   }
   printf("digest\t%s\n", digest_text(digest, data_digest(&data)));
   if (*value[O_OUT]) dataset_write(&data, value[O_OUT]);
@@ -1302,7 +1347,7 @@ static const struct {
   uint64_t digest;
 } cases[] = {
     {"lenet-300-100 adam dense",
-     {"lenet-300-100", 0, 1},
+     {"lenet-300-100", 0, 1, NULL},
      0,
      KAIMING_UNIFORM,
      60,
@@ -1312,7 +1357,7 @@ static const struct {
      0,
      0xbfed5749a587bc15u},
     {"lenet-300-100 adam 5%",
-     {"lenet-300-100", 0, 1},
+     {"lenet-300-100", 0, 1, NULL},
      0,
      SPARSE_AWARE,
      60,
@@ -1322,7 +1367,7 @@ static const struct {
      0,
      0x29abd29125b93d4eu},
     {"lenet-50-20-10 sgd 60%",
-     {"lenet-50-20-10", 0, 1},
+     {"lenet-50-20-10", 0, 1, NULL},
      0,
      GLOROT_NORMAL,
      130,
@@ -1332,7 +1377,7 @@ static const struct {
      0,
      0x33e37fce9cdc48ceu},
     {"lenet-40 sgd 20%, colour",
-     {"lenet-40", 0, 1},
+     {"lenet-40", 0, 1, NULL},
      1,
      KAIMING_NORMAL,
      128,
@@ -1342,7 +1387,7 @@ static const struct {
      0,
      0xc2917b7cec0a89dcu},
     {"resnet8-4 sgd dense",
-     {"resnet8-4", 0, 1},
+     {"resnet8-4", 0, 1, NULL},
      1,
      KAIMING_NORMAL,
      40,
@@ -1352,7 +1397,7 @@ static const struct {
      1,
      0x6dc25c88d6a778bbu},
     {"resnet8-8 sgd 10%, shortcut pad, no affine",
-     {"resnet8-8", 1, 0},
+     {"resnet8-8", 1, 0, NULL},
      1,
      KAIMING_NORMAL,
      21,
@@ -1362,7 +1407,7 @@ static const struct {
      1,
      0xe1c579dde1db9f82u},
     {"conv2-8 sgd 70%",
-     {"conv2-8", 0, 1},
+     {"conv2-8", 0, 1, NULL},
      1,
      GLOROT_NORMAL,
      18,
@@ -1372,7 +1417,7 @@ static const struct {
      1,
      0x3cabbe599ecf3d1cu},
     {"vgg11-8 sgd 15%",
-     {"vgg11-8", 0, 1},
+     {"vgg11-8", 0, 1, NULL},
      1,
      KAIMING_NORMAL,
      18,
@@ -1382,7 +1427,7 @@ static const struct {
      1,
      0xd661c00b1ae0736cu},
     {"lenet-9 sgd dense, subnormal",
-     {"lenet-9", 0, 1},
+     {"lenet-9", 0, 1, NULL},
      0,
      KAIMING_NORMAL,
      60,

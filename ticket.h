@@ -105,6 +105,9 @@ void random_order(uint32_t *order, size_t n, Stream s);
 void fail_with(int status, const char *format, ...);
 #define fail(...) fail_with(1, __VA_ARGS__)
 #define fail_usage(...) fail_with(2, __VA_ARGS__)
+/* From now on the hook gets the message, without a newline, instead of stderr (NULL: as before).
+ * If it returns, the program exits; it may longjmp: then what the call had allocated is lost. */
+void on_failure(void (*hook)(const char *message));
 /* What every message of a failure ends in from now on: what to do where several files are read. */
 void advise(const char *text);
 /* Such a line on stderr for what a run does that its user may not expect. */
@@ -148,8 +151,8 @@ void output_close(Output *out);                          /* flushes, checks, ren
 /* One tensor of a safetensors file. */
 typedef struct {
   char name[2 * NAME_SIZE];
-  int type;        /* 'F': float, F32 in the file; 'U': unsigned char, U8 in the file */
-  int dims;        /* 0 to 4 */
+  int type; /* 'F': float, F32 in the file; 'U': unsigned char, U8; 'I': integers, not read */
+  int dims; /* 0 to 4 */
   size_t shape[4]; /* outermost first */
   size_t size;     /* product of shape */
   void *data;      /* size values in the machine's own byte order */
@@ -163,10 +166,15 @@ typedef struct {
   char **key, **value; /* pairs of __metadata__, unescaped UTF-8 */
   int checked;         /* the file had a checksum of all its bytes, which fits */
 } Safetensors;
-/* Fails, naming the file, on a length, JSON syntax, type (F32 and U8 only), shape, offset or
- * checksum that does not fit. Of a result: 0 if it is not there (file_exists). */
+/* Fails, naming the file, on a length, JSON syntax, type, shape, offset or checksum that does not
+ * fit. F16, BF16 and F64 become floats if that is exact, else it fails; BOOL becomes bytes. Of a
+ * result: 0 if it is not there (file_exists). */
 void safetensors_read(Safetensors *s, const char *path);
 int safetensors_read_result(Safetensors *s, const char *path);
+/* Makes what PyTorch writes a checkpoint as ticket writes them: takes off the prefixes module. and
+ * _orig_mod., leaves out num_batches_tracked, makes X_orig and X_mask X and mask.X, and masks of
+ * floats bytes. Fails if that cannot be. */
+void safetensors_adopt(Safetensors *s, const char *path);
 /* Adds the checksum as the first pair, "checksum". */
 void safetensors_write(const Safetensors *s, const char *path);
 /* One more tensor, PREFIX and NAME its name, in s->entry, which has room for it; its values stay
@@ -217,16 +225,19 @@ typedef struct {
   const char *name; /* "synth", "mnist", ... */
   int channels, height, width, classes;
   float mean[3], deviation[3]; /* per channel, of pixel / 255 */
+  int own;                     /* idx: these are of the training images kept, and are recorded */
   Split train, test;
 } Dataset;
 
-/* Loads synth | synth-rgb | mnist:DIR | fashion:DIR | kmnist:DIR | cifar10:DIR | cifar100:DIR
- * (fine labels) | cifar100-coarse:DIR, the CIFARs from their binary versions. Only the first
- * train_size training images are kept, all if it is 0. Fails, naming the file, on anything
+/* Loads synth | synth-rgb | mnist:DIR | fashion:DIR | kmnist:DIR | idx:DIR | cifar10:DIR |
+ * cifar100:DIR (fine labels) | cifar100-coarse:DIR, the CIFARs from their binary versions. idx: any
+ * images of bytes n x H x W or n x C x H x W, C 1 or 3, with labels; classes = largest label + 1.
+ * The files may be one or two folders further down where others put them (MNIST/raw). Only the
+ * first train_size training images are kept, all if it is 0. Fails, naming the file, on anything
  * malformed. dataset_free releases it. */
 void dataset_load(Dataset *data, const char *spec, size_t train_size);
 void dataset_free(Dataset *data);
-/* Writes the set into an existing folder as IDX files with MNIST's names (1 channel) or as
+/* Writes the set into an existing folder as IDX files with MNIST's names (1 channel, or idx) or as
  * CIFAR-10 binary files data_batch_1.bin ... test_batch.bin (3 channels). */
 void dataset_write(const Dataset *data, const char *folder);
 
@@ -303,6 +314,7 @@ typedef struct {
   float *moments;  /* NORM: [2][C] mean and 1/deviation of the last batch */
 } Layer;
 
+struct Net;
 /* Which network: a name and the choices that models leave open. */
 typedef struct {
   /* lenet-300-100, conv4, vgg16, resnet20, resnet20-32 ...: N = 6 B + 2 from 8 to 326 */
@@ -311,6 +323,8 @@ typedef struct {
    * 1x1 convolution */
   int pad_shortcut;
   int affine; /* batch norm has gamma and beta */
+  /* NULL, or adds the layers of another network; name is then what files and messages call it */
+  void (*build)(struct Net *net);
 } Model;
 
 /* What a place of the batch shows: an image of a split, from which row and column on, in 0 ... 2
@@ -372,7 +386,7 @@ struct Net {
 };
 
 /* Builds the model for images and classes like the data set's and batches of up to `batch`
- * images; all weights +0, nothing masked. fail_usage on a name that is no model. */
+ * images; all weights +0, nothing masked. fail_usage on a name that is no model, or too long. */
 void net_create(Net *net, const Model *model, const Dataset *data, size_t batch, int threads);
 void net_free(Net *net);
 
@@ -670,7 +684,8 @@ typedef struct {
   int branch[BRANCHES], branches; /* in the order asked for; branch[0] is TICKET */
   const Safetensors *init;        /* NULL, or where to start: values of step 0 and its mask */
   const char *init_path;
-  const char *out; /* PREFIX of all files */
+  const unsigned char *ticket; /* NULL, or the mask to begin with, which replaces that of init */
+  const char *out;             /* PREFIX of all files */
   int quiet;
   int pairs; /* the configuration as the files record it */
   const char **key, **value;
@@ -687,8 +702,8 @@ void imp(const Experiment *e);
  * at[0..n) (ascending) again e->children copies, with the optimiser's memory of that step, under
  * other data orders (level 0 + CHILD c). Prints a row per step: mean barrier and height between
  * all pairs of the copies and the first training, errors and digest of the last copy. Fails if
- * one of them diverged. mask: NULL or [net->size]. */
-void stability(const Experiment *e, const unsigned char *mask, const long *at, int n);
+ * one of them diverged. */
+void stability(const Experiment *e, const long *at, int n);
 
 /* ==== report.c: one page to look at ========================================================= */
 

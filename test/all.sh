@@ -60,6 +60,7 @@ run test/hand.sh sh test/hand.sh "$compiler"
 run test/cli.sh sh test/cli.sh
 run test/lmc.sh sh test/lmc.sh
 run test/report.sh sh test/report.sh
+run test/own.sh sh test/own.sh "$compiler"
 run test/faults.sh sh test/faults.sh
 run test/crash.sh sh test/crash.sh
 run test/sweep.sh sh test/sweep.sh

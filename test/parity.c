@@ -54,7 +54,7 @@ int main(int count, char **argument)
   float lane[LANES] = {0}, *to;
   size_t wrong = 0, shape[2], b, i;
   int k, step;
-  Model model;
+  Model model = {0};
   Dataset data;
   Split batch;
   Safetensors init;

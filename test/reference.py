@@ -234,10 +234,27 @@ class Data:
         self.name, self.classes, self.train, self.test = name, classes, train, test
         self.mean, self.deviation = [F(x) for x in mean], [F(x) for x in deviation]
         self.shape = train.pixel.shape[1:]
+        if name == 'idx':
+            millionths = np.array([normalisation(channel) for channel in train.pixel.transpose(1, 0, 2, 3)])
+            self.mean, self.deviation = millionths.T.astype(F) / F(1000000)
+            self.recorded = [(k, ','.join('%d.%06d' % divmod(x, 1000000) for x in v)) for k, v in zip(('mean', 'deviation'), millionths.T)]
 
     def first(self, n):
         """--train-size"""
         return Data(self.name, self.classes, self.mean, self.deviation, Split(self.train.pixel[:n], self.train.label[:n]), self.test)
+
+
+def normalisation(pixels):
+    """3.3: mean and deviation of a channel of idx in millionths."""
+    pixels = pixels.astype(np.uint64)
+    n, s, q = pixels.size, int(pixels.sum()), int((pixels * pixels).sum())
+    w, r = s // n, (s % n << 32) // n
+    d = q + w * w * n - 2 * w * s
+    v = (d // n << 32) + (d % n << 32) // n - (r * r >> 32)
+    root = 0
+    for k in range(31, -1, -1):
+        root |= (1 << k) if (root | 1 << k) ** 2 <= v << 16 else 0
+    return (2000000 * s + 255 * n) // (510 * n), (1000000 * root + (255 << 23)) // (255 << 24) or 1000000
 
 
 KINDS = {  # 3.3
@@ -246,6 +263,7 @@ KINDS = {  # 3.3
     'mnist': (10, [.1307], [.3081]),
     'fashion': (10, [.2860], [.3530]),
     'kmnist': (10, [.1918], [.3483]),
+    'idx': (None, [], []),
     'cifar10': (10, [.485, .456, .406], [.229, .224, .225]),
     'cifar100': (100, [.485, .456, .406], [.229, .224, .225]),
     'cifar100-coarse': (20, [.485, .456, .406], [.229, .224, .225]),
@@ -258,6 +276,12 @@ def read_idx(path):
         data = file.read()
     shape = struct.unpack('>%dI' % data[3], data[4:4 + 4 * data[3]])
     return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
+
+
+def read_images(path):
+    """3.1"""
+    images = read_idx(path)
+    return images if images.ndim == 4 else images[:, None]
 
 
 def write_idx(path, values):
@@ -394,7 +418,8 @@ def load(spec, train_size):
         files = ['data_batch_%d.bin' % i for i in range(1, 6)] + ['test_batch.bin'] if classes == 10 else ['train.bin', 'test.bin']
         train, test = read_cifar([path(f) for f in files[:-1]], labels, which), read_cifar([path(files[-1])], labels, which)
     else:
-        train, test = (Split(read_idx(path(p + '-images-idx3-ubyte'))[:, None], read_idx(path(p + '-labels-idx1-ubyte'))) for p in ('train', 't10k'))
+        train, test = (Split(read_images(path(p + '-images-idx3-ubyte')), read_idx(path(p + '-labels-idx1-ubyte'))) for p in ('train', 't10k'))
+        classes = classes or 1 + max(int(s.label.max()) for s in (train, test))
     data = Data(name, classes, mean, deviation, train, test)
     return data.first(train_size) if train_size else data
 
@@ -1054,8 +1079,8 @@ class Repel:
 class Run:
     """13: rows of both tables, networks by (level, branch, child) and 'rewind' with (solution, memory)."""
 
-    def __init__(self, o, data, init=None):
-        self.o, self.data, self.init = o, data, init
+    def __init__(self, o, data, init=None, ticket=None):
+        self.o, self.data, self.init, self.ticket = o, data, init, ticket
         self.net = Net(o.model, data, o.shortcut, o.affine)
         self.rows, self.epochs, self.networks = [], [], {}
         for level in range(o.levels):
@@ -1085,13 +1110,15 @@ class Run:
             if child > 0:
                 net.put(self.networks['rewind'])
                 memory = self.memory.copy()
-            elif self.init:
-                net.put(self.init)
-                first = 0
             else:
-                net.set_mask(np.ones(net.size))
-                initial_values(net, o.init_scheme, o.seed, 0)
                 first = 0
+                net.set_mask(np.ones(net.size))
+                if self.init:
+                    net.put(self.init)
+                if self.ticket is not None:
+                    net.set_mask(self.ticket)
+                if not self.init:
+                    initial_values(net, o.init_scheme, o.seed, 0)
         else:
             net.put(self.networks[level - 1 if branch == 'ticket' else level, 'ticket', 0])
             mask = net.mask
@@ -1541,6 +1568,7 @@ class Options:
     def pairs(self, more=()):
         """20.3"""
         first = [('ticket', VERSION), ('command', self.command), ('data', self.data.name), ('data-digest', data_digest(self.data))]
+        first += self.data.recorded if self.data.name == 'idx' else []
         return first + [(k, self.text[k]) for k in RECORDED[self.command]] + list(more)
 
 
@@ -1807,21 +1835,28 @@ def same_network(path, net, solution, pairs, memory=None):
 RUNS = {}
 
 
-def run_case(name, command, options, init=None, only=None, data=None):
+def digests_of(net, files):
+    """20.3: pairs of --init and --ticket."""
+    solutions = [(key, solution_of(net, path)) for key, path in files if path]
+    return [(key + '-digest', '%016x' % fnv(s[1].tobytes(), int(digest(s[0]), 16))) for key, s in solutions]
+
+
+def run_case(name, command, options, init=None, only=None, data=None, ticket=None):
     """train or imp: tables, standard output, networks."""
     out = os.path.join(FOLDER, name.replace(' ', '_'))
-    shown = program(command, '--quiet', '--out', out, *(options.split() + (['--init', init] if init else [])))
+    files = [(key, path) for key, path in (('init', init), ('ticket', ticket)) if path]
+    shown = program(command, '--quiet', '--out', out, *(options.split() + [word for key, path in files for word in ('--' + key, path)]))
     o = Options(command, words(options), data)
     net = Net(o.model, o.data, o.shortcut, o.affine)
     start = solution_of(net, init) if init else None
-    run = Run(o, o.data, start)
+    run = Run(o, o.data, start, ticket and solution_of(net, ticket)[1])
     RUNS[name] = out, run
     same_rows('PREFIX.epochs.tsv', text_of(out + '.epochs.tsv'), EPOCHS, run.epochs, ('level', 'branch', 'copy', 'step'), only)
     same_rows('PREFIX.tsv', text_of(out + '.tsv'), RESULTS, run.rows, ('level', 'branch'), only)
     if only:
         return
     same_lines('standard output', shown, run.table())
-    pairs = o.pairs([('init-digest', '%016x' % fnv(start[1].tobytes(), int(digest(start[0]), 16)))] if init else [])
+    pairs = o.pairs(digests_of(net, files))
     if VERSION != '0.1.0':
         for kind, header, rows in (('.tsv', RESULTS, run.rows), ('.epochs.tsv', EPOCHS, run.epochs)):
             same_lines('PREFIX' + kind, text_of(out + kind), table_file(pairs, header, rows).decode())
@@ -1938,8 +1973,7 @@ def stability_case(options, init=None, ticket=None):
     o = Options('stability', words(options))
     net = Net(o.model, o.data, o.shortcut, o.affine)
     same_rows('standard output', shown, STABILITY, stability(o, o.data, init and solution_of(net, init), ticket and solution_of(net, ticket)[1]), ('step',))
-    more = [(key, '%016x' % fnv(s[1].tobytes(), int(digest(s[0]), 16))) for key, s in
-            [(key, solution_of(net, path)) for key, path in (('init-digest', init), ('ticket-digest', ticket)) if path]]
+    more = digests_of(net, (('init', init), ('ticket', ticket)))
     same('standard output, configuration', parse(shown)[0], ['# %s = %s' % pair for pair in o.pairs(more)])
 
 
@@ -1987,6 +2021,13 @@ def write_sets():
     for prefix, some in (('train', slice(0, 70)), ('t10k', slice(70, 115))):
         write_idx(os.path.join(small, prefix + '-images-idx3-ubyte'), pixel[some])
         write_idx(os.path.join(small, prefix + '-labels-idx1-ubyte'), grey.label[some])
+    own = os.path.join(FOLDER, 'own')  # 3 x 20 x 24, labels 1 ... 26, a channel that is empty
+    os.mkdir(own)
+    pixel = colour.pixel[:, :, 5:25, 3:27].copy()
+    pixel[:, 1] = 7
+    for prefix, some in (('train', slice(0, 44)), ('t10k', slice(44, 64))):
+        write_idx(os.path.join(own, prefix + '-images-idx3-ubyte'), pixel[some])
+        write_idx(os.path.join(own, prefix + '-labels-idx1-ubyte'), 1 + np.arange(64)[some] * 11 % 26)
     for k in range(6):
         with open(os.path.join(cifar, 'data_batch_%d.bin' % (k + 1) if k < 5 else 'test_batch.bin'), 'wb') as file:
             for i in range(6 * k, 6 * k + 6 if k < 5 else 45):
@@ -2009,8 +2050,9 @@ def cases(small, cifar):
                ('batches', lambda: batches_case('--data %s --batch 32 --steps 5it --levels 2 --order-seed 3' % small, False)),
                ('batches crop-flip', lambda: batches_case('--data %s --batch 32 --steps 2it --levels 2 --augment crop-flip' % small, True))]
 
-    def run(name, command, options, spec=small, init=None):
-        result.append(('%s %s' % (command, name), lambda: run_case(name, command, '--data %s %s' % (spec, options), init and RUNS[init][0] + '.L01.safetensors')))
+    def run(name, command, options, spec=small, init=None, ticket=None):
+        path = lambda of: of and RUNS[of][0] + '.L01.safetensors'
+        result.append(('%s %s' % (command, name), lambda: run_case(name, command, '--data %s %s' % (spec, options), path(init), ticket=path(ticket))))
 
     def traced(name, options, spec=small):
         if VERSION != '0.1.0':
@@ -2027,6 +2069,12 @@ def cases(small, cifar):
     run('fashion', 'train', lenet + '--steps 2it --batch 1', small.replace('mnist', 'fashion'))
     run('cifar100', 'train', '--model lenet-5 --batch 15 --steps 3it', cifar.replace('cifar10', 'cifar100'))
     run('cifar100-coarse', 'train', '--model conv2-2 --batch 15 --steps 1it', cifar.replace('cifar10', 'cifar100-coarse'))
+    own = small.replace('mnist:', 'idx:')
+    run('idx', 'imp', lenet + '--levels 2 --rate 0.5 --steps 2ep', own)
+    run('idx train-size', 'train', lenet + '--steps 2ep --train-size 33', own)
+    own = os.path.join(os.path.dirname(own), 'own')
+    run('idx conv2', 'imp', '--model conv2-2 --batch 15 --steps 2it --augment crop-flip --branches reinit --levels 2 ' + sgd, own)
+    run('idx resnet8', 'train', '--model resnet8-2 --batch 15 --steps 2it', own)
     run('conv2', 'train', '--model conv2-5 --batch 20 --steps 5it --optimizer adam --lr 0.01')
     run('conv4', 'train', '--model conv4-3 --batch 33 --steps 4it --augment crop-flip ' + sgd)
     run('conv6', 'train', '--model conv6-2 --batch 20 --steps 2it --init-scheme glorot-normal ' + sgd)
@@ -2079,6 +2127,9 @@ def cases(small, cifar):
     run('nothing pruned', 'imp', '--model lenet-1 --batch 35 --steps 2it --levels 9 --rate 0.5 --scope layer ' + sgd)
     run('rate 0', 'imp', short + '--levels 3 --rate 0')
     run('train under a mask', 'train', short, init='output-rate')
+    run('ticket', 'imp', short + '--levels 2 --rate 0.3 --branches shuffle,reinit --seed 3', ticket='output-rate')
+    run('ticket sparse-aware', 'train', short + '--init-scheme sparse-aware', small.replace('mnist', 'idx'), ticket='output-rate')
+    run('ticket and init', 'train', short, init='all branches', ticket='output-rate')
 
     def measure(name, command, options, networks, like, spec=small):
         result.append(('%s %s' % (command, name), lambda: measure_case(command, options, networks, spec, like)))

@@ -646,7 +646,7 @@ static void make_networks(Case *c, const size_t *hidden, size_t count, size_t ba
 {
   size_t k;
   int at = sprintf(c->model, "lenet");
-  Model m = {NULL, 0, 1};
+  Model m = {NULL, 0, 1, NULL};
   for (k = 0; k < count; k++) at += sprintf(c->model + at, "-%lu", (unsigned long)hidden[k]);
   m.name = c->model;
   net_create(&c->net, &m, &c->data, batch, 1);
@@ -1508,7 +1508,7 @@ static void test_models(uint64_t seed)
   size_t i;
   begin("models have OpenLTH's tensors and equal the oracle's");
   for (i = 0; i < sizeof models / sizeof *models; i++) {
-    Model m;
+    Model m = {0};
     Case c;
     dice_for(seed, 70000 + (uint32_t)i);
     memset(&c, 0, sizeof c);
@@ -1543,7 +1543,7 @@ static void test_threads(uint64_t seed)
       Optimizer o;
       Case c;
       size_t j;
-      static const Model m = {"resnet20-7", 0, 1};
+      static const Model m = {"resnet20-7", 0, 1, NULL};
       dice_for(seed, 80000);
       memset(&c, 0, sizeof c);
       random_training(&how);
@@ -1797,7 +1797,7 @@ static void test_layout(void)
                   {"fc_layers.1.weight", 100, 300, 1, 0}, {"fc_layers.1.bias", 100, 0, 0, 0},
                   {"fc.weight", 10, 100, 1, 1},           {"fc.bias", 10, 0, 0, 1}};
   size_t offset = 0;
-  Model lenet = {"lenet-300-100", 0, 1};
+  Model lenet = {"lenet-300-100", 0, 1, NULL};
   Dataset d;
   Net net;
   int k;
@@ -2692,7 +2692,7 @@ static void check_row(char **at, Naive *n, const Experiment *e, int level, int b
 static void test_imp(const char *prefix, uint64_t seed)
 {
   static const size_t hidden[] = {14, 9};
-  static const Model resnet = {"resnet20-2", 1, 1};
+  static const Model resnet = {"resnet20-2", 1, 1, NULL};
   static const int branches[] = {TICKET, REINIT, REINIT_FRESH, SHUFFLE, RANDOM};
   static const char *const keys[] = {"test"}, *const values[] = {"unit"};
   int run;

@@ -53,7 +53,7 @@ static int near(double expected, double found, double tolerance)
 /* ==== small networks ======================================================================== */
 
 static Dataset data;
-static const Model model = {"lenet-9-7", 0, 1};
+static const Model model = {"lenet-9-7", 0, 1, NULL};
 
 static void create(Net *net, size_t batch) { net_create(net, &model, &data, batch, 1); }
 
