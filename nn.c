@@ -1717,8 +1717,8 @@ void net_create(Net *net, const Model *model, const Dataset *data, size_t batch,
   int k, built = model->build != NULL;
   net_open(net, data, batch, threads);
   if (built) model->build(net);
-  for (k = 0; k < (built ? 0 : 4); k++)
-    if (!strncmp(model->name, models[k].prefix, strlen(models[k].prefix)))
+  for (k = 0; k < 4; k++)
+    if (!model->build && !strncmp(model->name, models[k].prefix, strlen(models[k].prefix)))
       built = models[k].build(net, model);
   if (strlen(model->name) >= NAME_SIZE || !built)
     fail_usage(
