@@ -662,49 +662,110 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
   }
 }
 
+/* to[k to_step] = from[k from_step] for the pixels k < n of a row, or adds it to what is there. */
+static void put_pixels(float *restrict to, size_t to_step, const float *restrict from,
+                       size_t from_step, size_t n, int adds)
+{
+  size_t k;
+  int l;
+  for (k = 0; k < n; k++)
+    for (l = 0; l < LANES; l++) {
+      const size_t i = k * to_step * LANES + (size_t)l, j = k * from_step * LANES + (size_t)l;
+      to[i] = adds ? to[i] + from[j] : from[j];
+    }
+}
+
 /* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d ---------------------------
  *
  * x, y and their gradients: [T][C][H][W][L], L = LANES. Each thread takes some channels. A sum over
- * a batch goes by lanes, tiles then pixels ascending, and leaves out slots without an image. */
-
-/* The lanes of tile t that hold no image get back what they were before. */
-static void keep_empty(const Net *net, size_t t, float sum[LANES], const float before[LANES])
-{
-  size_t l;
-  for (l = 0; l < LANES; l++)
-    if (t * LANES + l >= net->images) sum[l] = before[l];
-}
-
-/* sum[l] += sum of x - mean, or of its square if `squares`, over the channel's pixels */
-static void channel_sum(const Net *net, const Layer *layer, size_t c, int squares, float mean,
-                        float sum[LANES])
-{
-  const Activation *a = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
-  size_t t, r, i;
-  int l;
-  for (t = 0; t < tiles; t++) {
-    float lane[LANES];
-    memcpy(lane, sum, sizeof lane);
-    for (r = 0; r < a->height; r++) {
-      const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
-      for (i = 0; i < n; i += LANES)
-        for (l = 0; l < LANES; l++) {
-          float term = x[i + (size_t)l] - mean;
-          term = squares ? term * term : term;
-          lane[l] = lane[l] + term;
-        }
-    }
-    keep_empty(net, t, lane, sum);
-    memcpy(sum, lane, sizeof lane);
-  }
-}
+ * a batch goes by lanes, tiles then pixels ascending; a slot without an image adds +0, which
+ * changes no sum that began at +0. */
 
 /* A channel's normalisation. The backward pass computes `normal` and y again of x rather than read
  * them; d is dy where y passes the ReLU, that is, is more than `least`: 0, or -infinity without. */
 typedef struct {
   float mean, inverse, gamma, beta, least;
 } Norm;
+
+/* normal = (x - mean) inverse */
+static float normal_of(Norm norm, float x)
+{
+  float normal = x - norm.mean;
+  normal = normal * norm.inverse;
+  return normal;
+}
+
+/* y = gamma normal + beta, before the ReLU */
+static float output_of(Norm norm, float normal)
+{
+  float y = normal * norm.gamma;
+  y = y + norm.beta;
+  return y;
+}
+
+/* Sums over the channel's pixels: of x - mean and its square; backward, of d and d normal. */
+static inline void channel_sums(const Net *net, const Layer *layer, size_t c, Norm norm,
+                                const int backward, float sum[2])
+{
+  const Activation *a = &net->activation[layer->in];
+  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
+  float all[2][LANES] = {{0}};
+  size_t t, r, i;
+  int l;
+  for (t = 0; t < tiles; t++) {
+    float lane[2][LANES];
+    memcpy(lane, all, sizeof lane);
+    for (r = 0; r < a->height; r++) {
+      const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
+      const float *restrict dy = plane_of(net, layer->out, backward, t, c) + r * a->row;
+      for (i = 0; i < n; i += LANES)
+        for (l = 0; l < LANES; l++) {
+          const size_t j = i + (size_t)l;
+          const float normal = normal_of(norm, x[j]), difference = x[j] - norm.mean;
+          const float d = output_of(norm, normal) > norm.least ? dy[j] : 0;
+          const float term = backward ? d : difference;
+          const float product = term * (backward ? normal : difference);
+          lane[0][l] = lane[0][l] + term;
+          lane[1][l] = lane[1][l] + product;
+        }
+    }
+    for (l = 0; l < LANES; l++) {
+      if (t * LANES + (size_t)l >= net->images) break;
+      all[0][l] = lane[0][l];
+      all[1][l] = lane[1][l];
+    }
+  }
+  sum[0] = lanes_sum(all[0]);
+  sum[1] = lanes_sum(all[1]);
+}
+
+/* Mean and 1 / sqrt(variance + eps) of channel c, to layer->moments: those of the batch in
+ * training, when the running ones go towards them, with the variance of n - 1; else the running. */
+static void channel_moments(Net *net, const Layer *layer, size_t c)
+{
+  static const float epsilon = 1e-5f;
+  const Activation *a = &net->activation[layer->in];
+  const size_t pixels = net->images * a->height * a->width;
+  float *running_mean = net->weight + net->tensor[layer->mean].offset + c;
+  float *running_variance = net->weight + net->tensor[layer->variance].offset + c;
+  float mean = *running_mean, variance = *running_variance, inverse;
+  if (net->training) {
+    const float rest = 1.0f - net->momentum;
+    Norm about = {0, 0, 0, 0, 0};
+    float sum[2], unbiased;
+    channel_sums(net, layer, c, about, 0, sum);
+    mean = sum[0] / (float)pixels;
+    about.mean = mean;
+    channel_sums(net, layer, c, about, 0, sum);
+    variance = sum[1] / (float)pixels;
+    unbiased = sum[1] / (float)(pixels > 1 ? pixels - 1 : 1);
+    *running_mean = (float)(rest * *running_mean) + (float)(net->momentum * mean);
+    *running_variance = (float)(rest * *running_variance) + (float)(net->momentum * unbiased);
+  }
+  inverse = variance + epsilon;
+  layer->moments[c] = mean;
+  layer->moments[layer->inputs + c] = 1.0f / square_root(inverse);
+}
 
 /* Of channel c, after its moments are known. */
 static Norm norm_of(const Net *net, const Layer *layer, size_t c)
@@ -720,34 +781,6 @@ static Norm norm_of(const Net *net, const Layer *layer, size_t c)
   return norm;
 }
 
-/* Mean and 1 / sqrt(variance + eps) of channel c, to layer->moments: those of the batch in
- * training, when the running ones go towards them, with the variance of n - 1; else the running. */
-static void channel_moments(Net *net, const Layer *layer, size_t c)
-{
-  static const float epsilon = 1e-5f;
-  const Activation *a = &net->activation[layer->in];
-  const size_t pixels = net->images * a->height * a->width;
-  float *running_mean = net->weight + net->tensor[layer->mean].offset + c;
-  float *running_variance = net->weight + net->tensor[layer->variance].offset + c;
-  float mean = *running_mean, variance = *running_variance, inverse;
-  if (net->training) {
-    const float rest = 1.0f - net->momentum;
-    float sum[LANES] = {0}, squares[LANES] = {0}, all, unbiased;
-    channel_sum(net, layer, c, 0, 0, sum);
-    mean = lanes_sum(sum) / (float)pixels;
-    channel_sum(net, layer, c, 1, mean, squares);
-    all = lanes_sum(squares);
-    variance = all / (float)pixels;
-    unbiased = all / (float)(pixels > 1 ? pixels - 1 : 1);
-    *running_mean = (float)(rest * *running_mean) + (float)(net->momentum * mean);
-    *running_variance = (float)(rest * *running_variance) + (float)(net->momentum * unbiased);
-  }
-  inverse = variance + epsilon;
-  layer->moments[c] = mean;
-  layer->moments[layer->inputs + c] = 1.0f / square_root(inverse);
-}
-
-/*     normal = (x - mean) inverse    y = gamma normal + beta, then the ReLU if there is one */
 static void norm_forward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->in];
@@ -764,73 +797,30 @@ static void norm_forward(Net *net, const Layer *layer, int part)
         const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
         float *restrict y = plane_of(net, layer->out, 0, t, c) + r * a->row;
         for (i = 0; i < n; i++) {
-          float normal = x[i] - norm.mean;
-          normal = normal * norm.inverse;
-          normal = normal * norm.gamma;
-          normal = normal + norm.beta;
-          y[i] = relu ? rectified(normal) : normal;
+          const float value = output_of(norm, normal_of(norm, x[i]));
+          y[i] = relu ? rectified(value) : value;
         }
       }
   }
 }
 
-/* sum[l] += sum of d, product[l] += sum of d normal, over the channel's pixels */
-static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm norm,
-                             float sum[LANES], float product[LANES])
+/* dy of n numbers of a row, of a tile with so many images, becomes dx: mean_d = dbeta / N,
+ * mean_product = dgamma / N. */
+static void norm_row_gradient(float *restrict dy, const float *restrict x, size_t n, size_t images,
+                              Norm norm, float mean_d, float mean_product)
 {
-  const Activation *a = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
-  size_t t, r, i;
-  int l;
-  for (t = 0; t < tiles; t++) {
-    float lane[2][LANES];
-    memcpy(lane[0], sum, sizeof lane[0]);
-    memcpy(lane[1], product, sizeof lane[1]);
-    for (r = 0; r < a->height; r++) {
-      const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
-      const float *restrict dy = plane_of(net, layer->out, 1, t, c) + r * a->row;
-      for (i = 0; i < n; i += LANES)
-        for (l = 0; l < LANES; l++) {
-          float normal = x[i + (size_t)l] - norm.mean, y, d;
-          normal = normal * norm.inverse;
-          y = normal * norm.gamma;
-          y = y + norm.beta;
-          d = y > norm.least ? dy[i + (size_t)l] : 0;
-          lane[0][l] = lane[0][l] + d;
-          lane[1][l] = lane[1][l] + (float)(d * normal);
-        }
-    }
-    keep_empty(net, t, lane[0], sum);
-    keep_empty(net, t, lane[1], product);
-    memcpy(sum, lane[0], sizeof lane[0]);
-    memcpy(product, lane[1], sizeof lane[1]);
-  }
-}
-
-/* dx of n numbers of a row, mean_d = dbeta / N, mean_product = dgamma / N. dx may be dy: through a
- * chunk, so that a compiler need not find out whether it is. */
-static void norm_row_gradient(float *dx, const float *dy, const float *x, size_t n, Norm norm,
-                              float mean_d, float mean_product, int adds)
-{
-  enum { CHUNK = 32 * LANES };
   const float slope = norm.gamma * norm.inverse;
-  size_t first, i;
-  for (first = 0; first < n; first += CHUNK) {
-    const size_t m = n - first < CHUNK ? n - first : CHUNK;
-    float chunk[CHUNK];
-    for (i = 0; i < m; i++) {
-      float normal = x[first + i] - norm.mean, d;
-      normal = normal * norm.inverse;
-      d = normal * norm.gamma;
-      d = d + norm.beta;
-      d = d > norm.least ? dy[first + i] : 0;
-      d = d - mean_d;
-      normal = normal * mean_product;
-      d = d - normal;
-      chunk[i] = slope * d;
-    }
-    for (i = 0; i < m; i++) dx[first + i] = adds ? dx[first + i] + chunk[i] : chunk[i];
+  size_t i;
+  for (i = 0; i < n; i++) {
+    float normal = normal_of(norm, x[i]);
+    float d = output_of(norm, normal) > norm.least ? dy[i] : 0;
+    d = d - mean_d;
+    normal = normal * mean_product;
+    d = d - normal;
+    dy[i] = slope * d;
   }
+  if (images < LANES) /* where there is no image there is no gradient */
+    for (i = 0; i < n; i++) dy[i] = i % LANES < images ? dy[i] : 0;
 }
 
 /* dbeta = sum of d, dgamma = sum of d normal, over the N pixels of the batch; since mean and
@@ -840,32 +830,27 @@ static void norm_row_gradient(float *dx, const float *dy, const float *x, size_t
 static void norm_backward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
+  const size_t tiles = tiles_in_use(net, layer->in);
   const float pixels = (float)(net->images * a->height * a->width);
-  size_t t, c, r, i, bound[2];
+  size_t t, c, r, bound[2];
   part_of(net, layer->inputs, part, bound);
   for (c = bound[0]; c < bound[1]; c++) {
-    float sum[LANES] = {0}, product[LANES] = {0}, dbeta, dgamma;
     const Norm norm = norm_of(net, layer, c);
-    channel_gradient(net, layer, c, norm, sum, product);
-    dbeta = lanes_sum(sum);
-    dgamma = lanes_sum(product);
+    float sum[2];
+    channel_sums(net, layer, c, norm, 1, sum);
     if (layer->weight >= 0) {
-      net->gradient[net->tensor[layer->weight].rank + c] = dgamma;
-      net->gradient[net->tensor[layer->bias].rank + c] = dbeta;
+      net->gradient[net->tensor[layer->weight].rank + c] = sum[1];
+      net->gradient[net->tensor[layer->bias].rank + c] = sum[0];
     }
     if (layer->in == 0) continue; /* the images have no gradient */
-    dbeta = dbeta / pixels;
-    dgamma = dgamma / pixels;
     for (t = 0; t < tiles; t++)
       for (r = 0; r < a->height; r++) {
         const float *x = plane_of(net, layer->in, 0, t, c) + r * a->row;
         float *dx = plane_of(net, layer->in, 1, t, c) + r * a->row;
-        norm_row_gradient(dx, plane_of(net, layer->out, 1, t, c) + r * a->row, x, n, norm, dbeta,
-                          dgamma, layer->adds);
-        if ((t + 1) * LANES <= net->images) continue;
-        for (i = 0; i < n; i++) /* empty slots have no gradient */
-          if (t * LANES + i % LANES >= net->images) dx[i] = 0;
+        float *dy = plane_of(net, layer->out, 1, t, c) + r * a->row;
+        norm_row_gradient(dy, x, a->width * LANES, net->images - t * LANES, norm, sum[0] / pixels,
+                          sum[1] / pixels);
+        if (dx != dy) put_pixels(dx, 1, dy, 1, a->width, layer->adds);
       }
   }
 }
@@ -873,7 +858,7 @@ static void norm_backward(Net *net, const Layer *layer, int part)
 /* ---- pools ------------------------------------------------------------------------------------
  *
  * x: [T][C][H][W][L], y: [T][C][H / window][W / window][L], L = LANES: windows of window x window
- * pixels without overlap. Each thread takes some channels. */
+ * pixels without overlap. Each thread takes some of the T C planes. */
 
 /* Pixel q of the window of output pixel (r, k), in a plane whose rows are `row` apart. */
 static size_t in_window(const Layer *layer, size_t row, size_t r, size_t k, size_t q)
@@ -882,171 +867,125 @@ static size_t in_window(const Layer *layer, size_t row, size_t r, size_t k, size
          (k * layer->kernel + q % layer->kernel) * LANES;
 }
 
-/* Forward of a plane x to y. */
-static void pool_plane(const Net *net, const Layer *layer, const float *restrict x,
-                       float *restrict y)
+/* MAX_POOL: y = max of x. AVERAGE_POOL: y = sum of x / window^2, rows then columns ascending. */
+static void pool_forward(Net *net, const Layer *layer, int part)
 {
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const size_t window = layer->kernel * layer->kernel;
   const int average = layer->kind == AVERAGE_POOL;
-  size_t r, k, q;
-  int l;
-  for (r = 0; r < layer->rows; r++)
-    for (k = 0; k < layer->columns; k++) {
-      float *restrict to = y + r * out->row + k * LANES, v[LANES] = {0};
-      for (q = 0; q < window; q++) {
-        const float *restrict from = x + in_window(layer, in->row, r, k, q);
-        if (average)
-          for (l = 0; l < LANES; l++) v[l] = v[l] + from[l];
-        else
-          for (l = 0; l < LANES; l++) v[l] = q == 0 || from[l] > v[l] ? from[l] : v[l];
-      }
-      for (l = 0; l < LANES; l++) to[l] = average ? v[l] / (float)window : v[l];
-    }
-}
-
-/* MAX_POOL: y = max of x. AVERAGE_POOL: y = sum of x / window^2, rows then columns ascending. */
-static void pool_forward(Net *net, const Layer *layer, int part)
-{
-  const size_t tiles = tiles_in_use(net, layer->in);
-  size_t t, c, bound[2];
-  part_of(net, layer->inputs, part, bound);
-  for (t = 0; t < tiles; t++)
-    for (c = bound[0]; c < bound[1]; c++)
-      pool_plane(net, layer, plane_of(net, layer->in, 0, t, c), plane_of(net, layer->out, 0, t, c));
-}
-
-/* Backward of a plane y, dy to x, dx. */
-static void pool_plane_gradient(const Net *net, const Layer *layer, float *restrict dx,
-                                const float *restrict dy, const float *restrict x,
-                                const float *restrict y)
-{
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t window = layer->kernel * layer->kernel;
-  const int average = layer->kind == AVERAGE_POOL, adds = layer->adds;
-  size_t r, k, q;
-  int l;
-  for (r = 0; r < layer->rows; r++)
-    for (k = 0; k < layer->columns; k++) {
-      const size_t p = r * out->row + k * LANES;
-      const float *restrict best = y + p;
-      float d[LANES];
-      for (l = 0; l < LANES; l++)
-        d[l] = average ? dy[p + (size_t)l] / (float)window : dy[p + (size_t)l];
-      for (q = 0; q < window; q++) {
-        const float *restrict from = x + in_window(layer, in->row, r, k, q);
-        float *restrict to = dx + in_window(layer, in->row, r, k, q);
-        for (l = 0; l < LANES; l++) {
-          const float base = adds ? to[l] : 0, sum = base + d[l];
-          to[l] = average || from[l] == best[l] ? sum : base;
-          d[l] = !average && from[l] == best[l] ? 0 : d[l];
+  size_t p, r, k, q, l, mine[2];
+  part_of(net, tiles_in_use(net, layer->in) * layer->inputs, part, mine);
+  for (p = mine[0]; p < mine[1]; p++)
+    for (r = 0; r < layer->rows; r++)
+      for (k = 0; k < layer->columns; k++) {
+        float *restrict y = out->value + p * out->plane + r * out->row + k * LANES;
+        float v[LANES] = {0};
+        for (q = 0; q < window; q++) {
+          const float *restrict x = in->value + p * in->plane + in_window(layer, in->row, r, k, q);
+          for (l = 0; l < LANES; l++) {
+            const float sum = v[l] + x[l], largest = q == 0 || x[l] > v[l] ? x[l] : v[l];
+            v[l] = average ? sum : largest;
+          }
         }
+        for (l = 0; l < LANES; l++) y[l] = average ? v[l] / (float)window : v[l];
       }
-    }
 }
 
 /* MAX_POOL: dx = dy at the first x that equals y. AVERAGE_POOL: dx = dy / window^2. Elsewhere 0. */
 static void pool_backward(Net *net, const Layer *layer, int part)
 {
-  const Activation *in = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in);
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
+  const size_t window = layer->kernel * layer->kernel;
+  const int average = layer->kind == AVERAGE_POOL, adds = layer->adds;
   const int all = layer->rows * layer->kernel >= in->height &&
                   layer->columns * layer->kernel >= in->width; /* windows cover all pixels */
-  size_t t, c, bound[2];
+  size_t p, r, k, q, l, mine[2];
   if (layer->in == 0) return;
-  part_of(net, layer->inputs, part, bound);
-  for (t = 0; t < tiles; t++)
-    for (c = bound[0]; c < bound[1]; c++) {
-      float *dx = plane_of(net, layer->in, 1, t, c);
-      if (!layer->adds && !all) memset(dx, 0, in->plane * sizeof *dx);
-      pool_plane_gradient(net, layer, dx, plane_of(net, layer->out, 1, t, c),
-                          plane_of(net, layer->in, 0, t, c), plane_of(net, layer->out, 0, t, c));
-    }
+  part_of(net, tiles_in_use(net, layer->in) * layer->inputs, part, mine);
+  for (p = mine[0]; p < mine[1]; p++) {
+    if (!adds && !all) memset(in->gradient + p * in->plane, 0, in->plane * sizeof(float));
+    for (r = 0; r < layer->rows; r++)
+      for (k = 0; k < layer->columns; k++) {
+        const size_t at = p * out->plane + r * out->row + k * LANES;
+        const float *restrict y = out->value + at, *restrict dy = out->gradient + at;
+        float d[LANES];
+        for (l = 0; l < LANES; l++) d[l] = average ? dy[l] / (float)window : dy[l];
+        for (q = 0; q < window; q++) {
+          const size_t from = p * in->plane + in_window(layer, in->row, r, k, q);
+          const float *restrict x = in->value + from;
+          float *restrict dx = in->gradient + from;
+          for (l = 0; l < LANES; l++) {
+            const float base = adds ? dx[l] : 0, sum = base + d[l];
+            const int here = average || x[l] == y[l];
+            dx[l] = here ? sum : base;
+            d[l] = !average && here ? 0 : d[l];
+          }
+        }
+      }
+  }
 }
 
 /* ---- sums and flattening ----------------------------------------------------------------------
  *
  * SUM: in, y: [T][C][H][W][L], shortcut s: [T][C'][H'][W'][L]. With C' < C or H' > H it is taken at
- * every stride-th row and column and added to channels shift ... shift + C' - 1. */
+ * every stride-th row and column and added to channels shift ... shift + C' - 1; other channels y =
+ * in. Each thread takes some of the T C planes. */
 
-static void shortcut_of(const Net *net, const Layer *layer, size_t *stride, size_t *shift)
+static size_t stride_of(const Net *net, const Layer *layer)
 {
-  const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
-  *stride = (s->height + a->height - 1) / a->height;
-  *shift = (a->channels - s->channels) / 2;
+  const size_t H = net->activation[layer->out].height;
+  return (net->activation[layer->shortcut].height + H - 1) / H;
 }
 
-/* The plane of the shortcut, or (gradient) of its gradient, that belongs to channel c of the sum;
- * NULL if none does. */
-static float *shortcut_plane(const Net *net, const Layer *layer, int gradient, size_t t, size_t c,
-                             size_t shift)
+/* The plane of the shortcut's values, or gradients, that belongs to plane p of the sum, or NULL. */
+static float *shortcut_plane(const Net *net, const Layer *layer, int gradient, size_t p)
 {
+  const size_t C = net->activation[layer->out].channels;
   const size_t channels = net->activation[layer->shortcut].channels;
+  const size_t shift = (C - channels) / 2, c = p % C;
   if (c < shift || c - shift >= channels) return NULL;
-  return plane_of(net, layer->shortcut, gradient, t, c - shift);
+  return plane_of(net, layer->shortcut, gradient, p / C, c - shift);
 }
 
-/* to[r to_stride][k to_stride] += from[r from_stride][k from_stride], r, k over the pixels of `a`;
- * rows are to_row and from_row apart. */
-static void add_pixels(const Activation *a, float *restrict to, size_t to_row, size_t to_stride,
-                       const float *restrict from, size_t from_row, size_t from_stride)
-{
-  size_t r, k;
-  int l;
-  for (r = 0; r < a->height; r++)
-    for (k = 0; k < a->width; k++) {
-      float *restrict sum = to + r * to_stride * to_row + k * to_stride * LANES;
-      const float *restrict term = from + r * from_stride * from_row + k * from_stride * LANES;
-      for (l = 0; l < LANES; l++) sum[l] = sum[l] + term[l];
-    }
-}
-
-/* y[c + shift][r][k] = in[c + shift][r][k] + s[c][r stride][k stride]; other channels y = in. y may
- * be in. */
+/* y[c][r][k] = in[c][r][k] + s[c - shift][r stride][k stride], then the ReLU. y may be in. */
 static void sum_forward(Net *net, const Layer *layer, int part)
 {
-  const Activation *a = &net->activation[layer->out];
-  const size_t tiles = tiles_in_use(net, layer->out), n = a->plane;
-  size_t t, c, i, bound[2], stride, shift;
-  shortcut_of(net, layer, &stride, &shift);
-  part_of(net, a->channels, part, bound);
-  for (t = 0; t < tiles; t++)
-    for (c = bound[0]; c < bound[1]; c++) {
-      const float *x = plane_of(net, layer->in, 0, t, c);
-      const float *s = shortcut_plane(net, layer, 0, t, c, shift);
-      float *y = plane_of(net, layer->out, 0, t, c);
-      if (x != y) memcpy(y, x, n * sizeof *y);
-      if (s) add_pixels(a, y, a->row, 1, s, net->activation[layer->shortcut].row, stride);
-      if (!layer->relu) continue;
-      for (i = 0; i < n; i++) y[i] = rectified(y[i]);
+  const Activation *a = &net->activation[layer->out], *b = &net->activation[layer->shortcut];
+  const size_t pixels = a->width * a->tile / LANES, stride = stride_of(net, layer);
+  size_t p, r, i, mine[2];
+  part_of(net, tiles_in_use(net, layer->out) * a->channels, part, mine);
+  for (p = mine[0]; p < mine[1]; p++)
+    for (r = 0; r < a->height; r++) {
+      const float *x = net->activation[layer->in].value + p * a->plane + r * a->row;
+      const float *s = shortcut_plane(net, layer, 0, p);
+      float *y = a->value + p * a->plane + r * a->row;
+      if (x != y) put_pixels(y, 1, x, 1, pixels, 0);
+      if (s) put_pixels(y, 1, s + r * stride * b->row, stride, pixels, 1);
+      if (layer->relu)
+        for (i = 0; i < pixels * LANES; i++) y[i] = rectified(y[i]);
     }
 }
 
-/* d in = dy, ds[c][r stride][k stride] = dy[c + shift][r][k], elsewhere 0; dy where y passes the
- * ReLU. d in may be dy; where a gradient was begun by a later layer, this one adds to it. */
+/* d in = d, ds[c - shift][r stride][k stride] = d[c][r][k], elsewhere 0, with d = dy where y passes
+ * the ReLU. d in may be dy; where a gradient was begun by a later layer, this one adds to it. */
 static void sum_backward(Net *net, const Layer *layer, int part)
 {
-  const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
-  const size_t tiles = tiles_in_use(net, layer->out), n = a->plane;
-  size_t t, c, i, bound[2], stride, shift;
-  shortcut_of(net, layer, &stride, &shift);
-  part_of(net, a->channels, part, bound);
-  for (t = 0; t < tiles; t++)
-    for (c = bound[0]; c < bound[1]; c++) {
-      float *dy = plane_of(net, layer->out, 1, t, c), *dx = plane_of(net, layer->in, 1, t, c);
-      float *ds = layer->shortcut > 0 ? shortcut_plane(net, layer, 1, t, c, shift) : NULL;
-      const float *y = layer->relu ? plane_of(net, layer->out, 0, t, c) : NULL;
-      for (i = 0; i < n; i++) {
-        const float d = !y || y[i] > 0 ? dy[i] : 0;
-        dy[i] = d;
-        if (ds && stride == 1) ds[i] = layer->adds_shortcut ? ds[i] + d : d;
-      }
-      if (dx != dy)
-        for (i = 0; i < n; i++) dx[i] = layer->adds ? dx[i] + dy[i] : dy[i];
-      if (!ds || stride == 1) continue;
-      if (!layer->adds_shortcut) memset(ds, 0, s->plane * sizeof *ds);
-      add_pixels(a, ds, s->row, stride, dy, a->row, 1);
+  const Activation *a = &net->activation[layer->out], *b = &net->activation[layer->shortcut];
+  const size_t pixels = a->width * a->tile / LANES, stride = stride_of(net, layer);
+  size_t p, r, mine[2];
+  part_of(net, tiles_in_use(net, layer->out) * a->channels, part, mine);
+  for (p = mine[0]; p < mine[1]; p++) {
+    float *ds = layer->shortcut > 0 ? shortcut_plane(net, layer, 1, p) : NULL;
+    const int begun = stride > 1 || layer->adds_shortcut;
+    if (ds && stride > 1 && !layer->adds_shortcut) memset(ds, 0, b->plane * sizeof *ds);
+    for (r = 0; r < a->height; r++) {
+      const size_t at = p * a->plane + r * a->row;
+      float *dy = a->gradient + at, *dx = net->activation[layer->in].gradient + at;
+      if (layer->relu) rectify_gradient(dy, a->value + at, pixels * LANES);
+      if (dx != dy) put_pixels(dx, 1, dy, 1, pixels, layer->adds);
+      if (ds) put_pixels(ds + r * stride * b->row, stride, dy, 1, pixels, begun);
     }
+  }
 }
 
 /* [T][C][H][W][LANES] to [T'][C H W][L] or back: L / LANES tiles of images side by side for the
