@@ -1121,11 +1121,31 @@ void net_loss(Net *net, float lane[LANES], size_t *wrong)
 
 enum { MOST_LAYERS = 1024, WIDEST = 65536, LONGEST_NAME = 40 };
 
-/* a b, refusing what has more numbers than a tap can name. */
-static size_t product(size_t a, size_t b)
+/* count * size zeroed bytes of the net's, from a whole cache line on: a vector that straddles two
+ * costs two loads. Before them stands where what was allocated before begins. */
+static void *own(Net *net, size_t count, size_t size, const char *what)
 {
-  if (a > 0 && b > 0xffffffffu / a) fail_usage("--model: has more than 2^32 parameters");
-  return a * b;
+  enum { LINE = LANES * sizeof(float) };
+  char *block = allocate(count + (LINE + sizeof(void *)) / size + 1, size, what), *at = block;
+  *(void **)(void *)block = net->owned;
+  net->owned = block;
+  at += sizeof(void *);
+  while ((uintptr_t)at % LINE != 0) at++;
+  return at;
+}
+
+void net_free(Net *net)
+{
+  int k;
+  for (k = 0; k < net->layers; k++) {
+    free(net->layer[k].forward.start);
+    free(net->layer[k].backward.start);
+  }
+  while (net->owned) {
+    void *next = *(void **)net->owned;
+    free(net->owned);
+    net->owned = next;
+  }
 }
 
 /* Appends a tensor of the layer called `name`; returns its number. */
@@ -1133,19 +1153,21 @@ static int add_tensor(Net *net, const char *name, const char *suffix, int dims, 
                       size_t inputs, size_t kernel)
 {
   Tensor *t = &net->tensor[net->tensors];
-  const size_t area = product(kernel, kernel);
+  const size_t area = kernel * kernel;
+  const double wide = dims == 1 ? 1 : (double)inputs * (double)kernel * (double)kernel;
+  if ((double)outputs * wide > (double)(0xffffffffu - net->size)) /* a tap cannot name more */
+    fail_usage("--model: has more than 2^32 parameters");
   sprintf(t->name, "%.*s.%s", LONGEST_NAME, name, suffix);
   t->dims = dims;
   t->shape[0] = outputs;
   t->shape[1] = inputs;
   t->shape[2] = t->shape[3] = kernel;
-  t->fan_in = product(inputs, area);
-  t->fan_out = product(outputs, area);
-  t->size = dims == 1 ? outputs : product(outputs, t->fan_in);
+  t->fan_in = inputs * area;
+  t->fan_out = outputs * area;
+  t->size = dims == 1 ? outputs : outputs * t->fan_in;
   t->offset = net->size;
   t->prunable = dims > 1;
   net->size += t->size;
-  if (net->size > 0xffffffffu) fail_usage("--model: has more than 2^32 parameters");
   return net->tensors++;
 }
 
@@ -1154,6 +1176,8 @@ static void set_shape(const Net *net, Activation *a, size_t channels, size_t hei
 {
   if (height < 1 || width < 1 || height > WIDEST || width > WIDEST)
     fail_usage("--model: these images are too small for this model");
+  if ((double)channels * (double)height * (double)width > 0xffffffffu)
+    fail_usage("--model: these images are too large for this model");
   a->channels = channels;
   a->height = height;
   a->width = width;
@@ -1230,7 +1254,7 @@ int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, 
 int add_dense(Net *net, int in, const char *name, size_t outputs)
 {
   Activation *a = &net->activation[in < 0 || in >= net->activations ? 0 : in];
-  const size_t inputs = product(product(a->channels, a->height), a->width);
+  const size_t inputs = activation_size(a);
   Layer *layer;
   check_value("add_dense", "outputs", outputs, 1, WIDEST);
   if (in == 0 && net->layers == 0) set_shape(net, a, inputs, 1, 1, 1); /* loaded flat */
@@ -1256,7 +1280,7 @@ int add_norm(Net *net, int in, const char *name, int affine)
     layer->bias = add_tensor(net, name, "bias", 1, C, 1, 1);
     net->tensor[layer->weight].norm = net->tensor[layer->bias].norm = 1;
   }
-  layer->moments = allocate(2 * C, sizeof(float), "batch norm");
+  layer->moments = own(net, 2 * C, sizeof(float), "batch norm");
   return layer->out = add_activation(net, C, layer->height, layer->width, 0);
 }
 
@@ -1319,69 +1343,57 @@ int add_sum(Net *net, int in, int shortcut)
 
 /* ---- models: names and shapes as OpenLTH's -------------------------------------------------- */
 
-/* lenet-N1-N2-...: dense layers of N1, N2, ... units with ReLU, and an output layer. */
-static int build_lenet(Net *net, const Model *model)
-{
-  const char *widths = model->name + 5;
-  char name[NAME_SIZE];
-  int depth = 0, at = 0;
-  while (*widths == '-') {
-    char *end;
-    unsigned long n = strtoul(widths + 1, &end, 10);
-    if (widths[1] < '1' || widths[1] > '9' || n > WIDEST || depth > 99) return 0;
-    sprintf(name, "fc_layers.%d", depth++);
-    at = add_relu(net, add_dense(net, at, name, n));
-    widths = end;
-  }
-  add_dense(net, at, "fc", net->classes);
-  return depth > 0 && *widths == 0;
-}
-
-/* Convolutions 3x3 of so many channels with ReLU, M: max pool 2; from Frankle and Carbin 2019
- * (Conv-N, without batch norm, then two dense layers) and OpenLTH (VGG, then an average pool).
- * NAME-W: W channels in the first layer, not 64, and all others in proportion. */
+/* In a plan a number is a convolution 3x3 of so many channels with ReLU, in VGG with batch norm; M
+ * is a max pool 2, A an average pool 2, -N a dense layer of N units with ReLU; an output layer
+ * follows. lenet-N1-N2-... says its plan itself; the others are from Frankle and Carbin 2019
+ * (Conv-N) and OpenLTH (VGG). NAME-W: W channels in the first layer, not 64, and all others in
+ * proportion. */
 static int build_plain(Net *net, const Model *model)
 {
   static const struct {
     const char *name, *plan;
-  } plans[] = {{"conv2", "64 64 M"},
-               {"conv4", "64 64 M 128 128 M"},
-               {"conv6", "64 64 M 128 128 M 256 256 M"},
-               {"vgg11", "64 M 128 M 256 256 M 512 512 M 512 512"},
-               {"vgg13", "64 64 M 128 128 M 256 256 M 512 512 M 512 512"},
-               {"vgg16", "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512"},
-               {"vgg19", "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512"}};
-  const int vgg = model->name[0] == 'v';
+  } plans[] = {
+      {"lenet", NULL},
+      {"conv2", "64 64 M-256-256"},
+      {"conv4", "64 64 M 128 128 M-256-256"},
+      {"conv6", "64 64 M 128 128 M 256 256 M-256-256"},
+      {"vgg11", "64 M 128 M 256 256 M 512 512 M 512 512 A"},
+      {"vgg13", "64 64 M 128 128 M 256 256 M 512 512 M 512 512 A"},
+      {"vgg16", "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 A"},
+      {"vgg19", "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512 A"}};
   const size_t length = strcspn(model->name, "-");
-  const char *at = NULL;
-  char name[NAME_SIZE], *end = (char *)"";
-  const unsigned long width =
-      model->name[length] ? strtoul(model->name + length + 1, &end, 10) : 64;
-  const int PLANS = sizeof plans / sizeof plans[0];
-  int k, a = 0, number;
-  for (k = 0; k < PLANS; k++)
+  const char *at = NULL, *suffix = model->name + length;
+  char name[NAME_SIZE], *end = (char *)suffix;
+  unsigned long width = 64;
+  int k, a = 0, number, dense = 0;
+  for (k = 0; k < (int)(sizeof plans / sizeof *plans); k++)
     if (strlen(plans[k].name) == length && !strncmp(model->name, plans[k].name, length))
-      at = plans[k].plan;
-  if (!at || *end || width < 1 || width > 1024) return 0;
+      at = plans[k].plan ? plans[k].plan : suffix;
+  if (at != suffix && *suffix) width = strtoul(suffix + 1, &end, 10);
+  if (!at || !*at || (at != suffix && *end) || width < 1 || width > 1024) return 0;
   for (number = 0; *at; number++) {
+    unsigned long n;
     at += strspn(at, " ");
-    if (*at == 'M') {
-      a = add_max_pool(net, a, 2);
-      at++;
+    if (*at == 'M' || *at == 'A') {
+      a = *at++ == 'M' ? add_max_pool(net, a, 2) : add_average_pool(net, a, 2);
       continue;
     }
-    sprintf(name, "layers.%d.conv", number);
-    a = add_conv(net, a, name, strtoul(at, (char **)&at, 10) * width / 64, 3, 1, 1, 1);
-    sprintf(name, "layers.%d.bn", number);
-    if (vgg) a = add_norm(net, a, name, model->affine);
-    add_relu(net, a);
-  }
-  if (vgg) a = add_average_pool(net, a, 2);
-  else
-    for (k = 0; k < 2; k++) {
-      sprintf(name, "fc_layers.%d", k);
-      a = add_relu(net, add_dense(net, a, name, 4 * width));
+    if (*at == '-' && (at[1] < '1' || at[1] > '9')) return 0;
+    n = strtoul(*at == '-' ? at + 1 : at, &end, 10);
+    if (n > WIDEST) return 0;
+    n = n * width / 64;
+    if (*at == '-') {
+      sprintf(name, "fc_layers.%d", dense++);
+      a = add_dense(net, a, name, n);
+    } else {
+      sprintf(name, "layers.%d.conv", number);
+      a = add_conv(net, a, name, n, 3, 1, 1, 1);
+      sprintf(name, "layers.%d.bn", number);
+      if (model->name[0] == 'v') a = add_norm(net, a, name, model->affine);
     }
+    add_relu(net, a);
+    at = end;
+  }
   add_dense(net, a, "fc", net->classes);
   return 1;
 }
@@ -1445,9 +1457,9 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
   net->slots = net->tile * tiles;
   net->threads = threads;
   net->momentum = 0.1f;
-  net->tensor = allocate(5 * MOST_LAYERS, sizeof *net->tensor, "tensors");
-  net->layer = allocate(MOST_LAYERS, sizeof *net->layer, "layers");
-  net->activation = allocate(2 * MOST_LAYERS, sizeof *net->activation, "activations");
+  net->tensor = own(net, 5 * MOST_LAYERS, sizeof *net->tensor, "tensors");
+  net->layer = own(net, MOST_LAYERS, sizeof *net->layer, "layers");
+  net->activation = own(net, 2 * MOST_LAYERS, sizeof *net->activation, "activations");
   net->height = (size_t)data->height;
   net->width = (size_t)data->width;
   add_activation(net, (size_t)data->channels, net->height, net->width, 0);
@@ -1457,76 +1469,6 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
       pixel = pixel - data->mean[c];
       net->value[c][p] = pixel / data->deviation[c];
     }
-}
-
-/* Gradients share rooms: one is taken when the backward pass first writes it and given back when
- * its layer has passed it on. Returns each activation's room in room_of (-1: none), for each room
- * the activation that needs most of it in largest, and how many there are. A layer that reads what
- * it writes, number by number, may pass its gradient on in the same room. Planes of other shapes
- * have other rooms, so that nothing ever writes where the borders are. */
-typedef struct {
-  const Net *net;
-  int *room_of, rooms;
-  const Activation **largest;
-  char *taken;
-} Plan;
-
-/* A room for the gradient of activation k, unless it has one or is the images. */
-static void take_room(Plan *plan, int k)
-{
-  const Activation *a = &plan->net->activation[k > 0 ? k : 0];
-  int room = 0;
-  if (k <= 0 || plan->room_of[k] >= 0) return;
-  while (room < plan->rooms) {
-    const Activation *other = plan->largest[room];
-    if (!plan->taken[room] && other->plane == a->plane && other->row == a->row) break;
-    room++;
-  }
-  if (room == plan->rooms) plan->largest[plan->rooms++] = a;
-  plan->taken[room] = 1;
-  plan->room_of[k] = room;
-  if (a->channels > plan->largest[room]->channels) plan->largest[room] = a;
-}
-
-static int plan_gradients(const Net *net, int *room_of, const Activation **largest)
-{
-  Plan plan = {net, room_of, 0, largest, NULL};
-  int k;
-  plan.taken = allocate((size_t)net->activations, 1, "the plan of gradients");
-  for (k = 0; k < net->activations; k++) room_of[k] = -1;
-  take_room(&plan, net->activations - 1); /* the logits */
-  for (k = net->layers - 1; k >= 0; k--) {
-    const Layer *layer = &net->layer[k];
-    const int in = layer->in, out = layer->out;
-    const int same_room = layer->kind == NORM || layer->kind == SUM;
-    if (same_room && in > 0 && room_of[in] < 0) room_of[in] = room_of[out];
-    else take_room(&plan, in);
-    if (layer->kind == SUM) take_room(&plan, layer->shortcut);
-    if (in != out && room_of[in] != room_of[out]) plan.taken[room_of[out]] = 0;
-  }
-  free(plan.taken);
-  return plan.rooms;
-}
-
-/* *total += count each, refusing sizes that no memory has. */
-static size_t more(size_t *total, size_t count, size_t each, size_t batch)
-{
-  const size_t before = *total;
-  if (each > 0 && count > (SIZE_MAX / 32 - before) / each)
-    fail_usage("--batch %lu: needs more bytes than this machine can address; take a smaller one",
-               (unsigned long)batch);
-  *total += count * each;
-  return before;
-}
-
-/* Room for an activation and the border above and to the left of its first plane; returns where
- * its first pixel is. */
-static size_t more_planes(const Net *net, size_t *total, const Activation *a)
-{
-  const size_t lead = a->flat ? 0 : net->border * (a->row + LANES),
-               at = more(total, 1, lead, net->batch) + lead;
-  more(total, net->slots / a->tile, a->channels * a->plane, net->batch);
-  return at;
 }
 
 /* What layers that fit each other one by one may still not be: a network. */
@@ -1569,9 +1511,8 @@ static void measure_planes(Net *net)
   }
 }
 
-/* Running statistics, behind all parameters, and the room of each layer's passes; returns that of
- * the packed weights. */
-static size_t measure_layers(Net *net)
+/* Running statistics, behind all parameters, and the room of each layer's passes. */
+static void measure_layers(Net *net)
 {
   size_t packed = 0, widest = 0;
   int k;
@@ -1584,82 +1525,110 @@ static size_t measure_layers(Net *net)
       layer->variance = add_tensor(net, layer->name, "running_var", 1, I, 1, 1);
     }
     if (layer->kind != CONV) continue;
-    layer->first = allocate(O, sizeof *layer->first, "tap lists");
+    layer->first = own(net, O, sizeof *layer->first, "tap lists");
     packed = larger(packed, larger((O + ROWS) * I, (I + ROWS) * O) * area);
     widest = larger(widest, O);
     net->room_size = larger(net->room_size, sums_size(layer));
   }
-  if (net->size > 0xffffffffu || net->room_size > 0xffffffffu)
-    fail_usage("--model: has more than 2^32 parameters");
-  net->span = allocate(widest, sizeof *net->span, "ranges of taps");
-  return (packed + LANES - 1) / LANES * LANES;
+  net->span = own(net, widest, sizeof *net->span, "ranges of taps");
+  net->packed = own(net, packed, sizeof(float), "packed weights");
+  net->room = own(net, (size_t)net->threads * net->room_size, sizeof(float), "sums");
 }
 
-/* One block of memory for activations, their gradients, `packed` packed weights and the threads'
- * room, all beginning at whole cache lines: a vector that straddles two costs two loads. */
-static void place_activations(Net *net, size_t packed)
+/* Room for an activation and the border above and to the left of its first plane; returns where
+ * its first pixel is. */
+static float *own_planes(Net *net, const Activation *a)
+{
+  const size_t lead = a->flat ? 0 : net->border * (a->row + LANES);
+  const size_t tiles = net->slots / a->tile, n = a->channels * a->plane;
+  if (n > (SIZE_MAX / 32 - lead) / tiles)
+    fail_usage("--batch %zu: needs more bytes than this machine can address; take a smaller one",
+               net->batch);
+  net->bytes += (tiles * n + lead) * sizeof(float);
+  return (float *)own(net, tiles * n + lead, sizeof(float),
+                      "activations (a smaller --batch needs less)") +
+         lead;
+}
+
+/* Gradients share rooms: one is taken when the backward pass first writes it and given back when
+ * its layer has passed it on. Planes of other shapes have other rooms, so that nothing ever writes
+ * where the borders are. */
+typedef struct {
+  const Activation *largest; /* that uses it; NULL behind the last room */
+  int taken;
+} Room;
+
+/* A room for the gradient of activation k, unless it has one or is the images. */
+static void take_room(const Net *net, Room *rooms, int *room_of, int k)
+{
+  const Activation *a = &net->activation[k > 0 ? k : 0];
+  Room *room = rooms;
+  if (k <= 0 || room_of[k] >= 0) return;
+  while (room->largest) {
+    if (!room->taken && room->largest->plane == a->plane && room->largest->row == a->row) break;
+    room++;
+  }
+  if (!room->largest || a->channels > room->largest->channels) room->largest = a;
+  room->taken = 1;
+  room_of[k] = (int)(room - rooms);
+}
+
+/* A layer that reads what it writes, number by number, may pass its gradient on in one room. */
+static void place_gradients(Net *net)
 {
   const size_t n = (size_t)net->activations;
-  int *room_of = allocate(n, sizeof *room_of, "the plan of gradients");
-  const Activation **largest = allocate(n, sizeof *largest, "the plan of gradients");
-  const int rooms = plan_gradients(net, room_of, largest);
-  size_t *at = allocate(n + (size_t)rooms, sizeof *at, "the plan of activations");
-  size_t all = 0, at_packed, at_room;
-  float *memory;
-  int k;
-  for (k = 0; k < net->activations; k++) at[k] = more_planes(net, &all, &net->activation[k]);
-  for (k = 0; k < rooms; k++) at[net->activations + k] = more_planes(net, &all, largest[k]);
-  at_packed = more(&all, 1, packed, net->batch);
-  at_room = more(&all, (size_t)net->threads, net->room_size, net->batch);
-  net->bytes = (all + LANES) * sizeof(float);
-  memory = allocate(all + LANES, sizeof(float), "activations (a smaller --batch needs less)");
-  net->memory = memory;
-  while ((uintptr_t)memory % (LANES * sizeof(float)) != 0) memory++;
-  for (k = 0; k < net->activations; k++) {
-    net->activation[k].value = memory + at[k];
-    if (room_of[k] >= 0) net->activation[k].gradient = memory + at[net->activations + room_of[k]];
+  int *room_of = allocate(n, sizeof *room_of, "the plan of gradients"), k, r;
+  Room *rooms = allocate(n + 1, sizeof *rooms, "the plan of gradients");
+  for (k = 0; k < net->activations; k++) room_of[k] = -1;
+  take_room(net, rooms, room_of, net->activations - 1); /* the logits */
+  for (k = net->layers - 1; k >= 0; k--) {
+    const Layer *layer = &net->layer[k];
+    const int in = layer->in, out = layer->out;
+    const int same_room = layer->kind == NORM || layer->kind == SUM;
+    if (same_room && in > 0 && room_of[in] < 0) room_of[in] = room_of[out];
+    else take_room(net, rooms, room_of, in);
+    if (layer->kind == SUM) take_room(net, rooms, room_of, layer->shortcut);
+    if (in != out && room_of[in] != room_of[out]) rooms[room_of[out]].taken = 0;
   }
-  net->packed = memory + at_packed;
-  net->room = memory + at_room;
-  free(at);
+  for (r = 0; rooms[r].largest; r++) {
+    float *room = own_planes(net, rooms[r].largest);
+    for (k = 0; k < net->activations; k++)
+      if (room_of[k] == r) net->activation[k].gradient = room;
+  }
   free(room_of);
-  free(largest);
+  free(rooms);
 }
 
 void net_close(Net *net)
 {
   const Layer *last = &net->layer[net->layers - 1];
+  int k;
   net_check(net);
   measure_planes(net);
-  place_activations(net, measure_layers(net));
+  measure_layers(net);
+  for (k = 0; k < net->activations; k++)
+    net->activation[k].value = own_planes(net, &net->activation[k]);
+  place_gradients(net);
   net->tensor[last->weight].output = 1;
   net->tensor[last->bias].output = 1;
-  net->weight = allocate(net->size, sizeof(float), "weights");
-  net->gradient = allocate(net->size, sizeof(float), "gradients");
-  net->mask = allocate(net->size, 1, "the mask");
-  net->survivor = allocate(net->size, sizeof(uint32_t), "the list of surviving weights");
-  net->loss = allocate(net->slots, sizeof(float), "losses");
-  net->label = allocate(net->slots, 1, "labels");
-  net->view = allocate(net->slots, sizeof *net->view, "labels");
+  net->weight = own(net, net->size, sizeof(float), "weights");
+  net->gradient = own(net, net->size, sizeof(float), "gradients");
+  net->mask = own(net, net->size, 1, "the mask");
+  net->survivor = own(net, net->size, sizeof(uint32_t), "the list of surviving weights");
+  net->loss = own(net, net->slots, sizeof(float), "losses");
+  net->label = own(net, net->slots, 1, "labels");
+  net->view = own(net, net->slots, sizeof *net->view, "labels");
   net_set_mask(net, NULL);
 }
 
 void net_create(Net *net, const Model *model, const Dataset *data, size_t batch, int threads)
 {
-  static const struct {
-    const char *prefix;
-    int (*build)(Net *net, const Model *model);
-  } models[] = {{"lenet", build_lenet},
-                {"conv", build_plain},
-                {"vgg", build_plain},
-                {"resnet", build_resnet}};
-  int k, built = model->build != NULL;
+  int built = strlen(model->name) < NAME_SIZE;
   net_open(net, data, batch, threads);
-  if (built) model->build(net);
-  for (k = 0; k < 4; k++)
-    if (!model->build && !strncmp(model->name, models[k].prefix, strlen(models[k].prefix)))
-      built = models[k].build(net, model);
-  if (strlen(model->name) >= NAME_SIZE || !built)
+  if (built && model->build) model->build(net);
+  else if (built)
+    built = (strncmp(model->name, "resnet", 6) ? build_plain : build_resnet)(net, model);
+  if (!built)
     fail_usage(
         "--model %s: no such model; there are lenet-N1-N2-... (units up to %d), conv2, conv4, "
         "conv6, vgg11, vgg13, vgg16, vgg19, "
@@ -1667,38 +1636,6 @@ void net_create(Net *net, const Model *model, const Dataset *data, size_t batch,
         model->name, WIDEST);
   strcpy(net->model, model->name);
   net_close(net);
-}
-
-static void free_taps(Taps *taps)
-{
-  free(taps->start);
-  free(taps->offset);
-  free(taps->index);
-  memset(taps, 0, sizeof *taps);
-}
-
-void net_free(Net *net)
-{
-  int k;
-  for (k = 0; k < net->layers; k++) {
-    free_taps(&net->layer[k].forward);
-    free_taps(&net->layer[k].backward);
-    free(net->layer[k].first);
-    free(net->layer[k].moments);
-  }
-  free(net->memory);
-  free(net->tensor);
-  free(net->layer);
-  free(net->activation);
-  free(net->weight);
-  free(net->gradient);
-  free(net->mask);
-  free(net->survivor);
-  free(net->span);
-  free(net->loss);
-  free(net->label);
-  free(net->view);
-  memset(net, 0, sizeof *net);
 }
 
 /* The tap lists of a layer, each in the order of its sum: forward (i, kr, kc) ascending;
@@ -1714,9 +1651,10 @@ static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backwa
   const size_t lead = reach_back(layer) * s + layer->padding;
   size_t n = 0, lists = 0, phase, r, c, q;
   taps->step = own ? 0 : backward ? area : I * area;
-  taps->start = allocate(s * s * rows + 1, sizeof(uint32_t), "tap lists");
-  taps->offset = allocate(most, sizeof(uint32_t), "tap lists");
-  taps->index = allocate(most, sizeof(uint32_t), "tap lists");
+  free(taps->start);
+  taps->start = allocate(s * s * rows + 1 + 2 * most, sizeof(uint32_t), "tap lists");
+  taps->offset = taps->start + s * s * rows + 1;
+  taps->index = taps->offset + most;
   for (phase = 0; phase < s * s; phase++)
     for (r = 0; r < rows; r++) {
       for (c = 0; c < channels; c++)
@@ -1762,8 +1700,6 @@ void net_set_mask(Net *net, const unsigned char *mask)
     }
     /* above, the dense kernels are faster; the bits are the same */
     sparse = layer->survivors < t->size / 4 * 3;
-    free_taps(&layer->forward);
-    free_taps(&layer->backward);
     list_taps(net, layer, &layer->forward, 0, sparse);
     list_taps(net, layer, &layer->backward, 1, sparse);
   }

@@ -378,8 +378,8 @@ struct Net {
   float *room; /* [threads][room_size] each thread's workspace */
   size_t room_size;
   Span *span;          /* [O] of the layer whose weight gradient is being made */
-  float *memory;       /* the one block that holds activations, their gradients, packed and room */
-  size_t bytes;        /* of that block */
+  void *owned;         /* all that net_free frees, as a chain */
+  size_t bytes;        /* of activations and their gradients */
   float value[3][256]; /* normalised pixel: (p / 255 - mean) / deviation per channel */
   Observe *observe;    /* or NULL */
   void *observer;      /* its context */
