@@ -18,7 +18,7 @@
 static const int64_t ONE = 1000000, NONE = INT64_MIN;
 static const int64_t LIMIT = INT64_C(10000000000000000); /* 10^10: sums of 256 of them fit */
 
-enum { RUN, EPOCHS, STABILITY, LINE, PROBE, MATRIX, KINDS };
+enum { RUN, EPOCHS, STABILITY, LINE, PROBE, MATRIX, PUBLISHED, KINDS };
 static const struct {
   /* how the header begins; the column of its figures' x axis */
   const char *header, *what, *x, *x_name, *section;
@@ -32,6 +32,7 @@ static const struct {
      "Between networks"},
     {"quantity\twhere\tvalue", "probe", "where", "value of the weight", "Inside networks"},
     {"network\t", "matrix", NULL, "network", "Distances"},
+    {"chart\tline\tx\ty\tlow\thigh", "published values", NULL, NULL, NULL},
 };
 enum { TABLES = 256, PAIRS = 400, SERIES = 40, NETWORKS = 128, NAME = 400 };
 
@@ -46,7 +47,8 @@ typedef struct {
 
 /* The page and all that it is made from. */
 typedef struct {
-  Output out;
+  Output out, values; /* values: every point drawn, if writes_values */
+  int writes_values;
   Table table[TABLES];
   int tables;
   Standard *is_standard; /* whether an option has a value anyway */
@@ -424,6 +426,7 @@ typedef struct {
   char name[NAME];
   Point *point;
   size_t points;
+  int published, style; /* style: colour, dashes and marker */
 } Series;
 
 /* A figure of tables of a kind: y = base + column plus - column minus (where there is one). */
@@ -436,6 +439,7 @@ typedef struct {
 
 typedef struct {
   const Figure *figure;
+  const char *x_name; /* of a logarithmic x axis; NULL: the kind's axis */
   Series series[SERIES];
   int n;
 } Chart;
@@ -456,6 +460,7 @@ static void gather(Chart *c, const Page *p, int group, const char *name, const c
   int k, row;
   for (k = 0; k < p->tables; k++) most += p->table[k].group == group ? (size_t)p->table[k].rows : 0;
   s->point = allocate(most, sizeof *s->point, "a curve");
+  s->published = 0;
   for (s->points = 0, k = 0; k < p->tables; k++) {
     const Table *t = &p->table[k];
     const int x = column(t, kinds[f->kind].x), plus = f->plus ? column(t, f->plus) : -1,
@@ -538,13 +543,88 @@ static const char *const marker[STYLES] = {"m-28 0a28 28 0 1 0 56 0a28 28 0 1 0-
                                            "m-26-10h16v-16h20v16h16v20h-16v16h-20v-16h-16z",
                                            "m-34-14h68v28h-68z"};
 
+static const char published[] = "published: "; /* begins the names of such lines */
+enum { AFTER = sizeof published - 1 };
+
+/* Adds the values that tables of published ones have for a figure, in the style of the chart's own
+ * line of that name if there is one. */
+static void add_published(const Page *p, Chart *c)
+{
+  int k, row, at;
+  for (k = 0; k < c->n; k++) c->series[k].style = k;
+  for (k = 0; k < p->tables; k++)
+    for (row = 1; p->table[k].kind == PUBLISHED && row <= p->table[k].rows; row++) {
+      const Table *t = &p->table[k];
+      const char *line = text_at(t, row, 1);
+      Point q = {.x = number_at(t, row, 2), .y = number_at(t, row, 3), .runs = 1, .table = k};
+      Series *s;
+      if (strcmp(text_at(t, row, 0), c->figure->title) != 0 || q.x == NONE || q.y == NONE) continue;
+      for (at = 0; at < c->n; at++)
+        if (c->series[at].published && !strcmp(c->series[at].name + AFTER, line)) break;
+      if (at == SERIES - 1)
+        fail("%s: the figure '%s' would have %d lines or more", t->path, c->figure->title, SERIES);
+      s = &c->series[at];
+      if (at == c->n) {
+        *s = (Series){.published = 1, .style = c->n++};
+        sprintf(s->name, "%s%.200s", published, line);
+        s->point = allocate((size_t)t->rows, sizeof *s->point, "published values");
+        for (at = 0; &c->series[at] != s; at++)
+          if (!c->series[at].published && !strcmp(c->series[at].name, line)) s->style = at;
+      }
+      q.key = q.x;
+      q.low = number_at(t, row, 4);
+      q.high = number_at(t, row, 5);
+      if (q.low == NONE) q.low = q.y;
+      if (q.high == NONE) q.high = q.y;
+      s->point[s->points++] = q;
+    }
+}
+
+/* The published value of a line at x, or next to it by less than a fiftieth; NONE if there is
+ * none. */
+static int64_t published_at(const Chart *c, const char *name, int64_t x)
+{
+  int64_t found = NONE, nearest = (x < 0 ? -x : x) / 50;
+  int k;
+  size_t j;
+  for (k = 0; k < c->n; k++) {
+    const Series *s = &c->series[k];
+    for (j = 0; s->published && !strcmp(s->name + AFTER, name) && j < s->points; j++) {
+      const int64_t apart = s->point[j].x < x ? x - s->point[j].x : s->point[j].x - x;
+      if (apart > nearest) continue;
+      nearest = apart;
+      found = s->point[j].y;
+    }
+  }
+  return found;
+}
+
+/* A row per point of a chart, published ones after ours. */
+static void write_values(Page *p, const Chart *c, const char *of)
+{
+  char text[64];
+  int k, m;
+  size_t j;
+  for (k = 0; k < c->n; k++) {
+    const Series *s = &c->series[k];
+    for (j = 0; j < s->points; j++) {
+      const Point *q = &s->point[j];
+      const int64_t value[5] = {q->x, q->y, q->low, q->high, published_at(c, s->name, q->x)};
+      output_print(&p->values, "%s%s%s\t%s", c->figure->title, *of ? ": " : "", of, s->name);
+      for (m = 0; m < (s->published ? 4 : 5); m++)
+        output_print(&p->values, "\t%s", value[m] == NONE ? "-" : number(text, value[m], 0));
+      output_print(&p->values, s->published ? "\t-\t-\n" : "\t%d\n", q->runs);
+    }
+  }
+}
+
 /* Draws what the chart has, if anything, and empties it. */
 static void chart_draw(Page *p, Chart *c, const char *of)
 {
   const Figure *f = c->figure;
-  const char *x_name = kinds[f->kind].x_name;
+  const char *x_name = c->x_name ? c->x_name : kinds[f->kind].x_name;
   const int density = f->kind == RUN; /* logarithmic, from dense to sparse */
-  Axis x = axis_new(density), y = axis_new(f->log);
+  Axis x = axis_new(density || c->x_name), y = axis_new(f->log);
   char text[64];
   int left = 0, legend = 0, at = 0, begin[SERIES][2], hidden = 0, rings = 0, k;
   size_t j;
@@ -552,6 +632,7 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   (density ? RIGHT - place(&x, value, RIGHT - left) : left + place(&x, value, RIGHT - left))
 #define Y(value) (BOTTOM - place(&y, value, BOTTOM - TOP))
   if (c->n == 0) return;
+  add_published(p, c);
   for (k = 0; k < c->n; k++) {
     Series *s = &c->series[k];
     size_t shown = 0;
@@ -570,6 +651,7 @@ static void chart_draw(Page *p, Chart *c, const char *of)
     }
     s->points = shown;
   }
+  if (p->writes_values) write_values(p, c, of);
   axis_fit(&x);
   axis_fit(&y);
   for (k = 0; k < y.ticks; k++)
@@ -585,9 +667,12 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   legend += 170;
   figure_open(p, f->title, of, 2740 + legend);
   for (k = 0; k < c->n; k++) {
-    print(p, "<path class=\"l s%d d%d\" d=\"M%d %dh400\"/><path class=\"m s%d\" d=\"M%d %d%r\"/>",
-          k % STYLES, k % DASHES, begin[k][0], begin[k][1], k % STYLES, begin[k][0] + 200,
-          begin[k][1], marker[k % STYLES]);
+    const int ours = !c->series[k].published, style = c->series[k].style;
+    if (ours)
+      print(p, "<path class=\"l s%d d%d\" d=\"M%d %dh400\"/>", style % STYLES, style % DASHES,
+            begin[k][0], begin[k][1]);
+    print(p, "<path class=\"%r s%d\" d=\"M%d %d%r\"/>", ours ? "m" : "o", style % STYLES,
+          begin[k][0] + 200, begin[k][1], marker[style % STYLES]);
     label(p, "", begin[k][0] + 450, begin[k][1] + 40, c->series[k].name, 62);
   }
   print(p, "<g transform=\"translate(0 %d)\">\n", legend);
@@ -603,22 +688,28 @@ static void chart_draw(Page *p, Chart *c, const char *of)
   }
   for (k = 0; k < c->n; k++) {
     const Series *s = &c->series[k];
-    print(p, "<polyline class=\"l s%d d%d\" points=\"", k % STYLES, k % DASHES);
-    for (j = 0; j < s->points; j++)
-      print(p, "%r%d,%d", j > 0 ? " " : "", X(s->point[j].x), Y(s->point[j].y));
-    print(p, "\"/>\n");
+    const int style = s->style % STYLES;
+    if (!s->published) {
+      print(p, "<polyline class=\"l s%d d%d\" points=\"", style, s->style % DASHES);
+      for (j = 0; j < s->points; j++)
+        print(p, "%r%d,%d", j > 0 ? " " : "", X(s->point[j].x), Y(s->point[j].y));
+      print(p, "\"/>\n");
+    }
     /* where points are close, they are seen only under the pointer */
     for (j = 0; j < s->points && s->points <= 1000; j++) {
       const Point *q = &s->point[j];
       const int right = X(q->x);
       if (q->high > q->low && axis_shows(&y, q->low))
-        print(p, "<path class=\"b s%d\" d=\"M%d %dV%dm-25 0h50M%d %dm-25 0h50\"/>", k % STYLES,
-              right, Y(q->low), Y(q->high), right, Y(q->low));
+        print(p, "<path class=\"b s%d\" d=\"M%d %dV%dm-25 0h50M%d %dm-25 0h50\"/>", style, right,
+              Y(q->low), Y(q->high), right, Y(q->low));
       if (q->collapsed)
         print(p, "<path class=\"b s%d\" d=\"M%d %dm-64 0a64 64 0 1 0 128 0a64 64 0 1 0-128 0z\"/>",
-              k % STYLES, right, Y(q->y));
-      print(p, "<path class=\"%r s%d\" d=\"M%d %d%r\">", s->points <= 40 ? "m" : "h", k % STYLES,
-            right, Y(q->y), marker[k % STYLES]);
+              style, right, Y(q->y));
+      print(p, "<path class=\"%r s%d\" d=\"M%d %d%r\">",
+            s->published      ? "o"
+            : s->points <= 40 ? "m"
+                              : "h",
+            style, right, Y(q->y), marker[style]);
       print(p, "<title>%s\n%r: %n\n%r: %n", s->name, x_name, q->x, f->y_name, q->y);
       if (q->runs > 1) print(p, "\nmean of %d runs, from %n to %n", q->runs, q->low, q->high);
       if (q->collapsed) print(p, "\na layer has no weight left");
@@ -844,6 +935,16 @@ static int distinct(const Page *p, int group, const char *name, const char **fou
   return n;
 }
 
+/* Whether a table's setting j is another one in a table of its kind. */
+static int differs(const Page *p, const Table *t, int j)
+{
+  int k = 0;
+  while (k < p->tables &&
+         (p->table[k].kind != t->kind || !strcmp(value_of(&p->table[k], t->key[j]), t->value[j])))
+    k++;
+  return k < p->tables && is_setting(t->key[j]);
+}
+
 /* What sets a group of runs apart from the page's others of its kind, after `text`: its settings
  * or, where they are many, its name. */
 static void name_group(const Page *p, int group, char name[NAME], const char *text)
@@ -851,15 +952,11 @@ static void name_group(const Page *p, int group, char name[NAME], const char *te
   enum { LONGEST = 60 };
   const Table *t = &p->table[group];
   const size_t begin = strlen(text) < 60 ? strlen(text) : 60;
-  int j, k, differs;
+  int j;
   sprintf(name, "%.60s", text);
-  for (j = 0; j < t->pairs && strlen(name) < begin + LONGEST; j++) {
-    for (differs = k = 0; k < p->tables; k++)
-      differs |= p->table[k].kind == t->kind &&
-                 strcmp(value_of(&p->table[k], t->key[j]), t->value[j]) != 0;
-    if (differs && is_setting(t->key[j]))
+  for (j = 0; j < t->pairs && strlen(name) < begin + LONGEST; j++)
+    if (differs(p, t, j))
       sprintf(name + strlen(name), "%s%.40s = %.60s", *name ? ", " : "", t->key[j], t->value[j]);
-  }
   if (strlen(name) >= begin + LONGEST)
     sprintf(name + begin, "%s%.150s", begin > 0 ? ", " : "", t->name);
 }
@@ -917,6 +1014,93 @@ static void charts(Page *p, int kind)
           gather(&c, p, g, of, branch[b], level[l]);
         }
         chart_draw(p, &c, name);
+      }
+    }
+    chart_draw(p, &c, "");
+  }
+}
+
+/* Adds a point to a line of the chart, which is made with room for `most` if it is new. */
+static void add_point(Chart *c, const char *name, size_t most, Point q)
+{
+  int at = 0;
+  while (at < c->n && strcmp(c->series[at].name, name) != 0) at++;
+  if (at == SERIES - 1)
+    fail("the figure '%s' would have %d lines or more; give ticket report fewer files",
+         c->figure->title, SERIES);
+  if (at == c->n) {
+    c->series[c->n++] = (Series){.point = allocate(most, sizeof(Point), "a curve")};
+    sprintf(c->series[at].name, "%.*s", NAME - 1, name);
+  }
+  q.low = q.high = q.y;
+  q.runs = 1;
+  c->series[at].point[c->series[at].points++] = q;
+}
+
+/* The instability over the batch size, if there are several: of the first step of each table, a
+ * line per density and other settings, averaged over seeds. */
+static void batch_charts(Page *p)
+{
+  static const Figure over_batch[2] = {
+      {STABILITY, 0, "Instability by batch size, training set", "error barrier (points)", 0,
+       "train_instability", NULL,
+       "Barrier between copies that see the data in other orders. Tickets are expected to win with "
+       "the batch sizes where it is near 0."},
+      {STABILITY, 0, "Instability by batch size, test set", "error barrier (points)", 0,
+       "test_instability", NULL, "The same on the test images."}};
+  static Chart c = {.x_name = "batch size"};
+  char name[NAME];
+  int f, k, j, batches = 0;
+  const char *batch = NULL;
+  for (k = 0; k < p->tables; k++) {
+    if (p->table[k].kind != STABILITY) continue;
+    batches += !batch || strcmp(batch, value_of(&p->table[k], "batch")) != 0;
+    batch = value_of(&p->table[k], "batch");
+  }
+  for (f = 0; f < 2 && batches > 1; f++) {
+    c.figure = &over_batch[f];
+    for (k = 0; k < p->tables; k++) {
+      const Table *t = &p->table[k];
+      const long size = strtol(value_of(t, "batch"), NULL, 10);
+      Point q = {.table = k, .key = size, .x = size * ONE};
+      if (t->kind != STABILITY || t->rows < 1 || size < 1 || size > 65536) continue;
+      *name = 0;
+      for (j = 0; j < t->pairs && strlen(name) < 200; j++)
+        if (differs(p, t, j) && strcmp(t->key[j], "batch") != 0 &&
+            strcmp(t->key[j], "ticket-digest") != 0)
+          sprintf(name + strlen(name), "%s%.40s = %.60s", *name ? ", " : "", t->key[j],
+                  t->value[j]);
+      q.y = number_at(t, 1, column(t, over_batch[f].plus));
+      if (q.y != NONE) add_point(&c, name, (size_t)p->tables, q);
+    }
+    chart_draw(p, &c, "");
+  }
+}
+
+/* Of matrices of angles: how far each network is from the next one and from the last, which is no
+ * next one: the initialisation, as a rule. */
+static void matrix_charts(Page *p)
+{
+  static const Figure of_angles[2] = {
+      {MATRIX, 0, "Angle to the next network", "2 angle / pi", 0, NULL, NULL,
+       "A way along the matrix just above its diagonal: networks of successive levels that end in "
+       "the same region are near each other."},
+      {MATRIX, 0, "Angle to the last network", "2 angle / pi", 0, NULL, NULL,
+       "The last column of the matrix, the initialisation where it was given as the last "
+       "network."}};
+  static Chart c;
+  int f, k, row;
+  for (f = 0; f < 2; f++) {
+    c.figure = &of_angles[f];
+    for (k = 0; k < p->tables; k++) {
+      const Table *t = &p->table[k];
+      if (t->kind != MATRIX || strcmp(value_of(t, "what"), "angle") != 0) continue;
+      if (t->columns != t->rows + 1) continue;
+      for (row = 1; row + (f == 0) < t->rows; row++) {
+        Point q = {.table = k, .x = (row - 1) * ONE};
+        q.key = q.x;
+        q.y = number_at(t, row, f == 0 ? row + 1 : t->columns - 1);
+        if (q.y != NONE) add_point(&c, t->label, (size_t)t->rows, q);
       }
     }
     chart_draw(p, &c, "");
@@ -1037,8 +1221,9 @@ static int is_empty(const Table *t, int c)
 static void settings(Page *p, const Table *t)
 {
   /* are no options */
-  static const char *const none[] = {"ticket",        "command", "data-digest", "init-digest",
-                                     "ticket-digest", "network", "checksum",    NULL};
+  static const char *const none[] = {"ticket",      "command",       "data-digest",
+                                     "init-digest", "ticket-digest", "network",
+                                     "checksum",    "density",       NULL};
   const char *command = value_of(t, "command"), *data = value_of(t, "data"),
              *file = t->kind <= EPOCHS ? t->name : t->path;
   const int collapsed = column(t, "collapsed");
@@ -1135,6 +1320,16 @@ static void summary(Page *p, int group)
               lost(t, row));
 }
 
+/* What tables of published values say of themselves: their claim, source, what was changed. */
+static void notes(Page *p)
+{
+  const Table *t = p->table;
+  int k;
+  for (; t < p->table + p->tables; t++)
+    for (k = 0; t->kind == PUBLISHED && k < t->pairs; k++)
+      print(p, "<p><strong>%s:</strong> %s</p>\n", t->key[k], t->value[k]);
+}
+
 static const char style[] =
     ":root{color-scheme:light "
     "dark;--paper:#fff;--ink:#1a1a1a;--faint:#d8d8d8;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#"
@@ -1149,7 +1344,8 @@ static const char style[] =
     "28px}figure{margin:0;break-inside:avoid}figcaption{font-size:13px}\n"
     "figure>svg{width:100%;height:auto;display:block}text{font:110px "
     "system-ui,sans-serif;fill:var(--ink)}.c{text-anchor:middle}.e{text-anchor:end}\n"
-    ".l{fill:none;stroke-width:16}.b{fill:none;stroke-width:9}.h{opacity:0}.h:hover{opacity:1}.g{"
+    ".l{fill:none;stroke-width:16}.o{fill:var(--paper);stroke-width:11}.b{fill:none;stroke-width:9}"
+    ".h{opacity:0}.h:hover{opacity:1}.g{"
     "stroke:var(--faint);stroke-width:8;fill:none}.none{fill:var(--faint)}rect{shape-rendering:"
     "crispEdges}\n"
     ".d1{stroke-dasharray:60 30}.d2{stroke-dasharray:18 26}.d3{stroke-dasharray:90 26 18 26}\n"
@@ -1165,10 +1361,10 @@ static const char style[] =
     "body{padding:0}.grid{grid-template-columns:1fr "
     "1fr}.wide{overflow:visible}table{font-size:7px}}\n";
 
-void write_report(char *const *name, int n, const char *out, Standard *is_standard)
+void write_report(char *const *name, int n, const char *out, int values, Standard *is_standard)
 {
   Page *p = allocate(1, sizeof *p, "the page");
-  char *path;
+  char *path, *path_of_values = NULL;
   int k, kind;
   p->is_standard = is_standard;
   for (k = 0; k < n; k++) {
@@ -1186,10 +1382,19 @@ void write_report(char *const *name, int n, const char *out, Standard *is_standa
   for (k = 0; k < STYLES; k++)
     print(p, ".s%d{stroke:var(--c%d)}.m.s%d,.h.s%d{fill:var(--c%d)}\n", k, k, k, k, k);
   print(p, "</style>\n</head>\n<body>\n<h1>%s</h1>\n", p->table[0].label);
+  notes(p);
+  p->writes_values = values;
+  if (values) {
+    path_of_values = join(*out ? out : p->table[0].name, "", ".values.tsv");
+    output_open(&p->values, path_of_values);
+    output_print(&p->values, "chart\tline\tx\ty\tlow\thigh\tpublished\truns\n");
+  }
   for (k = 0; k < p->tables; k++)
     if (p->table[k].kind == RUN && p->table[k].group == k) summary(p, k);
-  for (kind = 0; kind < KINDS; kind++) {
+  for (kind = 0; kind < PUBLISHED; kind++) {
     charts(p, kind);
+    if (kind == STABILITY) batch_charts(p);
+    if (kind == MATRIX) matrix_charts(p);
     for (k = 0; k < p->tables; k++) {
       if (kind == RUN && p->table[k].kind == RUN && p->table[k].group == k)
         layers_draw(p, &p->table[k]);
@@ -1199,7 +1404,7 @@ void write_report(char *const *name, int n, const char *out, Standard *is_standa
   print(p, "%r<h2>Settings, digests and the commands that repeat them</h2>\n",
         p->open ? "</div>\n" : "");
   for (k = 0; k < p->tables; k++)
-    if (p->table[k].kind != EPOCHS) settings(p, &p->table[k]);
+    if (p->table[k].kind != EPOCHS && p->table[k].kind != PUBLISHED) settings(p, &p->table[k]);
   print(p,
         "<p>Values that are not finite or above 10<sup>10</sup> are not drawn. Written by ticket "
         "%r.</p>\n</body>\n</html>\n",
@@ -1207,4 +1412,8 @@ void write_report(char *const *name, int n, const char *out, Standard *is_standa
   output_close(&p->out);
   printf("%s\n", path);
   free(path);
+  if (!values) return;
+  output_close(&p->values);
+  printf("%s\n", path_of_values);
+  free(path_of_values);
 }

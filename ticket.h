@@ -40,7 +40,7 @@ float exponential(float x);  /* e^x within 2 ulp; 0 below -104, infinite above 8
 float logarithm(float x);    /* ln x within 2 ulp, x > 0 and normal or subnormal; -infinity at 0 */
 float cosine_turns(float u); /* cos(2 pi u), 0 <= u <= 1, absolute error below 2e-7 */
 float arc_cosine(float x);   /* acos x in radians, -1 <= x <= 1, absolute error below 5e-7 */
-int is_finite(float x); /* by its bits, so that no compiler option can assume the answer */
+int is_finite(float x);      /* by its bits, so that no compiler option can assume the answer */
 /* Adds lanes l and l+8, l+4, l+2, l+1. */
 float lanes_sum(float lane[LANES]);
 /* 64-bit FNV-1a of n bytes, going on from `hash`, which begins as FNV_START. */
@@ -644,10 +644,13 @@ void checkpoint_apply(Net *net, const Safetensors *s, const char *path);
  * hold: a run's PREFIX or PREFIX.tsv (with PREFIX.epochs.tsv and PREFIX.Lnn.safetensors where
  * they are), or a .tsv file that lmc, curve, distance, probe or stability printed; each is known
  * by its header. Runs that differ in seeds, number of levels or branches only are averaged,
- * others drawn side by side. The page is the same bytes everywhere. Prints its name. Fails,
- * naming the file, on one that is cut short, damaged or no table of ticket. */
+ * others drawn side by side. A table of published values (chart, line, x, y, low, high; `-`: none)
+ * adds hollow marks to the charts whose titles it names, in the style of the line of that name, and
+ * its `# key = value` lines to the top of the page. values: whether to write OUT.values.tsv, a row
+ * per point of all charts. The page is the same bytes everywhere. Prints its name. Fails, naming
+ * the file, on one that is cut short, damaged or no table of ticket. */
 /* whether the option has this value if it is not given */
 typedef int Standard(const char *option, const char *value);
-void write_report(char *const *name, int n, const char *out, Standard *is_standard);
+void write_report(char *const *name, int n, const char *out, int values, Standard *is_standard);
 
 #endif

@@ -51,7 +51,7 @@ is 'figures' 7 "$(figures trained.html)"
 "$ticket" probe one.L02.safetensors >probe.tsv
 "$ticket" stability $small --points 3 --at 0,1ep,2ep >stable.tsv
 works 'report of tables' report line.tsv bend.tsv angle.tsv cosine.tsv probe.tsv stable.tsv --out tables
-is 'figures' 11 "$(figures tables.html)"
+is 'figures' 13 "$(figures tables.html)"
 for text in 'Test error on the way' 'curve, one.L01 to one.L02.reinit (bend)' 'straight line, one.L01 to one.L02.reinit (line)' 'Distances: angle' 'Distances: cosine' 'Weights by value' 'Instability on the test set' 'train_barrier ='; do
   has 'tables' tables.html "$text"
 done
