@@ -979,6 +979,20 @@ static void name_networks(const Table *t, char name[NAME])
   sprintf(name + strlen(name), " (%.150s)", t->label);
 }
 
+/* Whether tables of instability differ in their batch size: a table of one step is then a point
+ * over that. */
+static int several_batches(const Page *p)
+{
+  const char *batch = NULL;
+  int k;
+  for (k = 0; k < p->tables; k++) {
+    if (p->table[k].kind != STABILITY) continue;
+    if (batch && strcmp(batch, value_of(&p->table[k], "batch")) != 0) return 1;
+    batch = value_of(&p->table[k], "batch");
+  }
+  return 0;
+}
+
 /* The charts of a kind: a series per group of runs and branch, or per table; of training curves
  * a chart per group and branch with up to SHOWN levels, evenly from the first to the last. */
 static void charts(Page *p, int kind)
@@ -998,6 +1012,7 @@ static void charts(Page *p, int kind)
       const int branches = kind <= EPOCHS ? distinct(p, g, "branch", branch, SERIES) : 1;
       const int levels = kind == EPOCHS ? distinct(p, g, "level", level, LEVELS) : 1;
       if (t->kind != kind || t->group != g) continue;
+      if (kind == STABILITY && t->rows == 1 && several_batches(p)) continue;
       for (b = 0; b < branches; b++) {
         if (kind > STABILITY) name_networks(t, name);
         else name_group(p, g, name, kind == STABILITY ? "" : branch[b]);
@@ -1050,14 +1065,8 @@ static void batch_charts(Page *p)
        "test_instability", NULL, "The same on the test images."}};
   static Chart c = {.x_name = "batch size"};
   char name[NAME];
-  int f, k, j, batches = 0;
-  const char *batch = NULL;
-  for (k = 0; k < p->tables; k++) {
-    if (p->table[k].kind != STABILITY) continue;
-    batches += !batch || strcmp(batch, value_of(&p->table[k], "batch")) != 0;
-    batch = value_of(&p->table[k], "batch");
-  }
-  for (f = 0; f < 2 && batches > 1; f++) {
+  int f, k, j;
+  for (f = 0; f < 2 && several_batches(p); f++) {
     c.figure = &over_batch[f];
     for (k = 0; k < p->tables; k++) {
       const Table *t = &p->table[k];
