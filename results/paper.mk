@@ -134,7 +134,8 @@ further.tables = lenet.s1.L10.straight lenet.s1.L10.curve
 FIGURES = $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23,fig$n) further
 tables := $(sort $(foreach f,$(FIGURES),$($f.tables)))
 run = $(firstword $(subst .L, ,$(patsubst %.reinit,%,$(patsubst %.reinit-fresh,%,$1))))
-RUNS := $(sort $(foreach f,$(FIGURES),$($f.runs)) $(foreach t,$(tables),$(call run,$(basename $t))))
+runs_of = $(sort $($1.runs) $(foreach t,$($1.tables),$(call run,$(basename $t))))
+RUNS := $(sort $(foreach f,$(FIGURES),$(call runs_of,$f)))
 # the levels below the dense one, the network one level above that of the name, and the ways between all
 numbers = 00 01 02 03 04 05 06 07 08 09 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24
 levels = $(wordlist 2,$(or $(word 2,$(rates.$(call network,$1).$(SCALE))),25),$(numbers))
@@ -152,6 +153,10 @@ $(FIGURES): $$($$@.runs) $$(patsubst %,$(OUT)/%.tsv,$$($$@.tables))
 	{ echo '# scale = $(SCALE); changed: $(changed.$(call network,$(firstword $($@.runs) $($@.tables))).$(SCALE))' && \
 	  cat $(here)paper/$@.tsv; } >$(OUT)/$@.tsv
 	$(TICKET) report $(patsubst %,$(OUT)/%,$@ $($@.runs) $($@.tables)) --values --out $(OUT)/$@
+
+# their names, a line each: `fig2.runs` and `fig2.tables`
+$(FIGURES:%=%.runs): ; @printf '%s\n' $(call runs_of,$(basename $@))
+$(FIGURES:%=%.tables): ; @printf '%s\n' $($@:%=$(OUT)/%.tsv)
 
 $(RUNS): | $(OUT)
 	$(TICKET) imp $(call training,$@) $(call pruning,$@) --quiet --out $(OUT)/$@
