@@ -21,7 +21,7 @@ training = $($(call network,$1).$(SCALE)) $(foreach p,$(call part,$1),$(train.$p
   $(patsubst b%,--batch %,$(filter b%,$(call part,$1))) $(patsubst s%,--seed %,$(filter s%,$(call part,$1)))
 pruning = --branches $(call control,$1) $(rates.$(call network,$1).$(SCALE)) $(foreach p,$(call part,$1),$(prune.$p))
 control = $(if $(filter fresh,$(call part,$1)),reinit-fresh,reinit)
-data = --data $(filter mnist:% cifar10:% synth synth-rgb,$($(call network,$1).$(SCALE)))
+data = --data $(filter mnist:% cifar10:%,$($(call network,$1).$(SCALE)))
 
 train.warm = --warmup $(warm.$(SCALE))
 train.nowd = --weight-decay 0
@@ -68,11 +68,11 @@ changed.conv4.small = width 16 instead of 64, the first 20,000 images without cr
   a third of the weights pruned 6 times instead of a fifth 24 times, seed 1
 changed.lenet.small = $(changed.lenet.full); seed 1
 
-# ---- test: seconds, on data that is built in ----------------------------------------------------------------------------
-resnet.test = --preset resnet20-large-batch --data synth-rgb --train-size 64 --model resnet8-2 --augment none --steps 2ep --milestones 1ep
-conv4.test = --preset conv4-cifar10 --data synth-rgb --train-size 64 --model conv4-2 --augment none --steps 2ep
+# ---- test: seconds (test/paper.sh) -------------------------------------------------------------------------------------
+resnet.test = --preset resnet20-large-batch --data cifar10:$(DATA)/cifar10 --train-size 64 --model resnet8-2 --augment none --steps 2ep --milestones 1ep
+conv4.test = --preset conv4-cifar10 --data cifar10:$(DATA)/cifar10 --train-size 64 --model conv4-2 --augment none --steps 2ep
 bend.test = --steps 2it
-lenet.test = --preset lenet-mnist --data synth --train-size 120 --model lenet-12-9 --steps 2ep
+lenet.test = --preset lenet-mnist --data mnist:$(DATA)/mnist --train-size 120 --model lenet-12-9 --steps 2ep
 rates.resnet.test = --levels 3 --rate 0.4
 rates.conv4.test = --levels 3 --rate 0.4
 rates.lenet.test = --levels 12
