@@ -1076,7 +1076,7 @@ static void batch_charts(Page *p)
       *name = 0;
       for (j = 0; j < t->pairs && strlen(name) < 200; j++)
         if (differs(p, t, j) && strcmp(t->key[j], "batch") != 0 &&
-            strcmp(t->key[j], "ticket-digest") != 0)
+            (strcmp(t->key[j], "ticket-digest") != 0 || !strcmp(value_of(t, "density"), "-")))
           sprintf(name + strlen(name), "%s%.40s = %.60s", *name ? ", " : "", t->key[j],
                   t->value[j]);
       q.y = number_at(t, 1, column(t, over_batch[f].plus));

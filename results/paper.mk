@@ -127,8 +127,8 @@ fig20.tables = $(call barriers,lenet.fresh) $(foreach l,01 05 10,lenet.fresh.s1.
 fig21.tables = $(call angles,conv4)
 fig22.tables = $(call probes,conv4,$(thin))
 fig23.tables = $(call barriers,conv4) $(call ways,conv4)
-# no figure of the paper: the straight line and a curve from ticket to reinit
-further.tables = lenet.s1.L10.straight lenet.s1.L10.curve
+# no figures of the paper: reinit's barriers with one initialisation for all levels; straight line and curve from ticket to reinit
+further.tables = $(call barriers,lenet) lenet.s1.L10.straight lenet.s1.L10.curve
 
 # ---- how all of it is made ----------------------------------------------------------------------------------------------
 FIGURES = $(foreach n,1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23,fig$n) further

@@ -56,7 +56,7 @@ kill -9 "$(cat paper-test/lenet.s1.pid)"
 wait $! && bad 'it was killed' 'a failure' 'none' || good
 [ -f paper-test/fig18.html ] && bad 'fig18.html' 'none' 'a page without that run' || good
 rm -f paper-test/*.pid
-paper fig18 fig19 && good || bad 'the same again' 'exit status 0' "$(cat err)"
+paper fig18 fig19 further && good || bad 'the same again' 'exit status 0' "$(cat err)"
 sums paper-test >../after
 same 'it goes on to the same files' ../before ../after
 
