@@ -100,6 +100,8 @@ group 'results/README.md'
 # A command is a line of an indented block that begins as one; the lines after it are what it prints, tabs as a terminal shows them.
 cp -R "$here/results" "$here/test" "$room/readme" && cd "$room/readme" || exit 1
 ln -s "$ticket" ticket
+ln -s "$DATA" DIR
+mv ../once/paper-test .
 TICKET=./ticket
 awk '/^    / {line = substr($0, 5)
   if (line ~ /^(\.\/|make |sh |awk )/) print line >(name = sprintf("%03d.command", ++n)); else if (name) print line >(substr(name, 1, 3) ".output")
@@ -107,7 +109,7 @@ awk '/^    / {line = substr($0, 5)
 [ "$(ls ./*.command | wc -l)" -gt 10 ] && good || bad 'commands' 'more than 10' "$(ls)"
 for file in *.command; do
   status=0
-  sed 's/ *# .*//' "$file" >command
+  sed 's/  *  # .*//' "$file" >command
   sh ./command >out 2>err || status=$?
   is "$(cat "$file")" 0 "$status$([ $status = 0 ] || tail -n 2 err)"
   output=${file%.command}.output
