@@ -53,6 +53,7 @@ commands && / (imp|stability) / {
   images = get("train-size") ? get("train-size") : get("data") ~ /cifar/ ? 50000 : get("data") ~ /mnist/ ? 60000 : 6000
   per_epoch = ceiling(images / get("batch"))
   steps = get("steps") ~ /ep$/ ? get("steps") * per_epoch : get("steps") + 0
+  if (steps == 0) next
   trainings = hours = 0
   run = / imp / ? given["out"] : given["ticket"]
   gsub(/.*\/|\.safetensors.*/, "", run)
