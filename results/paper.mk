@@ -43,8 +43,8 @@ rounds.full = 05 10 15
 lines.full = 01 11 20
 thin.full = L10
 seeds.full = 1 2 3
-changed.resnet.full = nothing that is known of the paper's settings
-changed.conv4.full = nothing that is known of the paper's settings
+changed.resnet.full = nothing, as far as the settings of the paper are known
+changed.conv4.full = $(changed.resnet.full)
 changed.lenet.full = the learning rate decays by a cosine and the output layer is not pruned, which the paper does not say
 
 # ---- small: hours of two cores ------------------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ rounds.small = 02 04 06
 lines.small = 01 04 06
 thin.small = L06
 seeds.small = 1
-changed.resnet.small = width 8 instead of 16, the first 20,000 images without crops and flips, 40 epochs instead of 85 (rate 0.1 after 26 and 33), \
+changed.resnet.small = width 8 instead of 16, the first 20,000 images without crops and flips, 40 epochs instead of 85 (learning rate times 0.1 after 26 and 33), \
   a third of the weights pruned 6 times instead of a fifth 24 times, batches of 32 and 512 for 64 to 2,048, seed 1
 changed.conv4.small = width 16 instead of 64, the first 20,000 images without crops and flips, 20 epochs instead of 75, \
   a third of the weights pruned 6 times instead of a fifth 24 times, seed 1

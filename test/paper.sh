@@ -32,6 +32,9 @@ for figure in 18 21; do # lines that the paper has too, at places that we have
 done
 is 'runs of figure 1' 'b16.s1 b16.warm.s1 b64.s1 b64.warm.s1' "$(make -s -f "$paper" fig1.runs | tr '\n' ' ' | sed 's/ $//')"
 is 'and at full scale' 36 "$(SCALE=full make -s -f "$paper" fig1.runs | wc -l | tr -d ' ')"
+for scale in small full; do
+  SCALE=$scale make -n -f "$paper" all >out && sh -n ./out 2>err && good || bad "the commands of SCALE=$scale" 'commands of a shell' "$(cat err)"
+done
 "$ticket" imp --preset resnet20-large-batch --data "cifar10:$DATA/cifar10" --train-size 64 --model resnet8-2 --augment none --steps 2ep --milestones 1ep \
   --batch 64 --levels 3 --rate 0.4 --branches reinit --points 20 --quiet --out points >out
 grep -v '^# checksum' points.tsv >wanted
