@@ -18,7 +18,16 @@
 static const int64_t ONE = 1000000, NONE = INT64_MIN;
 static const int64_t LIMIT = INT64_C(10000000000000000); /* 10^10: sums of 256 of them fit */
 
-enum { RUN_KIND, EPOCHS_KIND, STABILITY_KIND, LINE_KIND, PROBE_KIND, MATRIX_KIND, KINDS };
+enum {
+  RUN_KIND,
+  EPOCHS_KIND,
+  STABILITY_KIND,
+  LINE_KIND,
+  PROBE_KIND,
+  MATRIX_KIND,
+  PUBLISHED_KIND,
+  KINDS
+};
 static const struct {
   /* how the header begins; the column of its figures' x axis */
   const char *header, *what, *x, *x_name, *section;
@@ -32,6 +41,7 @@ static const struct {
      "Between networks"},
     {"quantity\twhere\tvalue", "probe", "where", "value of the weight", "Inside networks"},
     {"network\t", "matrix", NULL, "network", "Distances"},
+    {"chart\tline\tx\ty\tlow\thigh", "published values", NULL, NULL, NULL},
 };
 enum { SHEETS = 256, SERIES = 40, NETWORKS = 128, NAME = 400 };
 
@@ -45,7 +55,8 @@ typedef struct {
 
 /* The page and all that it is made from. */
 typedef struct {
-  Output out;
+  Output out, values; /* values: every point drawn, if writes_values */
+  int writes_values;
   Sheet sheet[SHEETS];
   int sheets;
   Standard *is_standard; /* whether an option has a value anyway */
@@ -382,6 +393,7 @@ typedef struct {
   char name[NAME];
   Point *point;
   size_t points;
+  int published, style; /* style: colour, dashes and marker */
 } Series;
 
 /* A figure of tables of a kind: y = base + column plus - column minus (where there is one). */
@@ -394,6 +406,7 @@ typedef struct {
 
 typedef struct {
   const Figure *figure;
+  const char *x_name; /* of a logarithmic x axis; NULL: the kind's axis */
   Series series[SERIES];
   int n;
 } Chart;
@@ -416,6 +429,7 @@ static void gather(Chart *c, const Page *p, int group, const char *name, const c
     most += p->sheet[k].group == group ? (size_t)p->sheet[k].table.rows : 0;
   s->point = allocate(most, sizeof *s->point, "a curve");
   s->points = 0;
+  s->published = 0;
   for (k = 0; k < p->sheets; k++) {
     const Sheet *t = &p->sheet[k];
     const int x = table_column(&t->table, kinds[f->kind].x),
@@ -502,6 +516,93 @@ static const char *const marker[STYLES] = {"m-28 0a28 28 0 1 0 56 0a28 28 0 1 0-
                                            "m-26-10h16v-16h20v16h16v20h-16v16h-20v-16h-16z",
                                            "m-34-14h68v28h-68z"};
 
+static const char published[] = "published: "; /* begins the names of such lines */
+enum { AFTER = sizeof published - 1 };
+
+/* The chart's series of published values of that line, new if there is none, in the style of the
+ * chart's own line of that name if there is one. */
+static Series *published_series(Chart *c, const Table *t, const char *line)
+{
+  Series *s;
+  int at = 0, k;
+  while (at < c->n && (!c->series[at].published || strcmp(c->series[at].name + AFTER, line) != 0))
+    at++;
+  s = &c->series[at];
+  if (at < c->n) return s;
+  if (at == SERIES - 1)
+    fail("%s: the figure '%s' would have %d lines or more", t->path, c->figure->title, SERIES);
+  *s = (Series){.published = 1, .style = c->n++};
+  sprintf(s->name, "%s%.200s", published, line);
+  s->point = allocate((size_t)t->rows, sizeof *s->point, "published values");
+  for (k = 0; k < at; k++)
+    if (!c->series[k].published && !strcmp(c->series[k].name, line)) s->style = c->series[k].style;
+  return s;
+}
+
+/* Adds the values that tables of published ones have for a figure. */
+static void add_published(const Page *p, Chart *c)
+{
+  int k, row;
+  for (k = 0; k < c->n; k++) c->series[k].style = k;
+  for (k = 0; k < p->sheets; k++) {
+    const Sheet *t = &p->sheet[k];
+    if (t->kind != PUBLISHED_KIND) continue;
+    for (row = 1; row <= t->table.rows; row++) {
+      Point q = {.x = number_at(t, row, 2), .y = number_at(t, row, 3), .runs = 1, .table = k};
+      Series *s;
+      if (strcmp(table_cell(&t->table, row, 0), c->figure->title) != 0) continue;
+      if (q.x == NONE || q.y == NONE) continue;
+      s = published_series(c, &t->table, table_cell(&t->table, row, 1));
+      q.key = q.x;
+      q.low = number_at(t, row, 4);
+      q.high = number_at(t, row, 5);
+      if (q.low == NONE) q.low = q.y;
+      if (q.high == NONE) q.high = q.y;
+      s->point[s->points++] = q;
+    }
+  }
+}
+
+/* The published value of a line at x, or next to it by less than a fiftieth; NONE if there is
+ * none. */
+static int64_t published_at(const Chart *c, const char *name, int64_t x)
+{
+  int64_t found = NONE, nearest = (x < 0 ? -x : x) / 50;
+  size_t j;
+  int k;
+  for (k = 0; k < c->n; k++) {
+    const Series *s = &c->series[k];
+    if (!s->published || strcmp(s->name + AFTER, name) != 0) continue;
+    for (j = 0; j < s->points; j++) {
+      const int64_t apart = s->point[j].x < x ? x - s->point[j].x : s->point[j].x - x;
+      if (apart > nearest) continue;
+      nearest = apart;
+      found = s->point[j].y;
+    }
+  }
+  return found;
+}
+
+/* A row per point of a chart, published ones after ours. */
+static void write_values(Page *p, const Chart *c, const char *of)
+{
+  char text[64];
+  int k, m;
+  size_t j;
+  for (k = 0; k < c->n; k++) {
+    const Series *s = &c->series[k];
+    const int columns = s->published ? 4 : 5;
+    for (j = 0; j < s->points; j++) {
+      const Point *q = &s->point[j];
+      const int64_t value[5] = {q->x, q->y, q->low, q->high, published_at(c, s->name, q->x)};
+      output_print(&p->values, "%s%s%s\t%s", c->figure->title, *of ? ": " : "", of, s->name);
+      for (m = 0; m < columns; m++)
+        output_print(&p->values, "\t%s", value[m] == NONE ? "-" : in_units(text, value[m], 0));
+      output_print(&p->values, s->published ? "\t-\t-\n" : "\t%d\n", q->runs);
+    }
+  }
+}
+
 /* Where a chart's numbers are on the page. */
 typedef struct {
   Axis x, y;
@@ -564,9 +665,12 @@ static int legend_draw(Page *p, const Chart *c, const char *of)
   height += 170;
   figure_open(p, c->figure->title, of, 2740 + height);
   for (k = 0; k < c->n; k++) {
-    print(p, "<path class=\"l s%d d%d\" d=\"M%d %dh400\"/><path class=\"m s%d\" d=\"M%d %d%r\"/>",
-          k % STYLES, k % DASHES, begin[k][0], begin[k][1], k % STYLES, begin[k][0] + 200,
-          begin[k][1], marker[k % STYLES]);
+    const int ours = !c->series[k].published, style = c->series[k].style;
+    if (ours)
+      print(p, "<path class=\"l s%d d%d\" d=\"M%d %dh400\"/>", style % STYLES, style % DASHES,
+            begin[k][0], begin[k][1]);
+    print(p, "<path class=\"%r s%d\" d=\"M%d %d%r\"/>", ours ? "m" : "o", style % STYLES,
+          begin[k][0] + 200, begin[k][1], marker[style % STYLES]);
     label(p, "", begin[k][0] + 450, begin[k][1] + 40, c->series[k].name, 62);
   }
   return height;
@@ -590,11 +694,15 @@ static void axes_draw(Page *p, const Frame *f, const char *x_name, const char *y
   }
 }
 
-/* A point of series k: its bar, its ring, its marker with what it says under the pointer. */
-static void point_draw(Page *p, const Frame *f, const Chart *c, int k, const Point *q)
+static const char *x_name_of(const Chart *c)
 {
-  const Series *s = &c->series[k];
-  const int x = x_of(f, q->x), y = y_of(f, q->y), style = k % STYLES;
+  return c->x_name ? c->x_name : kinds[c->figure->kind].x_name;
+}
+
+/* A point of a series: its bar, its ring, its marker with what it says under the pointer. */
+static void point_draw(Page *p, const Frame *f, const Chart *c, const Series *s, const Point *q)
+{
+  const int x = x_of(f, q->x), y = y_of(f, q->y), style = s->style % STYLES;
   if (q->high > q->low && axis_shows(&f->y, q->low))
     print(p, "<path class=\"b s%d\" d=\"M%d %dV%dm-25 0h50M%d %dm-25 0h50\"/>", style, x,
           y_of(f, q->low), y_of(f, q->high), x, y_of(f, q->low));
@@ -602,35 +710,46 @@ static void point_draw(Page *p, const Frame *f, const Chart *c, int k, const Poi
     print(p, "<path class=\"b s%d\" d=\"M%d %dm-64 0a64 64 0 1 0 128 0a64 64 0 1 0-128 0z\"/>",
           style, x, y);
   /* where points are close, they are seen only under the pointer */
-  print(p, "<path class=\"%r s%d\" d=\"M%d %d%r\">", s->points <= 40 ? "m" : "h", style, x, y,
-        marker[style]);
-  print(p, "<title>%s\n%r: %n\n%r: %n", s->name, kinds[c->figure->kind].x_name, q->x,
-        c->figure->y_name, q->y);
+  print(p, "<path class=\"%r s%d\" d=\"M%d %d%r\">",
+        s->published      ? "o"
+        : s->points <= 40 ? "m"
+                          : "h",
+        style, x, y, marker[style]);
+  print(p, "<title>%s\n%r: %n\n%r: %n", s->name, x_name_of(c), q->x, c->figure->y_name, q->y);
   if (q->runs > 1) print(p, "\nmean of %d runs, from %n to %n", q->runs, q->low, q->high);
   if (q->collapsed) print(p, "\na layer has no weight left");
   print(p, "</title></path>\n");
+}
+
+static void line_draw(Page *p, const Frame *f, const Series *s)
+{
+  size_t j;
+  print(p, "<polyline class=\"l s%d d%d\" points=\"", s->style % STYLES, s->style % DASHES);
+  for (j = 0; j < s->points; j++)
+    print(p, "%r%d,%d", j > 0 ? " " : "", x_of(f, s->point[j].x), y_of(f, s->point[j].y));
+  print(p, "\"/>\n");
 }
 
 /* Draws what the chart has, if anything, and empties it. */
 static void chart_draw(Page *p, Chart *c, const char *of)
 {
   const Figure *f = c->figure;
-  Frame frame = {axis_new(f->kind == RUN_KIND), axis_new(f->log), 0, f->kind == RUN_KIND, 0, 0};
+  Frame frame = {.x = axis_new(f->kind == RUN_KIND || c->x_name),
+                 .y = axis_new(f->log),
+                 .density = f->kind == RUN_KIND};
   size_t j;
   int k;
   if (c->n == 0) return;
+  add_published(p, c);
   frame_fit(&frame, c);
+  if (p->writes_values) write_values(p, c, of);
   print(p, "<g transform=\"translate(0 %d)\">\n", legend_draw(p, c, of));
-  axes_draw(p, &frame, kinds[f->kind].x_name, f->y_name);
+  axes_draw(p, &frame, x_name_of(c), f->y_name);
   for (k = 0; k < c->n; k++) {
     const Series *s = &c->series[k];
-    print(p, "<polyline class=\"l s%d d%d\" points=\"", k % STYLES, k % DASHES);
-    for (j = 0; j < s->points; j++)
-      print(p, "%r%d,%d", j > 0 ? " " : "", x_of(&frame, s->point[j].x),
-            y_of(&frame, s->point[j].y));
-    print(p, "\"/>\n");
+    if (!s->published) line_draw(p, &frame, s);
     if (s->points <= 1000)
-      for (j = 0; j < s->points; j++) point_draw(p, &frame, c, k, &s->point[j]);
+      for (j = 0; j < s->points; j++) point_draw(p, &frame, c, s, &s->point[j]);
     free(s->point);
   }
   print(p, "</g>\n");
@@ -853,6 +972,23 @@ static int distinct(const Page *p, int group, const char *name, const char **fou
   return n;
 }
 
+/* Whether a table's setting j is another one in a table of its kind. */
+static int differs(const Page *p, const Sheet *t, int j)
+{
+  const char *key = t->table.key[j], *value = t->table.value[j];
+  int k = 0;
+  while (k < p->sheets &&
+         (p->sheet[k].kind != t->kind || !strcmp(table_value(&p->sheet[k].table, key), value)))
+    k++;
+  return k < p->sheets && is_setting(key);
+}
+
+/* Adds a table's setting j to a name. */
+static void put_setting(char name[NAME], const Table *t, int j)
+{
+  sprintf(name + strlen(name), "%s%.40s = %.60s", *name ? ", " : "", t->key[j], t->value[j]);
+}
+
 /* What sets a group of runs apart from the page's others of its kind, after `text`: its settings
  * or, where they are many, its name. */
 static void name_group(const Page *p, int group, char name[NAME], const char *text)
@@ -860,17 +996,10 @@ static void name_group(const Page *p, int group, char name[NAME], const char *te
   enum { LONGEST = 60 };
   const Sheet *t = &p->sheet[group];
   const size_t begin = strlen(text) < 60 ? strlen(text) : 60;
-  int j, k, differs;
+  int j;
   sprintf(name, "%.60s", text);
-  for (j = 0; j < t->table.pairs; j++) {
-    if (strlen(name) >= begin + LONGEST) break;
-    for (differs = k = 0; k < p->sheets; k++)
-      differs |= p->sheet[k].kind == t->kind &&
-                 strcmp(table_value(&p->sheet[k].table, t->table.key[j]), t->table.value[j]) != 0;
-    if (differs && is_setting(t->table.key[j]))
-      sprintf(name + strlen(name), "%s%.40s = %.60s", *name ? ", " : "", t->table.key[j],
-              t->table.value[j]);
-  }
+  for (j = 0; j < t->table.pairs; j++)
+    if (strlen(name) < begin + LONGEST && differs(p, t, j)) put_setting(name, &t->table, j);
   if (strlen(name) >= begin + LONGEST)
     sprintf(name + begin, "%s%.150s", begin > 0 ? ", " : "", t->name);
 }
@@ -894,6 +1023,21 @@ static void name_networks(const Sheet *t, char name[NAME])
   sprintf(name + strlen(name), " (%.150s)", t->label);
 }
 
+/* Whether tables of instability differ in their batch size: a table of one step is then a point
+ * over that. */
+static int several_batches(const Page *p)
+{
+  const char *batch = NULL;
+  int k;
+  for (k = 0; k < p->sheets; k++) {
+    const char *other = table_value(&p->sheet[k].table, "batch");
+    if (p->sheet[k].kind != STABILITY_KIND) continue;
+    if (batch && strcmp(batch, other) != 0) return 1;
+    batch = other;
+  }
+  return 0;
+}
+
 /* The charts of a kind: a series per group of runs and branch, or per table; of training curves
  * a chart per group and branch with up to SHOWN levels, evenly from the first to the last. */
 static void charts(Page *p, int kind)
@@ -913,6 +1057,7 @@ static void charts(Page *p, int kind)
       const int branches = kind <= EPOCHS_KIND ? distinct(p, g, "branch", branch, SERIES) : 1;
       const int levels = kind == EPOCHS_KIND ? distinct(p, g, "level", level, LEVELS) : 1;
       if (t->kind != kind || t->group != g) continue;
+      if (kind == STABILITY_KIND && t->table.rows == 1 && several_batches(p)) continue;
       for (b = 0; b < branches; b++) {
         if (kind > STABILITY_KIND) name_networks(t, name);
         else name_group(p, g, name, kind == STABILITY_KIND ? "" : branch[b]);
@@ -933,6 +1078,98 @@ static void charts(Page *p, int kind)
           gather(&c, p, g, of, branch[b], level[l]);
         }
         chart_draw(p, &c, name);
+      }
+    }
+    chart_draw(p, &c, "");
+  }
+}
+
+/* Adds a point to a line of the chart, which is made with room for `most` if it is new. */
+static void add_point(Chart *c, const char *name, int most, Point q)
+{
+  int at = 0;
+  while (at < c->n && strcmp(c->series[at].name, name) != 0) at++;
+  if (at == SERIES - 1)
+    fail("the figure '%s' would have %d lines or more; give ticket report fewer files",
+         c->figure->title, SERIES);
+  if (at == c->n) {
+    c->series[c->n++] = (Series){.point = allocate((size_t)most, sizeof(Point), "a curve")};
+    sprintf(c->series[at].name, "%.*s", NAME - 1, name);
+  }
+  q.low = q.high = q.y;
+  q.runs = 1;
+  c->series[at].point[c->series[at].points++] = q;
+}
+
+/* What sets a table of instability apart from the others but for its batch size: of a ticket its
+ * density, where it has that. */
+static void name_density(const Page *p, const Sheet *t, char name[NAME])
+{
+  const int has_density = strcmp(table_value(&t->table, "density"), "-") != 0;
+  int j;
+  *name = 0;
+  for (j = 0; j < t->table.pairs; j++) {
+    const char *key = t->table.key[j];
+    if (strlen(name) >= 200 || !differs(p, t, j) || !strcmp(key, "batch")) continue;
+    if (!has_density || strcmp(key, "ticket-digest") != 0) put_setting(name, &t->table, j);
+  }
+}
+
+/* The instability over the batch size, if there are several: of the first step of each table, a
+ * line per density and other settings, averaged over seeds. */
+static void batch_charts(Page *p)
+{
+  static const Figure over_batch[2] = {
+      {STABILITY_KIND, 0, "Instability by batch size, training set", "error barrier (points)", 0,
+       "train_instability", NULL,
+       "Barrier between copies that see the data in other orders. Tickets are expected to win with "
+       "the batch sizes where it is near 0."},
+      {STABILITY_KIND, 0, "Instability by batch size, test set", "error barrier (points)", 0,
+       "test_instability", NULL, "The same on the test images."}};
+  static Chart c = {.x_name = "batch size"};
+  char name[NAME];
+  int f, k;
+  if (!several_batches(p)) return;
+  for (f = 0; f < 2; f++) {
+    c.figure = &over_batch[f];
+    for (k = 0; k < p->sheets; k++) {
+      const Sheet *t = &p->sheet[k];
+      const long size = strtol(table_value(&t->table, "batch"), NULL, 10);
+      Point q = {.table = k, .key = size, .x = size * ONE};
+      if (t->kind != STABILITY_KIND || t->table.rows < 1 || size < 1 || size > 65536) continue;
+      q.y = number_at(t, 1, table_column(&t->table, over_batch[f].plus));
+      if (q.y == NONE) continue;
+      name_density(p, t, name);
+      add_point(&c, name, p->sheets, q);
+    }
+    chart_draw(p, &c, "");
+  }
+}
+
+/* Of matrices of angles: how far each network is from the next one and from the last, which is no
+ * next one: the initialisation, as a rule. */
+static void matrix_charts(Page *p)
+{
+  static const Figure of_angles[2] = {
+      {MATRIX_KIND, 0, "Angle to the next network", "2 angle / pi", 0, NULL, NULL,
+       "A way along the matrix just above its diagonal: networks of successive levels that end in "
+       "the same region are near each other."},
+      {MATRIX_KIND, 0, "Angle to the last network", "2 angle / pi", 0, NULL, NULL,
+       "The last column of the matrix, the initialisation where it was given as the last "
+       "network."}};
+  static Chart c;
+  int f, k, row;
+  for (f = 0; f < 2; f++) {
+    c.figure = &of_angles[f];
+    for (k = 0; k < p->sheets; k++) {
+      const Sheet *t = &p->sheet[k];
+      const int n = t->table.rows;
+      if (t->kind != MATRIX_KIND || strcmp(table_value(&t->table, "what"), "angle") != 0) continue;
+      if (t->table.columns != n + 1) continue;
+      for (row = 1; row + (f == 0) < n; row++) {
+        Point q = {.table = k, .key = (row - 1) * ONE, .x = (row - 1) * ONE};
+        q.y = number_at(t, row, f == 0 ? row + 1 : n);
+        if (q.y != NONE) add_point(&c, t->label, n, q);
       }
     }
     chart_draw(p, &c, "");
@@ -1065,8 +1302,9 @@ static int is_empty(const Table *t, int c)
 static void command_draw(Page *p, const Sheet *s)
 {
   /* are no options */
-  static const char *const none[] = {"ticket",        "command", "data-digest", "init-digest",
-                                     "ticket-digest", "network", "checksum",    NULL};
+  static const char *const none[] = {"ticket",      "command",       "data-digest",
+                                     "init-digest", "ticket-digest", "network",
+                                     "checksum",    "density",       NULL};
   const Table *t = &s->table;
   const char *command = table_value(t, "command"), *data = table_value(t, "data");
   const char *file = s->kind <= EPOCHS_KIND ? s->name : t->path;
@@ -1183,6 +1421,18 @@ static void summary(Page *p, int group)
               table_cell(&t->table, row, table_column(&t->table, "branch")), lost(t, row));
 }
 
+/* What tables of published values say of themselves: their claim, source, what was changed. */
+static void notes(Page *p)
+{
+  int k, j;
+  for (k = 0; k < p->sheets; k++) {
+    const Table *t = &p->sheet[k].table;
+    if (p->sheet[k].kind != PUBLISHED_KIND) continue;
+    for (j = 0; j < t->pairs; j++)
+      print(p, "<p><strong>%s:</strong> %s</p>\n", t->key[j], t->value[j]);
+  }
+}
+
 static const char style[] =
     ":root{color-scheme:light "
     "dark;--paper:#fff;--ink:#1a1a1a;--faint:#d8d8d8;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#"
@@ -1197,7 +1447,8 @@ static const char style[] =
     "28px}figure{margin:0;break-inside:avoid}figcaption{font-size:13px}\n"
     "figure>svg{width:100%;height:auto;display:block}text{font:110px "
     "system-ui,sans-serif;fill:var(--ink)}.c{text-anchor:middle}.e{text-anchor:end}\n"
-    ".l{fill:none;stroke-width:16}.b{fill:none;stroke-width:9}.h{opacity:0}.h:hover{opacity:1}.g{"
+    ".l{fill:none;stroke-width:16}.o{fill:var(--paper);stroke-width:11}.b{fill:none;stroke-width:9}"
+    ".h{opacity:0}.h:hover{opacity:1}.g{"
     "stroke:var(--faint);stroke-width:8;fill:none}.none{fill:var(--faint)}rect{shape-rendering:"
     "crispEdges}\n"
     ".d1{stroke-dasharray:60 30}.d2{stroke-dasharray:18 26}.d3{stroke-dasharray:90 26 18 26}\n"
@@ -1213,19 +1464,9 @@ static const char style[] =
     "body{padding:0}.grid{grid-template-columns:1fr "
     "1fr}.wide{overflow:visible}table{font-size:7px}}\n";
 
-void write_report(char *const *name, int n, const char *out, Standard *is_standard)
+static void head_draw(Page *p)
 {
-  Page *p = allocate(1, sizeof *p, "the page");
-  char *path;
-  int k, kind;
-  p->is_standard = is_standard;
-  for (k = 0; k < n; k++) {
-    const size_t length = strlen(name[k]);
-    add_sheet(p,
-              join(name[k], "", length > 4 && !strcmp(name[k] + length - 4, ".tsv") ? "" : ".tsv"));
-  }
-  path = join(*out ? out : p->sheet[0].name, "", ".html");
-  output_open(&p->out, path);
+  int k;
   print(p,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta "
         "name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -1234,10 +1475,19 @@ void write_report(char *const *name, int n, const char *out, Standard *is_standa
   for (k = 0; k < STYLES; k++)
     print(p, ".s%d{stroke:var(--c%d)}.m.s%d,.h.s%d{fill:var(--c%d)}\n", k, k, k, k, k);
   print(p, "</style>\n</head>\n<body>\n<h1>%s</h1>\n", p->sheet[0].label);
+}
+
+static void page_draw(Page *p)
+{
+  int k, kind;
+  head_draw(p);
+  notes(p);
   for (k = 0; k < p->sheets; k++)
     if (p->sheet[k].kind == RUN_KIND && p->sheet[k].group == k) summary(p, k);
-  for (kind = 0; kind < KINDS; kind++) {
+  for (kind = 0; kind < PUBLISHED_KIND; kind++) {
     charts(p, kind);
+    if (kind == STABILITY_KIND) batch_charts(p);
+    if (kind == MATRIX_KIND) matrix_charts(p);
     for (k = 0; k < p->sheets; k++) {
       if (kind == RUN_KIND && p->sheet[k].kind == RUN_KIND && p->sheet[k].group == k)
         layers_draw(p, &p->sheet[k]);
@@ -1247,12 +1497,41 @@ void write_report(char *const *name, int n, const char *out, Standard *is_standa
   print(p, "%r<h2>Settings, digests and the commands that repeat them</h2>\n",
         p->open ? "</div>\n" : "");
   for (k = 0; k < p->sheets; k++)
-    if (p->sheet[k].kind != EPOCHS_KIND) settings(p, &p->sheet[k]);
+    if (p->sheet[k].kind != EPOCHS_KIND && p->sheet[k].kind != PUBLISHED_KIND)
+      settings(p, &p->sheet[k]);
   print(p,
         "<p>Values that are not finite or above 10<sup>10</sup> are not drawn. Written by ticket "
         "%r.</p>\n</body>\n</html>\n",
         TICKET_VERSION);
+}
+
+void write_report(char *const *name, int n, const char *out, int values, Standard *is_standard)
+{
+  Page *p = allocate(1, sizeof *p, "the page");
+  char *path, *path_of_values;
+  int k;
+  p->is_standard = is_standard;
+  p->writes_values = values;
+  for (k = 0; k < n; k++) {
+    const size_t length = strlen(name[k]);
+    add_sheet(p,
+              join(name[k], "", length > 4 && !strcmp(name[k] + length - 4, ".tsv") ? "" : ".tsv"));
+  }
+  if (!*out) out = p->sheet[0].name;
+  path = join(out, "", ".html");
+  path_of_values = join(out, "", ".values.tsv");
+  output_open(&p->out, path);
+  if (values) {
+    output_open(&p->values, path_of_values);
+    output_print(&p->values, "chart\tline\tx\ty\tlow\thigh\tpublished\truns\n");
+  }
+  page_draw(p);
   output_close(&p->out);
   printf("%s\n", path);
+  if (values) {
+    output_close(&p->values);
+    printf("%s\n", path_of_values);
+  }
   free(path);
+  free(path_of_values);
 }

@@ -80,6 +80,7 @@ enum {
   O_DUMP,
   O_PRESET,
   O_OUT,
+  O_VALUES,
   O_THREADS,
   O_QUIET,
   OPTIONS
@@ -198,6 +199,9 @@ static const Option options[OPTIONS] = {
     [O_OUT] = {"out", "PREFIX", "", TEXT, TRAIN | IMP | DATA | REPORT | TRACE, 0, 0, 0,
                "all result files begin with PREFIX (data: folder to write the set to; report: the "
                "page is PREFIX.html)"},
+    [O_VALUES] = {"values", "", "off", FLAG, REPORT, 0, 0, 0,
+                  "also PREFIX.values.tsv: every point of the charts, and the published value "
+                  "there"},
     [O_THREADS] = {"threads", "N", "1", INTEGER, RUNS | MEASURES | BENCH, 0, 1, 256,
                    "threads, in a build with OpenMP; the results are the same"},
     [O_QUIET] = {"quiet", "", "off", FLAG, RUNS | CURVE, 0, 0, 0, "no progress on stderr"},
@@ -1432,7 +1436,7 @@ static int is_standard(const char *name, const char *text)
   return k >= 0 && strcmp(options[k].standard, text) == 0;
 }
 
-static void report(void) { write_report(file, files, value[O_OUT], is_standard); }
+static void report(void) { write_report(file, files, value[O_OUT], is_on(O_VALUES), is_standard); }
 
 /* ==== help and main ========================================================================= */
 
@@ -1709,7 +1713,7 @@ static void completion(void)
     }
   printf("' ;;\n  --preset) words='");
   for (k = 0; k < PRESETS; k++) printf("%s ", presets[k].name);
-  printf("' ;;\n  --nesterov | --quiet | [!-]*)\n    case ${COMP_WORDS[1]} in\n");
+  printf("' ;;\n  --nesterov | --quiet | --values | [!-]*)\n    case ${COMP_WORDS[1]} in\n");
   for (c = 0; c < COMMANDS; c++) {
     printf("    %s) words='", commands[c].name);
     for (k = 0; k < OPTIONS; k++)

@@ -685,9 +685,12 @@ void stability(const Experiment *e, const unsigned char *mask, const long *at, i
  * hold: a run's PREFIX or PREFIX.tsv (with PREFIX.epochs.tsv and PREFIX.Lnn.safetensors where
  * they are), or a .tsv file that lmc, curve, distance, probe or stability printed; each is known
  * by its header. Runs that differ in seeds, number of levels or branches only are averaged,
- * others drawn side by side. The page is the same bytes everywhere. Prints its name. Fails,
- * naming the file, on one that is cut short, damaged or no table of ticket. */
+ * others drawn side by side. A table of published values (chart, line, x, y, low, high; `-`: none)
+ * adds hollow marks to the charts whose titles it names, in the style of the line of that name, and
+ * its `# key = value` lines to the top of the page. values: whether to write OUT.values.tsv, a row
+ * per point of all charts. The page is the same bytes everywhere. Prints its name. Fails, naming
+ * the file, on one that is cut short, damaged or no table of ticket. */
 typedef int Standard(const char *option, const char *value); /* has it this value if not given? */
-void write_report(char *const *name, int n, const char *out, Standard *is_standard);
+void write_report(char *const *name, int n, const char *out, int values, Standard *is_standard);
 
 #endif

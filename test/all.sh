@@ -63,6 +63,7 @@ run test/report.sh sh test/report.sh
 run test/faults.sh sh test/faults.sh
 run test/crash.sh sh test/crash.sh
 run test/sweep.sh sh test/sweep.sh
+run test/paper.sh sh test/paper.sh
 run test/readme.sh sh test/readme.sh
 run test/reference.sh sh test/reference.sh
 run test/torch.sh sh test/torch.sh "$compiler"

@@ -31,7 +31,7 @@ sh test/portability.sh*
 minutes, and other compilers: .ci/run
 LD_PRELOAD=* python3 test/torch_speed.py *
 needs PyTorch and a quiet machine
-python3 results/cifar-torch.py *
+python3 results/fig1/cifar-torch.py *
 needs PyTorch and minutes
 python3 test/reference.py *
 needs numpy: test/reference.sh
@@ -133,8 +133,8 @@ for option in $(grep -o -e '--[a-z][a-z-]*' README.md | sort -u); do
   case $option in --array | --target) continue ;; esac # Slurm's, clang's
   grep -q -e "$option\\( \\|\$\\)" help && good || bad "the option $option" 'an option of a command' 'none'
 done
-for figure in results/*.svg; do same "$figure as its command makes it" "$figure" "$here/$figure"; done
-for table in results/*.table.tsv; do
+for figure in results/*/*.svg; do same "$figure as its command makes it" "$figure" "$here/$figure"; done
+for table in results/*/*.table.tsv; do
   sh results/table.sh "${table%.table.tsv}".seed?.tsv >out
   same "$table and the files that it is made of" out "$table"
 done

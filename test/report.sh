@@ -51,7 +51,7 @@ is 'figures' 7 "$(figures trained.html)"
 "$ticket" probe one.L02.safetensors >probe.tsv
 "$ticket" stability $small --points 3 --at 0,1ep,2ep >stable.tsv
 works 'report of tables' report line.tsv bend.tsv angle.tsv cosine.tsv probe.tsv stable.tsv --out tables
-is 'figures' 11 "$(figures tables.html)"
+is 'figures' 13 "$(figures tables.html)"
 for text in 'Test error on the way' 'curve, one.L01 to one.L02.reinit (bend)' 'straight line, one.L01 to one.L02.reinit (line)' 'Distances: angle' 'Distances: cosine' 'Weights by value' 'Instability on the test set' 'train_barrier ='; do
   has 'tables' tables.html "$text"
 done
@@ -134,6 +134,54 @@ sed '/^0/d' stable.tsv | sed -n '/^step/,$!p' >steps1.tsv
 printf 'step\ttrain_instability\ttest_instability\ttrain_error\ttest_error\tdigest\n5\t1\t2\t0\t0\td\n5\t3\t4\t0\t0\td\n' >>steps1.tsv
 works 'a step twice' report steps1
 has_not 'no mean' steps1.html 'runs, from'
+
+group 'instability over batch size, angles along a matrix'
+for batch in 20 50; do # as results/paper.mk makes them
+  for seed in 1 2; do
+    { echo '# density = 100.0'; "$ticket" stability $small --batch $batch --seed $seed --points 3; } >b$batch.$seed.tsv
+  done
+done
+works 'two batch sizes, two seeds' report b20.1 b20.2 b50.1 b50.2 --values --out batches
+is 'figures: training and test set' 2 "$(figures batches.html)"
+has 'means' batches.html 'mean of 2 runs, from'
+column() { awk -F '\t' '/^0/ {print $'$2'}' "$1"; } # FILE NUMBER
+is 'of the tables' "$(for batch in 20 50; do
+  echo "$(column b$batch.1.tsv 2) $(column b$batch.2.tsv 2)" | awk '{printf "%.4f\n", ($1 + $2) / 2}'
+done)" "$(awk -F '\t' '/by batch size, training/ {printf "%.4f\n", $4}' batches.values.tsv)"
+works 'one batch size' report b20.1 b20.2 --out batch
+is 'over steps' 4 "$(figures batch.html)"
+works 'a matrix' report angle --values
+is 'to the next network, the last apart; to the last' "$(awk -F '\t' '/^one/ {row[++n] = $0} END {
+  for (i = 1; i < n - 1; i++) {split(row[i], v, "\t"); printf "%g\n", v[i + 2]}
+  for (i = 1; i < n; i++) {split(row[i], v, "\t"); printf "%g\n", v[n + 1]}}' angle.tsv)" "$(awk -F '\t' '/^Angle/ {printf "%g\n", $4}' angle.values.tsv)"
+sed '$d' angle.tsv >oblong.tsv
+works 'a matrix that is not square' report oblong
+has_not 'has no such line' oblong.html 'Angle to the'
+
+group 'published values'
+{
+  printf '# claim = tickets <win>\nchart\tline\tx\ty\tlow\thigh\n'
+  printf 'Test accuracy\tticket\t%s\n' '100.5	98	97	99' '50	97	-	-'
+  printf 'Test accuracy\tother\t100\t90\t-\t-\nNo such chart\tticket\t1\t2\t-\t-\n'
+} >paper.tsv
+works 'a run beside them' report one paper --values --out marks
+figure marks.html 'Test accuracy' >marked
+is 'hollow marks and their legend' 5 "$(grep -o '<path class="o s' marked | wc -l | tr -d ' ')"
+is 'of one line in the style of ours' 3 "$(grep -o '<path class="o s0"' marked | wc -l | tr -d ' ')"
+is 'no lines more' "$(figure one.html 'Test accuracy' | grep -c '<polyline')" "$(grep -c '<polyline' marked)"
+has 'their range' marked 'published: ticket'
+has 'what they say, escaped' marks.html '<strong>claim:</strong> tickets &#60;win&#62;'
+is 'as many charts as without' "$(figures one.html)" "$(figures marks.html)"
+is 'the values' "$(printf '50.0000 97\n100.0000 98')" "$(awk -F '\t' '$1 == "Test accuracy" && $2 == "ticket" && $7 != "-" {printf "%.4f %s\n", $3, $7}' marks.values.tsv)"
+is 'accuracies' "$(awk -F '\t' '$2 == "shuffle" {printf "%g\n", 100 - $9}' one.tsv | sort)" "$(awk -F '\t' '$1 == "Test accuracy" && $2 == "shuffle" {printf "%g\n", $4}' marks.values.tsv | sort)"
+is 'and all published ones' 3 "$(grep -c 'published: ' marks.values.tsv)"
+valid marks.html
+works 'values of another page are such a table' report one marks.values --out again
+has 'as marks' again.html 'published: shuffle'
+sed 's/	98	/	x	/' paper.tsv >word.tsv
+refused 1 'word.tsv: row 1...is not a number' report one word
+works 'published values alone' report paper
+is 'are no figure' 0 "$(figures paper.html)"
 
 group 'what an axis cannot show'
 { head_of 1; row 0 100.0000 10; row 1 10.0000 20; row 2 0.0000 90; } >none.tsv
