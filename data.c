@@ -1206,3 +1206,12 @@ void dataset_free(Dataset *data)
   free(data->test.label);
   memset(data, 0, sizeof *data);
 }
+
+uint64_t data_digest(const Dataset *data)
+{
+  const size_t image = (size_t)(data->channels * data->height * data->width);
+  uint64_t hash = fnv1a(FNV_START, data->train.pixel, data->train.n * image);
+  hash = fnv1a(hash, data->train.label, data->train.n);
+  hash = fnv1a(hash, data->test.pixel, data->test.n * image);
+  return fnv1a(hash, data->test.label, data->test.n);
+}

@@ -96,7 +96,7 @@ typedef struct {
 #define PAIRS (LMC | CURVE)
 #define MEASURES (PAIRS | DISTANCE | PROBE) /* of checkpoints, which know their model */
 static const Option options[OPTIONS] = {
-    [O_DATA] = {"data", "SET", "synth", TEXT, RUNS | MEASURES | BATCHES | DATA | BENCH, 0, 0, 0,
+    [O_DATA] = {"data", "SET", "synth", TEXT, RUNS | MEASURES | BATCHES | DATA | BENCH | REPORT, 0, 0, 0,
                 "synth, synth-rgb (built in), mnist:DIR, fashion:DIR, kmnist:DIR (folder with the "
                 "four IDX files), cifar10:DIR, cifar100:DIR, "
                 "cifar100-coarse:DIR (folder with the binary version's .bin files)"},
@@ -617,16 +617,6 @@ static void say_schedule(const Training *how, long per_epoch)
 }
 
 /* ==== commands ============================================================================== */
-
-/* Of training pixels and labels, then those of the test set. */
-static uint64_t data_digest(const Dataset *data)
-{
-  const size_t image = (size_t)(data->channels * data->height * data->width);
-  uint64_t hash = fnv1a(FNV_START, data->train.pixel, data->train.n * image);
-  hash = fnv1a(hash, data->train.label, data->train.n);
-  hash = fnv1a(hash, data->test.pixel, data->test.n * image);
-  return fnv1a(hash, data->test.label, data->test.n);
-}
 
 /* The model as the options have it. */
 static Model model_of(void)
@@ -1382,7 +1372,10 @@ static int is_standard(const char *name, const char *text)
   return k >= 0 && strcmp(options[k].standard, text) == 0;
 }
 
-static void report(void) { write_report(file, files, value[O_OUT], is_standard); }
+static void report(void) { 
+  write_report(file, files, value[O_OUT], origin[O_DATA] == GIVEN ? value[O_DATA] : NULL,
+               is_standard);
+ }
 
 /* ==== help and main ========================================================================= */
 

@@ -189,6 +189,8 @@ typedef struct {
  * malformed. dataset_free releases it. */
 void dataset_load(Dataset *data, const char *spec, size_t train_size);
 void dataset_free(Dataset *data);
+/* Of training pixels and labels, then those of the test set. */
+uint64_t data_digest(const Dataset *data);
 /* Writes the set into an existing folder as IDX files with MNIST's names (1 channel) or as
  * CIFAR-10 binary files data_batch_1.bin ... test_batch.bin (3 channels). */
 void dataset_write(const Dataset *data, const char *folder);
@@ -644,10 +646,12 @@ void checkpoint_apply(Net *net, const Safetensors *s, const char *path);
  * hold: a run's PREFIX or PREFIX.tsv (with PREFIX.epochs.tsv and PREFIX.Lnn.safetensors where
  * they are), or a .tsv file that lmc, curve, distance, probe or stability printed; each is known
  * by its header. Runs that differ in seeds, number of levels or branches only are averaged,
- * others drawn side by side. The page is the same bytes everywhere. Prints its name. Fails,
+ * others drawn side by side. data: the set that the ten images are read from, or NULL: those of
+ * built-in sets only. The page is the same bytes everywhere. Prints its name. Fails,
  * naming the file, on one that is cut short, damaged or no table of ticket. */
 /* whether the option has this value if it is not given */
 typedef int Standard(const char *option, const char *value);
-void write_report(char *const *name, int n, const char *out, Standard *is_standard);
+void write_report(char *const *name, int n, const char *out, const char *data,
+                  Standard *is_standard);
 
 #endif
