@@ -285,7 +285,7 @@ static const char *number(char text[64], int64_t x, int64_t like)
 }
 
 /* Writes the format with %d an int, %s text from a file or a name (put), %r the program's own
- * text, %n millionths (number). */
+ * text, %n millionths (number), %% a percent sign. */
 static void print(Page *p, const char *format, ...)
 {
   char text[64];
@@ -300,6 +300,7 @@ static void print(Page *p, const char *format, ...)
     case 'd': output_print(&p->out, "%d", va_arg(list, int)); break;
     case 's': put(p, va_arg(list, const char *), SIZE_MAX); break;
     case 'r': output_print(&p->out, "%s", va_arg(list, const char *)); break;
+    case '%': output_print(&p->out, "%%"); break;
     case 'n': output_print(&p->out, "%s", number(text, va_arg(list, int64_t), 0)); break;
     }
   }
@@ -334,7 +335,10 @@ static void figure_close(Page *p, const char *caption, const char *note, const c
   while (k < p->says && p->said[k] != caption) k++;
   if (k < p->says) caption = "";
   else if (k < FIGURES) p->said[p->says++] = caption;
-  print(p, "</svg>\n<figcaption>%r%r%r</figcaption>\n</figure>\n", caption, note, second);
+  print(p, "</svg>\n");
+  if (*caption || *note || *second)
+    print(p, "<figcaption>%r%r%r</figcaption>\n", caption, note, second);
+  print(p, "</figure>\n");
 }
 
 /* ==== pictures ============================================================================== */
@@ -392,8 +396,8 @@ static void picture_draw(Page *p, const Picture *f, int x, int y, int wide)
       for (c = 0; c < bytes; c++)
         file[start + (height - 1 - r) * line + j * bytes + c] =
             f->pixel[(r * width + j) * bytes + (bytes - 1 - c)];
-  print(p, "<image x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" href=\"data:image/bmp;base64,", x, y,
-        wide, wide * f->height / f->width);
+  print(p, "<image x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" href=\"data:image/bmp;base64,", x,
+        y, wide, wide * f->height / f->width);
   put_base64(p, file, size);
   print(p, "\"/>\n");
   free(file);
@@ -497,7 +501,7 @@ typedef struct {
   char name[NAME];
   Point *point;
   size_t points;
-  int style; /* colour and mark, the same for a branch everywhere */
+  int style;       /* colour and mark, the same for a branch everywhere */
   int64_t opacity; /* millionths */
 } Series;
 
@@ -637,8 +641,8 @@ static Network network_of(const char *path)
 static const char *in_words(char text[NAME], const Network *n, const char *of)
 {
   const int named = !*n->branch || strcmp(n->prefix, of) != 0;
-  sprintf(text, "%s%s%s%s%s%s%s", named ? n->prefix : "", named && *n->branch ? " " : "",
-          n->branch, *n->level ? " " : "", n->level, *n->copy ? " copy " : "", n->copy);
+  sprintf(text, "%s%s%s%s%s%s%s", named ? n->prefix : "", named && *n->branch ? " " : "", n->branch,
+          *n->level ? " " : "", n->level, *n->copy ? " copy " : "", n->copy);
   return text;
 }
 
@@ -728,7 +732,7 @@ static void merge(Series *s)
   }
 }
 
-enum { STYLES = 7, DASHES = 4, RIGHT = 3800, TOP = 260, BOTTOM = 2300 };
+enum { STYLES = 7, CURVED = 6, DASHES = 4, RIGHT = 3800, TOP = 260, BOTTOM = 2300 };
 static const char *const marker[STYLES] = {"m-28 0a28 28 0 1 0 56 0a28 28 0 1 0-56 0z",
                                            "m-25-25h50v50h-50z",
                                            "m0-36l34 58h-68z",
@@ -907,8 +911,8 @@ static void viridis_at(unsigned char colour[3], int at)
   const int k = at < 1000 ? at / 100 : 9, rest = at - 100 * k;
   int c;
   for (c = 0; c < 3; c++)
-    colour[c] = (unsigned char)((viridis[k][c] * (100 - rest) + viridis[k + 1][c] * rest + 50) /
-                                100);
+    colour[c] =
+        (unsigned char)((viridis[k][c] * (100 - rest) + viridis[k + 1][c] * rest + 50) / 100);
 }
 
 static void put_fill(Page *p, const unsigned char colour[3])
@@ -1101,7 +1105,8 @@ static int name_networks(const Page *p, const Table *t, char name[NAME])
     style = style_of(n.branch);
   }
   for (other = p->table; other < p->table + p->tables; other++) {
-    int same = other->kind == t->kind && !strcmp(value_of(other, "command"), value_of(t, "command"));
+    int same =
+        other->kind == t->kind && !strcmp(value_of(other, "command"), value_of(t, "command"));
     for (k = 0; k < 2 && same; k++) {
       const char *a = network_at(t, k), *b = network_at(other, k);
       same = a && b ? !strcmp(a, b) : a == b;
@@ -1109,7 +1114,7 @@ static int name_networks(const Page *p, const Table *t, char name[NAME])
     alike += same;
   }
   if (alike > 1) sprintf(name + strlen(name), " (%.100s)", t->label);
-  return style;
+  return curve ? CURVED : style;
 }
 
 enum { SHOWN = 9 }; /* levels in a figure, at most */
@@ -1124,13 +1129,14 @@ static void gather_levels(Chart *c, const Page *p, int g, const char *branch)
   const Table *t = &p->table[g];
   const char *level[LEVELS];
   const int levels = distinct(p, g, "level", level, LEVELS), before = c->n;
-  char of[NAME];
+  char of[NAME], text[64];
+  int64_t density;
   int l, k, row;
   for (l = 0; l < levels; l++) {
     if (!is_shown(l, levels)) continue;
     for (row = 1; row <= t->rows && strcmp(text_at(t, row, 0), level[l]) != 0;) row++;
-    sprintf(of, "level %.20s (%.20s%%)", level[l],
-            row <= t->rows ? text_at(t, row, column(t, "density")) : "?");
+    density = row <= t->rows ? number_at(t, row, column(t, "density")) : NONE;
+    sprintf(of, "level %.20s (%s%%)", level[l], density == NONE ? "?" : number(text, density, 0));
     gather(c, p, g, of, style_of(branch), branch, level[l]);
   }
   for (k = before; k + 1 < c->n; k++)
@@ -1187,8 +1193,7 @@ static int read_network(const Table *t, int row, Safetensors *s)
   if (number_of < 0 || number_of > 99 || strlen(branch) > 20) return 0;
   path = allocate(strlen(t->name) + 60, 1, "a file name");
   sprintf(path, "%s.L%02ld%s%s.safetensors", t->name, number_of,
-          strcmp(branch, "ticket") != 0 ? "." : "",
-          strcmp(branch, "ticket") != 0 ? branch : "");
+          strcmp(branch, "ticket") != 0 ? "." : "", strcmp(branch, "ticket") != 0 ? branch : "");
   there = file_exists(path);
   if (there) {
     safetensors_read(s, path);
@@ -1412,7 +1417,7 @@ static void mask_legend(Page *p, const MaskPicture *m, int y, int most)
  * their own or, if there are none, as many connections at random. */
 static void masks_draw(Page *p, const Table *t)
 {
-  enum { ROWS = 3, NAMED = 150, TEXT_LINE = 130 };
+  enum { ROWS = 3, NAMED = 150, TEXT_LINE = 130, ROW = NAMED + SHOT + TEXT_LINE + 60 };
   static const char *const own[] = {"shuffle", "random"};
   const char *branch[ROWS] = {"ticket"}, *level[100];
   const int levels = distinct(p, t->group, "level", level, 100);
@@ -1436,10 +1441,10 @@ static void masks_draw(Page *p, const Table *t)
     n++;
   }
   name_group(p, t->group, of, "");
-  y = rows * (NAMED + SHOT + TEXT_LINE) + 2 * TEXT_LINE;
+  y = rows * ROW + 2 * TEXT_LINE;
   if (n > 0) figure_open(p, "What the first layer sees", of, (n + ACROSS - 1) / ACROSS * y + 300);
   for (y = 0, first = 0; first < n; first += ACROSS) {
-    for (r = 0; r < rows; r++, y += NAMED + SHOT + TEXT_LINE) {
+    for (r = 0; r < rows; r++, y += ROW) {
       for (k = first; k < n && k < first + ACROSS; k++) {
         const int x = CELL * (k - first), under = y + NAMED + SHOT + TEXT_LINE;
         shot = &m[ROWS * k + r];
@@ -1479,9 +1484,12 @@ static void data_draw(Page *p, const Table *t)
   Dataset data;
   char digest[17];
   size_t line, image, j, k, c, bytes;
-  if (!built_in && !p->data) {
-    print(p, "<p>Images of %s are not shown: <code>ticket report --data %s:DIR</code> reads them "
-             "from DIR.</p>\n", name, name);
+  if (!built_in && (!p->data || strcspn(p->data, ":") != strlen(name) ||
+                    strncmp(p->data, name, strlen(name)) != 0)) {
+    print(p,
+          "<p>Images of %s are not shown: <code>ticket report --data %s:DIR</code> reads them "
+          "from DIR.</p>\n",
+          name, name);
     return;
   }
   dataset_load(&data, built_in ? name : p->data, (size_t)strtoul(size, NULL, 10));
@@ -1493,17 +1501,18 @@ static void data_draw(Page *p, const Table *t)
     return;
   }
   bytes = data.channels == 3 ? 3 : 1;
-  f.width = (int)across * data.width;
-  f.height = 2 * data.height;
+  f.width = (int)across * (data.width + 1) - 1;
+  f.height = 2 * data.height + 1;
   f.colours = bytes == 3 ? 0 : 256;
   for (k = 0; k < 256; k++) memset(f.palette[k], (int)k, 3);
   line = (size_t)f.width * bytes;
   f.pixel = allocate((size_t)f.height, line, "images");
+  memset(f.pixel, 128, (size_t)f.height * line); /* between them */
   image = (size_t)data.height * (size_t)data.width;
   for (k = 0; k < IMAGES && k < (size_t)data.classes; k++) {
     const unsigned char *pixel;
-    unsigned char *corner = f.pixel + k / across * (size_t)data.height * line +
-                            k % across * (size_t)data.width * bytes;
+    unsigned char *corner = f.pixel + k / across * (size_t)(data.height + 1) * line +
+                            k % across * (size_t)(data.width + 1) * bytes;
     for (j = 0; j < data.train.n && data.train.label[j] != k;) j++;
     if (j == data.train.n) continue;
     pixel = data.train.pixel + j * image * (size_t)data.channels;
@@ -1573,8 +1582,8 @@ static void matrix_scale(const Page *p, const char *what, Heat *h)
 static int matrix_name(char name[NAME], const char *path, const Network *first)
 {
   const Network n = network_of(path);
-  const int same = *n.level && !*n.copy && !strcmp(n.branch, first->branch) &&
-                   !strcmp(n.prefix, first->prefix);
+  const int same =
+      *n.level && !*n.copy && !strcmp(n.branch, first->branch) && !strcmp(n.prefix, first->prefix);
   if (same) strcpy(name, n.level);
   else in_words(name, &n, first->prefix);
   return same;
@@ -1776,8 +1785,9 @@ static void result(Page *p, int group)
   while (l > 0 && error == NONE) error = mean_of(p, group, level[--l], "ticket", "test_error");
   if (error == NONE) return;
   if (l > 0)
-    print(p, "<p>The dense network errs on %n%% of the test images. At %n%% of the weights (level %s) "
-             "the ticket errs on %n%%",
+    print(p,
+          "<p>The dense network errs on %n%% of the test images. At %n%% of the weights (level %s) "
+          "the ticket errs on %n%%",
           mean_of(p, group, level[0], "ticket", "test_error"),
           mean_of(p, group, level[l], "ticket", "density"), level[l], error);
   else print(p, "<p>The network errs on %n%% of the test images", error);
@@ -1792,14 +1802,16 @@ static void result(Page *p, int group)
 /* What the page speaks of. */
 static void definitions(Page *p)
 {
-  print(p, "<dl>\n"
-           "<dt>level</dt><dd>How often weights were pruned: level 0 is the whole network, and at each "
-           "level those of smallest magnitude go.</dd>\n"
-           "<dt>mask</dt><dd>Which connections are left; the others are 0 and cost nothing.</dd>\n"
-           "<dt>ticket</dt><dd>A mask that pruning found, with the initial values that these weights "
-           "had before any training; trained again.</dd>\n"
-           "<dt>reinit</dt><dd>The control: the ticket's mask with other initial values, trained the "
-           "same way. If it does worse, the mask alone is not the secret.</dd>\n</dl>\n");
+  print(
+      p,
+      "<dl>\n"
+      "<dt>level</dt><dd>How often weights were pruned: level 0 is the whole network, and at each "
+      "level those of smallest magnitude go.</dd>\n"
+      "<dt>mask</dt><dd>Which connections are left; the others are 0 and cost nothing.</dd>\n"
+      "<dt>ticket</dt><dd>A mask that pruning found, with the initial values that these weights "
+      "had before any training; trained again.</dd>\n"
+      "<dt>reinit</dt><dd>The control: the ticket's mask with other initial values, trained the "
+      "same way. If it does worse, the mask alone is not the secret.</dd>\n</dl>\n");
 }
 
 static const char style[] =
@@ -1889,8 +1901,7 @@ void write_report(char *const *name, int n, const char *out, const char *data,
   for (kind = 0; kind < KINDS; kind++) {
     charts(p, kind);
     for (k = 0; k < p->tables; k++) {
-      if (kind == RUN && p->table[k].kind == RUN && p->table[k].group == k)
-      {
+      if (kind == RUN && p->table[k].kind == RUN && p->table[k].group == k) {
         layers_draw(p, &p->table[k]);
         masks_draw(p, &p->table[k]);
       }

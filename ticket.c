@@ -96,7 +96,8 @@ typedef struct {
 #define PAIRS (LMC | CURVE)
 #define MEASURES (PAIRS | DISTANCE | PROBE) /* of checkpoints, which know their model */
 static const Option options[OPTIONS] = {
-    [O_DATA] = {"data", "SET", "synth", TEXT, RUNS | MEASURES | BATCHES | DATA | BENCH | REPORT, 0, 0, 0,
+    [O_DATA] = {"data", "SET", "synth", TEXT, RUNS | MEASURES | BATCHES | DATA | BENCH | REPORT, 0,
+                0, 0,
                 "synth, synth-rgb (built in), mnist:DIR, fashion:DIR, kmnist:DIR (folder with the "
                 "four IDX files), cifar10:DIR, cifar100:DIR, "
                 "cifar100-coarse:DIR (folder with the binary version's .bin files)"},
@@ -1372,10 +1373,11 @@ static int is_standard(const char *name, const char *text)
   return k >= 0 && strcmp(options[k].standard, text) == 0;
 }
 
-static void report(void) { 
+static void report(void)
+{
   write_report(file, files, value[O_OUT], origin[O_DATA] == GIVEN ? value[O_DATA] : NULL,
                is_standard);
- }
+}
 
 /* ==== help and main ========================================================================= */
 
