@@ -56,15 +56,17 @@ void show_training(Clock *clock, const Progress *p, double share, const char *wh
   const time_t now = time(NULL);
   const double passed = difftime(now, clock->begun), rest = passed * (1 - share) / (share + 1e-9);
   const long seconds = rest < 1e8 ? (long)rest : 100000000L;
+  char left[64] = "";
   if (clock->quiet || difftime(now, clock->shown) < (passed < 200    ? 1
                                                      : passed < 6000 ? passed / 200
                                                                      : 30))
     return;
   clock->shown = now;
-  show_progress("%s  epoch %ld/%ld  loss %.4f  error %.2f%%  %ld:%02ld:%02ld left   ", what,
-                p->epoch + 1, p->epochs, (double)p->loss / (double)p->seen,
-                100.0 * (double)p->wrong / (double)p->seen, seconds / 3600, seconds / 60 % 60,
-                seconds % 60);
+  if (passed >= 2) /* earlier it would be a guess */
+    sprintf(left, "%ld:%02ld:%02ld left", seconds / 3600, seconds / 60 % 60, seconds % 60);
+  show_progress("%s  epoch %ld/%ld  loss %.4f  error %.2f%%  %s   ", what, p->epoch + 1, p->epochs,
+                (double)p->loss / (double)p->seen, 100.0 * (double)p->wrong / (double)p->seen,
+                left);
 }
 
 void notice(const char *format, ...)

@@ -669,6 +669,9 @@ static void train_part(Loop *loop, const Training *how, long from, long to)
 {
   const uint32_t order = (uint32_t)(loop->level + CHILD * loop->child);
   loop->from = resume(loop, from, to);
+  if (loop->from > from && !loop->e->quiet)
+    show_progress("level %d %s goes on at step %ld of %ld\n", loop->level,
+                  branch_names[loop->branch], loop->from, to);
   train(&loop->net, &loop->optimizer, loop->e->data, how, order, loop->from, to, loop->lr, watch,
         loop);
   write_table(loop->e, &loop->epochs);
@@ -974,7 +977,7 @@ static int make_all(Loop *loop)
 void imp(const Experiment *e)
 {
   Loop loop = {0};
-  int level, k, child;
+  int level, k, child, there = 0, networks = 0;
   loop.e = e;
   loop.results.path = join(e->out, "", ".tsv");
   loop.results.header = results_header;
@@ -992,9 +995,13 @@ void imp(const Experiment *e)
     for (k = 0; k < e->branches; k++)
       for (child = 0; child <= e->children && trained_at(level, e->branch[k]); child++) {
         char *path = checkpoint_path(e, level, e->branch[k], child);
-        if (!file_exists(path)) loop.all += work(e, level, e->branch[k]);
+        networks++;
+        if (file_exists(path)) there++;
+        else loop.all += work(e, level, e->branch[k]);
         free(path);
       }
+  if (there > 0 && there < networks && !e->quiet)
+    show_progress("%s goes on: %d of %d networks are there\n", e->out, there, networks);
   /* The last time it only looks: all is there, whatever else went on in this folder. */
   do {
     k = make_all(&loop);

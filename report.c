@@ -968,6 +968,12 @@ static int shorten(Word *to, const char *const *name, int n)
   return (int)longest;
 }
 
+/* Whether the k-th of n names is written where every step-th fits; the last one always is. */
+static int is_named(int k, int n, int step)
+{
+  return k == n - 1 || (k % step == 0 && k + step < n);
+}
+
 /* Whether two names below neighbouring columns would touch. */
 static int is_tight(const Word *word, int n, int width)
 {
@@ -1005,7 +1011,7 @@ static void heat_draw(Page *p, const Heat *h, const char *of)
   figure_open(p, h->title, of, bottom + room + 150);
   label(p, "e", 3990, 120, h->unit, 99);
   for (r = 0; r < h->rows; r++) {
-    if (r % (130 / height + 1) == 0)
+    if (is_named(r, h->rows, 130 / height + 1))
       label(p, "e", left - 50, 240 + r * height + height / 2, side[r].text, side[r].size);
     for (c = 0; c < h->columns; c++) {
       const int64_t x = h->value[r][c];
@@ -1017,8 +1023,9 @@ static void heat_draw(Page *p, const Heat *h, const char *of)
             x == NONE ? "not measured" : number(text, x, 0));
     }
   }
-  for (c = 0; c < h->columns; c += turned ? 130 / width + 1 : 1) {
+  for (c = 0; c < h->columns; c++) {
     const int x = left + c * width + width / 2, y = bottom + (turned ? 60 : 140);
+    if (!is_named(c, h->columns, turned ? 130 / width + 1 : 1)) continue;
     if (turned) print(p, "<g transform=\"translate(%d %d) rotate(-90)\">", x + 40, y);
     label(p, turned ? "e" : "c", turned ? 0 : x, turned ? 0 : y, below[c].text, below[c].size);
     if (turned) print(p, "</g>\n");
