@@ -46,11 +46,11 @@ works 'train' train $small --quiet --out trained
 works 'report of train' report trained
 is 'figures' 9 "$(figures trained.html)"
 "$ticket" lmc one.L01.safetensors one.L02.reinit.safetensors --points 5 >line.tsv
-"$ticket" curve one.L01.safetensors one.L02.reinit.safetensors --points 5 --steps 5it >bend.tsv
+"$ticket" curve one.L01.safetensors one.L02.reinit.safetensors --points 5 --steps 5it --quiet >bend.tsv
 "$ticket" distance one.L0?.safetensors one.rewind.safetensors >angle.tsv
 "$ticket" distance one.L0?.safetensors --what cosine >cosine.tsv
 "$ticket" probe one.L02.safetensors >probe.tsv
-"$ticket" stability $small --points 3 --at 0,1ep,2ep >stable.tsv
+"$ticket" stability $small --points 3 --at 0,1ep,2ep --quiet >stable.tsv
 works 'report of tables' report line.tsv bend.tsv angle.tsv cosine.tsv probe.tsv stable.tsv --out tables
 is 'figures' 11 "$(figures tables.html)"
 for text in 'Test error on the way' 'curve, ticket 1 to reinit 2<' 'straight line, ticket 1 to reinit 2<' 'Angles: ticket' 'Cosines: ticket' 'Weights by value' 'Instability on the test set' 'train_barrier ='; do
