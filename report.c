@@ -798,20 +798,13 @@ static Axis *shared_axes(Page *p, const Figure *f)
   return p->shared[k];
 }
 
-/* Draws what the chart has, if anything, and empties it. */
-static void chart_draw(Page *p, Chart *c, const char *of)
+/* Merges the chart's curves, leaves out what its axes have no place for, and makes them reach the
+ * rest. Returns HIDDEN if it has left out something and RINGS if a point has lost a layer. */
+enum { HIDDEN = 1, RINGS = 2 };
+static int chart_fit(Chart *c, Axis *x, Axis *y)
 {
-  const Figure *f = c->figure;
-  const char *x_name = kinds[f->kind].x_name;
-  const int density = f->kind == RUN; /* logarithmic, from dense to sparse */
-  Axis *shared = shared_axes(p, f), x = shared[0], y = shared[1];
-  char text[64];
-  int left = 0, top, hidden = 0, rings = 0, k;
+  int found = 0, k;
   size_t j;
-#define X(value)                                                                                   \
-  (density ? RIGHT - place(&x, value, RIGHT - left) : left + place(&x, value, RIGHT - left))
-#define Y(value) (BOTTOM - place(&y, value, BOTTOM - TOP))
-  if (c->n == 0) return;
   for (k = 0; k < c->n; k++) {
     Series *s = &c->series[k];
     size_t shown = 0;
@@ -819,74 +812,119 @@ static void chart_draw(Page *p, Chart *c, const char *of)
     for (j = 0; j < s->points; j++) {
       const Point *q = &s->point[j];
       /* a bar may reach 0 where its mean does not */
-      hidden |= !axis_shows(&x, q->x) || !axis_shows(&y, q->low);
-      if (!axis_shows(&x, q->x) || !axis_shows(&y, q->y)) continue;
-      axis_widen(&x, q->x);
-      axis_widen(&y, q->low);
-      axis_widen(&y, q->y);
-      axis_widen(&y, q->high);
-      rings |= q->collapsed;
+      if (!axis_shows(x, q->x) || !axis_shows(y, q->low)) found |= HIDDEN;
+      if (!axis_shows(x, q->x) || !axis_shows(y, q->y)) continue;
+      axis_widen(x, q->x);
+      axis_widen(y, q->low);
+      axis_widen(y, q->y);
+      axis_widen(y, q->high);
+      if (q->collapsed) found |= RINGS;
       s->point[shown++] = *q;
     }
     s->points = shown;
   }
+  return found;
+}
+
+/* Where a chart is drawn. */
+typedef struct {
+  Axis x, y;
+  int left, density; /* density: logarithmic, from dense to sparse */
+} Frame;
+
+static int x_at(const Frame *f, int64_t x)
+{
+  const int at = place(&f->x, x, RIGHT - f->left);
+  return f->density ? RIGHT - at : f->left + at;
+}
+
+static int y_at(const Frame *f, int64_t y) { return BOTTOM - place(&f->y, y, BOTTOM - TOP); }
+
+/* Both axes with their names. */
+static void axes_draw(Page *p, const Frame *f, const char *x_name, const char *y_name)
+{
+  char text[64];
+  int k;
+  label(p, "", 0, 150, y_name, 99);
+  label(p, "c", (f->left + RIGHT) / 2, 2640, x_name, 99);
+  for (k = 0; k < f->y.ticks; k++) {
+    const int y = y_at(f, f->y.tick[k]);
+    print(p, "<path class=\"g\" d=\"M%d %dH%d\"/>", f->left, y, RIGHT);
+    label(p, "e", f->left - 90, y + 40, tick(text, &f->y, k), 99);
+  }
+  for (k = 0; k < f->x.ticks; k++) {
+    const int x = x_at(f, f->x.tick[k]);
+    print(p, "<path class=\"g\" d=\"M%d %dV%d\"/>", x, BOTTOM, BOTTOM + 40);
+    label(p, "c", x, BOTTOM + 160, tick(text, &f->x, k), 99);
+  }
+}
+
+/* A curve, its points, and their bars and rings. */
+static void series_draw(Page *p, const Frame *f, const Figure *figure, const Series *s, int dashes)
+{
+  size_t j;
+  print(p, "<g opacity=\"%n\"><polyline class=\"l s%d d%d\" points=\"", s->opacity, s->style,
+        dashes);
+  for (j = 0; j < s->points; j++)
+    print(p, "%r%d,%d", j > 0 ? " " : "", x_at(f, s->point[j].x), y_at(f, s->point[j].y));
+  print(p, "\"/>\n");
+  /* where points are close, they are seen only under the pointer */
+  for (j = 0; j < s->points && s->points <= 1000; j++) {
+    const Point *q = &s->point[j];
+    const int x = x_at(f, q->x), y = y_at(f, q->y);
+    if (q->high > q->low && axis_shows(&f->y, q->low))
+      print(p, "<path class=\"b s%d\" d=\"M%d %dV%dm-25 0h50M%d %dm-25 0h50\"/>", s->style, x,
+            y_at(f, q->low), y_at(f, q->high), x, y_at(f, q->low));
+    if (q->collapsed)
+      print(p, "<path class=\"b s%d\" d=\"M%d %dm-64 0a64 64 0 1 0 128 0a64 64 0 1 0-128 0z\"/>",
+            s->style, x, y);
+    print(p, "<path class=\"%r s%d\" d=\"M%d %d%r\">", s->points <= 40 ? "m" : "h", s->style, x, y,
+          marker[s->style]);
+    print(p, "<title>%s\n%r: %n\n%r: %n", s->name, kinds[figure->kind].x_name, q->x, figure->y_name,
+          q->y);
+    if (q->runs > 1) print(p, "\nmean of %d runs, from %n to %n", q->runs, q->low, q->high);
+    if (q->collapsed) print(p, "\na layer has no weight left");
+    print(p, "</title></path>\n");
+  }
+  print(p, "</g>\n");
+}
+
+/* Draws what the chart has, if anything, and empties it; while the page is measuring it only makes
+ * the shared axes reach as far. */
+static void chart_draw(Page *p, Chart *c, const char *of)
+{
+  const Figure *f = c->figure;
+  Axis *shared = shared_axes(p, f);
+  Frame frame = {shared[0], shared[1], 0, f->kind == RUN};
+  char text[64];
+  int found, top, longest = 0, k;
+  if (c->n == 0) return;
+  found = chart_fit(c, &frame.x, &frame.y);
   if (p->measuring) {
-    shared[0] = x;
-    shared[1] = y;
+    shared[0] = frame.x;
+    shared[1] = frame.y;
     while (c->n > 0) free(c->series[--c->n].point);
     return;
   }
-  axis_fit(&x);
-  axis_fit(&y);
-  for (k = 0; k < y.ticks; k++)
-    left = (int)strlen(tick(text, &y, k)) > left ? (int)strlen(text) : left;
-  left = 140 + 68 * left;
+  axis_fit(&frame.x);
+  axis_fit(&frame.y);
+  for (k = 0; k < frame.y.ticks; k++) {
+    const int letters = (int)strlen(tick(text, &frame.y, k));
+    if (letters > longest) longest = letters;
+  }
+  frame.left = 140 + 68 * longest;
   top = legend(p, c, 0);
   figure_open(p, f->title, of, 2740 + top);
   legend(p, c, 1);
   print(p, "\n<g transform=\"translate(0 %d)\">\n", top);
-  label(p, "", 0, 150, f->y_name, 99);
-  label(p, "c", (left + RIGHT) / 2, 2640, x_name, 99);
-  for (k = 0; k < y.ticks; k++) {
-    print(p, "<path class=\"g\" d=\"M%d %dH%d\"/>", left, Y(y.tick[k]), RIGHT);
-    label(p, "e", left - 90, Y(y.tick[k]) + 40, tick(text, &y, k), 99);
-  }
-  for (k = 0; k < x.ticks; k++) {
-    print(p, "<path class=\"g\" d=\"M%d %dV%d\"/>", X(x.tick[k]), BOTTOM, BOTTOM + 40);
-    label(p, "c", X(x.tick[k]), BOTTOM + 160, tick(text, &x, k), 99);
-  }
+  axes_draw(p, &frame, kinds[f->kind].x_name, f->y_name);
   for (k = 0; k < c->n; k++) {
-    const Series *s = &c->series[k];
-    print(p, "<g opacity=\"%n\"><polyline class=\"l s%d d%d\" points=\"", s->opacity, s->style,
-          dash(c, k));
-    for (j = 0; j < s->points; j++)
-      print(p, "%r%d,%d", j > 0 ? " " : "", X(s->point[j].x), Y(s->point[j].y));
-    print(p, "\"/>\n");
-    /* where points are close, they are seen only under the pointer */
-    for (j = 0; j < s->points && s->points <= 1000; j++) {
-      const Point *q = &s->point[j];
-      const int right = X(q->x);
-      if (q->high > q->low && axis_shows(&y, q->low))
-        print(p, "<path class=\"b s%d\" d=\"M%d %dV%dm-25 0h50M%d %dm-25 0h50\"/>", s->style, right,
-              Y(q->low), Y(q->high), right, Y(q->low));
-      if (q->collapsed)
-        print(p, "<path class=\"b s%d\" d=\"M%d %dm-64 0a64 64 0 1 0 128 0a64 64 0 1 0-128 0z\"/>",
-              s->style, right, Y(q->y));
-      print(p, "<path class=\"%r s%d\" d=\"M%d %d%r\">", s->points <= 40 ? "m" : "h", s->style,
-            right, Y(q->y), marker[s->style]);
-      print(p, "<title>%s\n%r: %n\n%r: %n", s->name, x_name, q->x, f->y_name, q->y);
-      if (q->runs > 1) print(p, "\nmean of %d runs, from %n to %n", q->runs, q->low, q->high);
-      if (q->collapsed) print(p, "\na layer has no weight left");
-      print(p, "</title></path>\n");
-    }
-    print(p, "</g>\n");
-    free(s->point);
+    series_draw(p, &frame, f, &c->series[k], dash(c, k));
+    free(c->series[k].point);
   }
   print(p, "</g>\n");
-  figure_close(p, f->caption, hidden ? left_out : "", rings ? ringed : "");
+  figure_close(p, f->caption, found & HIDDEN ? left_out : "", found & RINGS ? ringed : "");
   c->n = 0;
-#undef X
-#undef Y
 }
 
 /* ==== heat-maps ============================================================================= */
@@ -1479,20 +1517,45 @@ static void masks_draw(Page *p, const Table *t)
   free(m);
 }
 
-/* Ten images of the training set of that table, the first of each class, where they can be had:
- * built-in sets are made. */
+enum { IMAGES = 10 };
+
+/* The first image of each of the first ten classes, in two rows. The caller frees its pixels. */
+static void ten_images(Picture *f, const Dataset *data)
+{
+  const size_t bytes = data->channels == 3 ? 3 : 1, across = IMAGES / 2;
+  const size_t width = (size_t)data->width, height = (size_t)data->height;
+  const size_t line = (across * (width + 1) - 1) * bytes, image = width * height;
+  size_t j, k, c;
+  f->width = (int)(line / bytes);
+  f->height = 2 * data->height + 1;
+  f->colours = bytes == 3 ? 0 : 256;
+  for (k = 0; k < 256; k++) memset(f->palette[k], (int)k, 3);
+  f->pixel = allocate((size_t)f->height, line, "images");
+  memset(f->pixel, 128, (size_t)f->height * line); /* between them */
+  for (k = 0; k < IMAGES && k < (size_t)data->classes; k++) {
+    const unsigned char *pixel;
+    unsigned char *corner =
+        f->pixel + k / across * (height + 1) * line + k % across * (width + 1) * bytes;
+    for (j = 0; j < data->train.n && data->train.label[j] != k;) j++;
+    if (j == data->train.n) continue;
+    pixel = data->train.pixel + j * image * (size_t)data->channels;
+    for (j = 0; j < image; j++)
+      for (c = 0; c < bytes; c++)
+        corner[j / width * line + j % width * bytes + c] = pixel[c * image + j];
+  }
+}
+
+/* Ten images of the training set of that table where they can be had: built-in sets are made. */
 static void data_draw(Page *p, const Table *t)
 {
-  enum { IMAGES = 10 };
   const char *name = value_of(t, "data"), *size = value_of(t, "train-size");
   const int built_in = !strncmp(name, "synth", 5);
-  const size_t across = IMAGES / 2;
+  const size_t n = strlen(name);
   Picture f = {0};
   Dataset data;
   char digest[17];
-  size_t line, image, j, k, c, bytes;
-  if (!built_in && (!p->data || strcspn(p->data, ":") != strlen(name) ||
-                    strncmp(p->data, name, strlen(name)) != 0)) {
+  int same;
+  if (!built_in && (!p->data || strcspn(p->data, ":") != n || strncmp(p->data, name, n) != 0)) {
     print(p,
           "<p>Images of %s are not shown: <code>ticket report --data %s:DIR</code> reads them "
           "from DIR.</p>\n",
@@ -1500,38 +1563,17 @@ static void data_draw(Page *p, const Table *t)
     return;
   }
   dataset_load(&data, built_in ? name : p->data, (size_t)strtoul(size, NULL, 10));
-  if (strcmp(digest_text(digest, data_digest(&data)), value_of(t, "data-digest")) != 0) {
-    if (!built_in)
-      fail("--data %s: its digest is %s, but %s was measured on %.40s, digest %.40s", p->data,
-           digest, t->path, name, value_of(t, "data-digest"));
-    dataset_free(&data);
-    return;
+  same = !strcmp(digest_text(digest, data_digest(&data)), value_of(t, "data-digest"));
+  if (!same && !built_in)
+    fail("--data %s: its digest is %s, but %s was measured on %.40s, digest %.40s", p->data, digest,
+         t->path, name, value_of(t, "data-digest"));
+  if (same) {
+    ten_images(&f, &data);
+    figure_open(p, "Ten images of the training set", name, 4000 * f.height / f.width);
+    picture_draw(p, &f, 0, 0, 4000);
+    figure_close(p, "The first of each class, 0 to 4 and below them 5 to 9.", "", "");
+    free(f.pixel);
   }
-  bytes = data.channels == 3 ? 3 : 1;
-  f.width = (int)across * (data.width + 1) - 1;
-  f.height = 2 * data.height + 1;
-  f.colours = bytes == 3 ? 0 : 256;
-  for (k = 0; k < 256; k++) memset(f.palette[k], (int)k, 3);
-  line = (size_t)f.width * bytes;
-  f.pixel = allocate((size_t)f.height, line, "images");
-  memset(f.pixel, 128, (size_t)f.height * line); /* between them */
-  image = (size_t)data.height * (size_t)data.width;
-  for (k = 0; k < IMAGES && k < (size_t)data.classes; k++) {
-    const unsigned char *pixel;
-    unsigned char *corner = f.pixel + k / across * (size_t)(data.height + 1) * line +
-                            k % across * (size_t)(data.width + 1) * bytes;
-    for (j = 0; j < data.train.n && data.train.label[j] != k;) j++;
-    if (j == data.train.n) continue;
-    pixel = data.train.pixel + j * image * (size_t)data.channels;
-    for (j = 0; j < image; j++)
-      for (c = 0; c < bytes; c++)
-        corner[j / (size_t)data.width * line + j % (size_t)data.width * bytes + c] =
-            pixel[c * image + j];
-  }
-  figure_open(p, "Ten images of the training set", name, 4000 * f.height / f.width);
-  picture_draw(p, &f, 0, 0, 4000);
-  figure_close(p, "The first of each class, 0 to 4 and below them 5 to 9.", "", "");
-  free(f.pixel);
   dataset_free(&data);
 }
 
