@@ -231,7 +231,7 @@ static const struct {
      LENET
      "init-scheme=kaiming-uniform steps=25ep schedule=cosine scope=global output-rate=0 levels=25",
      "Maene, Li, Moens 2021: table 1, but for the schedule and the output layer, which is not "
-     "pruned; so it gives their figures (README)"},
+     "pruned; so it gives their figures (results)"},
     {"lenet-mnist-all",
      LENET "init-scheme=kaiming-uniform steps=25ep schedule=cosine scope=global levels=25",
      "the same with the output layer pruned like the others"},

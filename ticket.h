@@ -4,7 +4,7 @@
  * win, after Maene, Li and Moens, "Towards Understanding Iterative Magnitude Pruning" (2021).
  * Build: cc -std=c99 -O2 *.c -lm        SPDX-License-Identifier: MIT
  *
- * Contract (README, "The same bits everywhere"): binary32, each + - * / sqrt rounds once, no
+ * Contract (CONTRACT.md): binary32, each + - * / sqrt rounds once, no
  * fused multiply-add, one order for every sum. In the code a product used in a sum is written 
  * a + (float)(w * x) and constants are static const float, so that compilers that compute in a
  * wider type (FLT_EVAL_METHOD 1 or 2) round where the others do.
@@ -443,7 +443,7 @@ typedef struct {
 void optimizer_create(Optimizer *o, const Net *net);
 void optimizer_clear(Optimizer *o, const Net *net); /* as new */
 void optimizer_free(Optimizer *o);
-/* One update of all unmasked parameters (README, "Optimiser"). */
+/* One update of all unmasked parameters (CONTRACT.md). */
 void optimizer_step(Optimizer *o, Net *net, const Training *how, float lr);
 
 /* What a training loop tells after each step; loss and wrong are sums over the `seen` images of

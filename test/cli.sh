@@ -547,6 +547,17 @@ refused 1 nowhere/train-images-idx3-ubyte data --out nowhere
 
 # ==== divergence =============================================================================
 
+group 'a run that goes on says from where'
+works 'a run' imp $tiny --levels 2 --out on
+cp err begun
+rm on.L01.safetensors
+works 'again' imp $tiny --levels 2 --out on
+is 'at first nothing' 0 "$(grep -c 'goes on' begun)"
+is 'networks that are there' 1 "$(tr '\r' '\n' <err | grep -c '^on goes on: 1 of 2 networks are there$')"
+rm on.L01.safetensors
+works '--quiet' imp $tiny --levels 2 --out on --quiet
+is 'nothing' '' "$(cat err)"
+
 group 'a learning rate that diverges stops the run'
 refused 1 'level 0, epoch 1, step' train $tiny --optimizer sgd --lr 1e6 --out d --quiet
 refused 1 'level 0, epoch 1' imp $tiny --levels 2 --branches reinit --optimizer sgd --lr 1e6 --out d2 --quiet
