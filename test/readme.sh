@@ -54,7 +54,9 @@ function put(kind, line) {
 function spans(k, span, last) {
   last = split(text, span, "`")
   for (k = 2; k <= last; k += 2)
-    if (span[k] ~ begins && !ran[span[k]]++) put("command", span[k])
+    if (span[k] !~ begins) continue
+    else if (ran[span[k]]++) name = "" # once is enough
+    else put("command", span[k])
   text = ""
 }
 /^```/ {fence = !fence; next}
