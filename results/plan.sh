@@ -9,7 +9,7 @@
 # BENCH names a file with what bench printed, each time after a line `model NAME`, instead. SPDX-License-Identifier: MIT
 ticket=${TICKET:-./ticket}
 export ticket
-{ "$ticket" help imp; echo '--'; cat; } | awk -v file="${BENCH:-}" '
+{ "$ticket" help presets; echo '--'; cat; } | awk -v file="${BENCH:-}" '
 function get(key) { return key in given ? given[key] : preset[given["preset"] SUBSEP key] }
 function ceiling(x) { return x == int(x) ? x : int(x) + 1 }
 
@@ -37,8 +37,7 @@ function cost(model, density, call, options, name, word, k) {
 }
 
 /^--$/ { commands = 1; print "run\ttrainings\tsteps\tcore-hours\tMiB" }
-!commands && /^presets:/ { listed = 1 }
-!commands && listed {
+!commands {
   if (/^  [a-z]/) name = $1
   for (k = 1; k <= NF; k++) if (split($k, word, "=") == 2) preset[name, word[1]] = word[2]
 }

@@ -99,14 +99,15 @@ sed -i.old 's/10it/6000000it/' commands
 is 'by bench, at 75%' "$(awk 'NR > 3 {sum += 1 / $3} END {printf "%.2f", 2 * 6000000 * 60 / 3600 * sum / 2}' bench)" "$(
   BENCH=bench sh "$here/results/plan.sh" <commands | awk -F '\t' '/^b.L01/ {print $4}')"
 
-group 'results/README.md'
+group 'results/README.md: figure by figure' # the rest: test/readme.sh
 # A command is a line of an indented block that begins as one; the lines after it are what it prints, tabs as a terminal shows them.
 cp -R "$here/results" "$here/test" "$room/readme" && cd "$room/readme" || exit 1
 ln -s "$ticket" ticket
 ln -s "$DATA" DIR
 mv ../once/paper-test .
 TICKET=./ticket
-awk '/^    / {line = substr($0, 5)
+awk '/^# Further results/ {exit}
+  /^    / {line = substr($0, 5)
   if (line ~ /^(\.\/|make |sh |awk )/) print line >(name = sprintf("%03d.command", ++n)); else if (name) print line >(substr(name, 1, 3) ".output")
   next} {name = ""}' results/README.md
 [ "$(ls ./*.command | wc -l)" -gt 10 ] && good || bad 'commands' 'more than 10' "$(ls)"
