@@ -2014,7 +2014,7 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
     if (!is_finite(loss))
       fail("training diverged: the loss is not finite at level %u, epoch %ld, step %ld; try a "
            "lower --lr or a --warmup",
-           (unsigned)(level % CHILD), p.epoch, p.step);
+           (unsigned)(level % CHILD), p.epoch + 1, p.step);
     net_backward(net);
     if (how->hook) how->hook(how->context, net, p.step, 1);
     optimizer_step(o, net, how, lr > 0 ? lr : learning_rate(how, p.step));

@@ -4,7 +4,7 @@
  * win, after Maene, Li and Moens, "Towards Understanding Iterative Magnitude Pruning" (2021).
  * Build: cc -std=c99 -O2 *.c -lm        SPDX-License-Identifier: MIT
  *
- * Contract (README, "The same bits everywhere"): binary32, each + - * / sqrt rounds once, no
+ * Contract (CONTRACT.md): binary32, each + - * / sqrt rounds once, no
  * fused multiply-add, one order for every sum. In the code a product used in a sum is written 
  * a + (float)(w * x) and constants are static const float, so that compilers that compute in a
  * wider type (FLT_EVAL_METHOD 1 or 2) round where the others do.
@@ -237,6 +237,8 @@ typedef struct {
  * malformed. dataset_free releases it. */
 void dataset_load(Dataset *data, const char *spec, size_t train_size);
 void dataset_free(Dataset *data);
+/* Of training pixels and labels, then those of the test set. */
+uint64_t data_digest(const Dataset *data);
 /* Writes the set into an existing folder as IDX files with MNIST's names (1 channel, or idx) or as
  * CIFAR-10 binary files data_batch_1.bin ... test_batch.bin (3 channels). */
 void dataset_write(const Dataset *data, const char *folder);
@@ -507,7 +509,7 @@ typedef struct {
 void optimizer_create(Optimizer *o, const Net *net);
 void optimizer_clear(Optimizer *o, const Net *net); /* as new */
 void optimizer_free(Optimizer *o);
-/* One update of all unmasked parameters (README, "Optimiser"). */
+/* One update of all unmasked parameters (CONTRACT.md). */
 void optimizer_step(Optimizer *o, Net *net, const Training *how, float lr);
 
 /* What a training loop tells after each step; loss and wrong are sums over the `seen` images of
@@ -711,9 +713,14 @@ void stability(const Experiment *e, const long *at, int n);
  * hold: a run's PREFIX or PREFIX.tsv (with PREFIX.epochs.tsv and PREFIX.Lnn.safetensors where
  * they are), or a .tsv file that lmc, curve, distance, probe or stability printed; each is known
  * by its header. Runs that differ in seeds, number of levels or branches only are averaged,
- * others drawn side by side. The page is the same bytes everywhere. Prints its name. Fails,
- * naming the file, on one that is cut short, damaged or no table of ticket. */
+ * others drawn side by side. data: the set that ten images are read from, or NULL: those of
+ * built-in sets only. A table of published values (chart, line, x, y, low, high; `-`: none) adds
+ * hollow marks to the charts whose titles it names, in the style of the line of that name, and its
+ * `# key = value` lines to the top of the page. values: whether to write OUT.values.tsv, a row per
+ * point of all charts. The page is the same bytes everywhere. Prints its name. Fails, naming the
+ * file, on one that is cut short, damaged or no table of ticket. */
 typedef int Standard(const char *option, const char *value); /* has it this value if not given? */
-void write_report(char *const *name, int n, const char *out, Standard *is_standard);
+void write_report(char *const *name, int n, const char *out, const char *data, int values,
+                  Standard *is_standard);
 
 #endif
