@@ -325,6 +325,29 @@ static float weight_distance(const Net *net, const Solution *a, const Solution *
   return what == ANGLE && is_finite(c) ? two_over_pi * arc_cosine(c) : c;
 }
 
+/* OVERLAP, HAMMING or SIGN. */
+static void mask_distance(const Net *net, const Solution *a, const Solution *b, int what,
+                          char percents[32])
+{
+  size_t all = 0, either = 0, both = 0, same = 0, j;
+  int k;
+  for (k = 0; k < net->tensors; k++) {
+    const Tensor *t = &net->tensor[k];
+    if (!t->prunable) continue;
+    all += t->size;
+    for (j = t->offset; j < t->offset + t->size; j++) {
+      const float u = a->weight[j], v = b->weight[j];
+      either += a->mask[j] || b->mask[j];
+      both += a->mask[j] && b->mask[j];
+      same += a->mask[j] && b->mask[j] && (u > 0) == (v > 0) && (u < 0) == (v < 0);
+    }
+  }
+  strcpy(percents, "-");
+  if (what == OVERLAP && either > 0) percent(percents, both, either);
+  if (what == HAMMING) percent(percents, either - both, all);
+  if (what == SIGN && both > 0) percent(percents, same, both);
+}
+
 /* What a network says of the images of a split: the largest logit's class (the first of equals),
  * and p[image][class] = ln of the predicted probability. is_finite: all logits are. */
 typedef struct {
@@ -398,13 +421,13 @@ static float prediction_distance(const Predictions *a, const Predictions *b, siz
 void distances(Net *net, const Dataset *data, const Solution *s, int n, char **name, int what)
 {
   const size_t images = data->test.n;
-  const int of_weights = what < DISAGREEMENT;
+  const int of_predictions = what >= DISAGREEMENT;
   float *u = allocate(net->size, sizeof(float), "distances"), x;
   float *v = allocate(net->size, sizeof(float), "distances");
   Predictions *said = allocate((size_t)n, sizeof *said, "predictions");
   char text[64];
   int i, j;
-  if (!of_weights)
+  if (of_predictions)
     for (i = 0; i < n; i++) {
       solution_put(&s[i], net);
       predict(net, &data->test, &said[i]);
@@ -414,10 +437,12 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
   for (i = 0; i < n; i++) {
     printf("\n%s", name[i]);
     for (j = 0; j < n; j++) {
-      if (of_weights) x = weight_distance(net, &s[i], &s[j], what, u, v);
-      else x = prediction_distance(&said[i], &said[j], images, net->classes, what);
-      if (what == DISAGREEMENT && is_finite(x)) percent(text, (size_t)x, images);
-      else decimals(text, of_weights ? x : x / (float)images);
+      x = 0;
+      if (of_predictions) x = prediction_distance(&said[i], &said[j], images, net->classes, what);
+      if (what < OVERLAP) decimals(text, weight_distance(net, &s[i], &s[j], what, u, v));
+      else if (what < DISAGREEMENT) mask_distance(net, &s[i], &s[j], what, text);
+      else if (what == DISAGREEMENT && is_finite(x)) percent(text, (size_t)x, images);
+      else decimals(text, x / (float)images);
       printf("\t%s", text);
     }
   }

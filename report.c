@@ -1897,6 +1897,13 @@ static const struct {
     {"kl", "Divergence (KL)", "nats", 0, "Of the predictions, from row to column; 0: the same."},
     {"js", "Divergence (JS)", "nats", 0,
      "Of the predictions; 0: the same, 0.69: nothing in common."},
+    {"overlap", "Overlap of masks", "percent", 0,
+     "Connections that survive in both networks, of those that survive in one; 100: the same "
+     "mask."},
+    {"hamming", "Hamming distances of masks", "percent", 0,
+     "Weights that survive in one network only, of all; 0: the same mask."},
+    {"sign", "Equal signs", "percent", 0,
+     "Of the weights that survive in both: how many have the same sign; 50: as by chance."},
     {"", "Distances", "distance", 0, "Each cell compares two networks."},
 };
 

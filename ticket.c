@@ -189,11 +189,14 @@ static const Option options[OPTIONS] = {
     [O_MASK] = {"mask", "union|first|second|intersection", "union", CHOICE, LMC, 1, 0, 0,
                 "weights that are not 0 on the line; union: those of either end, so that both are "
                 "as stored"},
-    [O_WHAT] = {"what", "angle|cosine|l2|l1|disagreement|kl|js", "angle", CHOICE, DISTANCE, 1, 0, 0,
-                "2 angle / pi, cosine, Euclidean or mean absolute distance of the weights that "
-                "survive in both; or of predictions on the "
-                "test set: percent that differ, divergence of Kullback and Leibler (row to column) "
-                "or Jensen and Shannon in nats"},
+    [O_WHAT] =
+        {"what", "angle|cosine|l2|l1|overlap|hamming|sign|disagreement|kl|js", "angle", CHOICE,
+         DISTANCE, 1, 0, 0,
+         "2 angle / pi, cosine, Euclidean or mean absolute distance of the weights that "
+         "survive in both; percent of them whose sign is equal; of masks percent that both have of "
+         "what either has (Jaccard), percent that differ; or of predictions on the "
+         "test set: percent that differ, divergence of Kullback and Leibler (row to column) "
+         "or Jensen and Shannon in nats"},
     [O_DUMP] = {"dump", "STEP", "", STEPS, TRACE, 0, 0, 1e9,
                 "writes PREFIX.dump.safetensors: all that takes part in the step after STEP steps, "
                 "in PyTorch's shapes"},

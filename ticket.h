@@ -612,12 +612,14 @@ void repel_free(Repel *r);
 void repel_hook(void *repel, Net *net, long step, int after);
 
 /* The commands; they print tab-separated values on stdout. */
-enum { ANGLE, COSINE_SIMILARITY, L2, L1, DISAGREEMENT, KL, JS };
+enum { ANGLE, COSINE_SIMILARITY, L2, L1, OVERLAP, HAMMING, SIGN, DISAGREEMENT, KL, JS };
 /* A row of n distances per solution. Over the prunable weights that survive in both: ANGLE 2
- * angle / pi (0 the same, 1 orthogonal), COSINE_SIMILARITY, L2, L1 (mean). Over the test set:
- * DISAGREEMENT (percent of images with another prediction), KL (row to column), JS: mean
- * divergence in nats of the predicted distributions. "-" where there is none: no common weight,
- * a norm that is 0 or too large, a prediction that is not finite. */
+ * angle / pi (0 the same, 1 orthogonal), COSINE_SIMILARITY, L2, L1 (mean), SIGN (percent of equal
+ * sign). Of the masks, in percent: OVERLAP, in both of those in either (Jaccard), HAMMING, in one
+ * only of all prunable weights. Over the test set: DISAGREEMENT (percent of images with another
+ * prediction), KL (row to column), JS: mean divergence in nats of the predicted distributions. "-"
+ * where there is none: no common weight, a norm that is 0 or too large, a prediction that is not
+ * finite. */
 void distances(Net *net, const Dataset *data, const Solution *s, int n, char **name, int what);
 /* What the loaded net is like: angle between the gradient of each batch of epoch 0 and that of
  * the whole set (radians, mean) and their norms, weights and units per layer, units that are 0

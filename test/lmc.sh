@@ -102,7 +102,7 @@ for from in -0.7 0.3 -2.9 0.77; do # the last place is the second network, not o
 done
 
 group 'distance, probe, curve'
-for what in angle cosine l2 l1 disagreement js; do
+for what in angle cosine l2 l1 overlap hamming sign disagreement js; do
   works "$what" distance c.L00.safetensors c.L01.safetensors c.L02.reinit.safetensors c.rewind.safetensors --what $what
   is "$what is symmetrical" '' "$(awk -F '\t' '/^#|^network/ {next} {n++; for (i = 1; i <= 4; i++) m[n, i] = $(i + 1)}
     END {if (n != 4) print n " rows"; for (i = 1; i <= 4; i++) for (k = 1; k <= 4; k++) if (m[i, k] != m[k, i]) print i, k, m[i, k], m[k, i]}' out)"
@@ -111,7 +111,7 @@ works 'one file' distance c.L00.safetensors
 works 'almost nothing is left' imp $small --rate 0.9 --levels 4 --branches shuffle --quiet --out z
 is 'layers that lost all' "$(kept_layers z.L03.shuffle.safetensors)" "$(column z.tsv 3 shuffle collapsed)"
 is 'that is said' 1 "$(grep -c '^ticket: level [0-9], shuffle: no weight is left in ' "$room/err")"
-for what in angle cosine l2 l1; do
+for what in angle cosine l2 l1 sign; do
   works "$what of networks without a common weight" distance z.L03.safetensors z.L03.shuffle.safetensors --what $what
   is "$what has no value" - "$(awk -F '\t' '/^z.L03.safetensors/ {print $3}' out)"
 done

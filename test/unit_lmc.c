@@ -400,8 +400,8 @@ static double *predictions(Net *net, const Solution *s)
 
 static void test_distances(void)
 {
-  static const char *const what_name[] = {"angle",        "cosine", "l2", "l1",
-                                          "disagreement", "kl",     "js"};
+  static const char *const what_name[] = {"angle",   "cosine", "l2",           "l1", "overlap",
+                                          "hamming", "sign",   "disagreement", "kl", "js"};
   static char *names[] = {(char *)"a", (char *)"b", (char *)"c"};
   Solution s[3];
   double *p[3], wanted, found;
@@ -425,14 +425,18 @@ static void test_distances(void)
     for (i = 0; i < 3; i++) {
       at = strchr(at, '\t') + 1;
       for (k = 0; k < 3; k++) {
-        double ab = 0, aa = 0, bb = 0, l1 = 0, l2 = 0, different = 0, kl = 0, js = 0, n = 0;
+        double ab = 0, aa = 0, bb = 0, l1 = 0, l2 = 0, different = 0, kl = 0, js = 0, n = 0,
+               signs = 0, either = 0;
         const double images = (double)data.test.n;
         found = strtod(at, &at);
         at++;
         for (j = 0; j < net.size; j++)
+          either += is_prunable(&net, j) && (s[i].mask[j] || s[k].mask[j]);
+        for (j = 0; j < net.size; j++)
           if (s[i].mask[j] && s[k].mask[j] && is_prunable(&net, j)) {
             const double u = (double)s[i].weight[j], v = (double)s[k].weight[j];
             ab += u * v, aa += u * u, bb += v * v, l1 += fabs(u - v), l2 += (u - v) * (u - v), n++;
+            signs += u * v > 0;
           }
         for (j = 0; j < data.test.n; j++) {
           const double *u = p[i] + j * net.classes, *v = p[k] + j * net.classes;
@@ -450,14 +454,19 @@ static void test_distances(void)
                  : what == COSINE_SIMILARITY ? ab / sqrt(aa * bb)
                  : what == L2                ? sqrt(l2)
                  : what == L1                ? l1 / n
+                 : what == OVERLAP           ? 100 * n / either
+                 : what == HAMMING           ? 100 * (either - n) / (double)net_prunable(&net, 0)
+                 : what == SIGN              ? 100 * signs / n
                  : what == DISAGREEMENT      ? 100 * different / images
                  : what == KL                ? kl / images
                                              : js / images;
-        check(near(wanted, found, what == DISAGREEMENT ? 1e-6 : 1e-5),
-              "%s of %d and %d: expected %.6f, found %.6f", what_name[what], i, k, wanted, found);
+        check(near(wanted, found, 1e-5), "%s of %d and %d: expected %.6f, found %.6f",
+              what_name[what], i, k, wanted, found);
         if (i == k && what != KL && what != JS)
-          check(found == (what == COSINE_SIMILARITY), "%s of %d and itself is %.6f",
-                what_name[what], i, found);
+          check(found == (what == COSINE_SIMILARITY         ? 1
+                          : what == OVERLAP || what == SIGN ? 100
+                                                            : 0),
+                "%s of %d and itself is %.6f", what_name[what], i, found);
       }
     }
     free(text);
