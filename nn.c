@@ -1358,8 +1358,9 @@ static int build_plain(Net *net, const Model *model)
   for (k = 0; k < (int)(sizeof plans / sizeof *plans); k++)
     if (strlen(plans[k].name) == length && !strncmp(model->name, plans[k].name, length))
       at = plans[k].plan ? plans[k].plan : suffix;
+  if (!at || !*at || suffix[strspn(suffix, "-0123456789")]) return 0;
   if (at != suffix && *suffix) width = strtoul(suffix + 1, &end, 10);
-  if (!at || !*at || (at != suffix && *end) || width < 1 || width > 1024) return 0;
+  if ((at != suffix && *end) || width < 1 || width > 1024) return 0;
   for (number = 0; *at; number++) {
     unsigned long n;
     at += strspn(at, " ");
