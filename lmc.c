@@ -425,7 +425,7 @@ static void probe_gradient(Net *net, const Dataset *data, const char *name, uint
     for (first = 0; first < n; first += net->batch) {
       const size_t images = n - first < net->batch ? n - first : net->batch;
       const float share = (float)images / (float)n;
-      net_load(net, &data->train, order + first, 0, images);
+      net_load(net, &data->train, order + first, 0, images, NULL);
       net_forward(net, 1);
       net_loss(net, memset(lane, 0, sizeof lane), &wrong);
       if (!is_finite(lanes_sum(lane)))
