@@ -678,8 +678,7 @@ static void put_pixels(float *restrict to, size_t to_step, const float *restrict
 /* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d ---------------------------
  *
  * x, y and their gradients: [T][C][H][W][L], L = LANES. Each thread takes some channels. A sum over
- * a batch goes by lanes, tiles then pixels ascending; a slot without an image adds +0, which
- * changes no sum that began at +0. */
+ * a batch goes by lanes, tiles then pixels ascending, and leaves out slots without an image. */
 
 /* A channel's normalisation. The backward pass computes `normal` and y again of x rather than read
  * them; d is dy where y passes the ReLU, that is, is more than `least`: 0, or -infinity without. */
@@ -1369,8 +1368,9 @@ static int build_plain(Net *net, const Model *model)
   for (k = 0; k < (int)(sizeof plans / sizeof *plans); k++)
     if (strlen(plans[k].name) == length && !strncmp(model->name, plans[k].name, length))
       at = plans[k].plan ? plans[k].plan : suffix;
+  if (!at || !*at || suffix[strspn(suffix, "-0123456789")]) return 0;
   if (at != suffix && *suffix) width = strtoul(suffix + 1, &end, 10);
-  if (!at || !*at || (at != suffix && *end) || width < 1 || width > 1024) return 0;
+  if ((at != suffix && *end) || width < 1 || width > 1024) return 0;
   for (number = 0; *at; number++) {
     unsigned long n;
     at += strspn(at, " ");
@@ -1705,15 +1705,6 @@ void net_set_mask(Net *net, const unsigned char *mask)
   }
 }
 
-/* Of the inputs of one output, those that are not masked. */
-static float unmasked(const unsigned char *mask, size_t n)
-{
-  float count = 0;
-  size_t i;
-  for (i = 0; i < n; i++) count = count + (float)mask[i];
-  return count;
-}
-
 void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant)
 {
   int k;
@@ -1724,9 +1715,12 @@ void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant)
     const char *suffix = strrchr(t->name, '.') + 1;
     const int sparse_aware = t->prunable && scheme == SPARSE_AWARE;
     const Stream s = {seed, RANDOM_INIT, (uint32_t)k, variant};
-    size_t j;
+    size_t i, j;
     for (j = 0; j < t->size; j++) {
-      if (sparse_aware && j % t->fan_in == 0) fan = unmasked(mask + j, t->fan_in);
+      if (sparse_aware && j % t->fan_in == 0) { /* those of this output that are not masked */
+        fan = 0;
+        for (i = j; i < j + t->fan_in; i++) fan = fan + (float)mask[i];
+      }
       if (!mask[j] || !strcmp(suffix, "running_mean")) w[j] = 0;
       else if (!strcmp(suffix, "running_var")) w[j] = 1;
       else if (t->norm) w[j] = strcmp(suffix, "weight") ? 0 : random_uniform(s, j);
@@ -1810,8 +1804,8 @@ static void load_rows(Net *net, const Layer *none, int part)
   }
 }
 
-void net_load_augmented(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n,
-                        const Stream *augment)
+void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n,
+              const Stream *augment)
 {
   static Pass *const load[] = {load_rows, NULL};
   const size_t I = activation_size(&net->activation[0]);
@@ -1832,11 +1826,6 @@ void net_load_augmented(Net *net, const Split *split, const uint32_t *index, siz
   in_parts(net, NULL, load);
 }
 
-void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n)
-{
-  net_load_augmented(net, split, index, first, n, NULL);
-}
-
 /* The average over whole batches of one pass over the images, each batch counting alike:
  * momentum 1, 1/2, 1/3 ... */
 void net_recompute(Net *net, const Split *split)
@@ -1844,8 +1833,8 @@ void net_recompute(Net *net, const Split *split)
   size_t first, batches = 0;
   for (first = 0; first < split->n; first += net->batch) {
     net->momentum = 1.0f / (float)++batches;
-    net_load(net, split, NULL, first,
-             split->n - first < net->batch ? split->n - first : net->batch);
+    net_load(net, split, NULL, first, split->n - first < net->batch ? split->n - first : net->batch,
+             NULL);
     net_forward(net, 1);
   }
   net->momentum = 0.1f;
@@ -1854,7 +1843,8 @@ void net_recompute(Net *net, const Split *split)
 int net_forward_from(Net *net, const Split *split, size_t first)
 {
   if (first >= split->n) return 0;
-  net_load(net, split, NULL, first, split->n - first < net->slots ? split->n - first : net->slots);
+  net_load(net, split, NULL, first, split->n - first < net->slots ? split->n - first : net->slots,
+           NULL);
   net_forward(net, 0);
   return 1;
 }
@@ -1898,8 +1888,8 @@ void optimizer_create(Optimizer *o, const Net *net)
 
 void optimizer_clear(Optimizer *o, const Net *net)
 {
-  size_t j;
-  for (j = 0; j < net->size; j++) o->velocity[j] = o->square[j] = 0;
+  memset(o->velocity, 0, net->size * sizeof(float));
+  memset(o->square, 0, net->size * sizeof(float));
   o->correction1 = o->correction2 = 0;
 }
 
@@ -2007,7 +1997,7 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
     }
     crops.b = (uint32_t)p.epoch;
     if (how->hook) how->hook(how->context, net, p.step, 0);
-    net_load_augmented(net, &data->train, order + first, 0, size, how->augment ? &crops : NULL);
+    net_load(net, &data->train, order + first, 0, size, how->augment ? &crops : NULL);
     net_forward(net, 1);
     net_loss(net, lane, &p.wrong);
     loss = lanes_sum(lane);

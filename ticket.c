@@ -1227,7 +1227,7 @@ static void bench_step(Net *net, Optimizer *o, const Split *split, const uint32_
   static const Training how = {.lr = 0.01f, .momentum = 0.9f};
   float lane[LANES] = {0};
   size_t wrong = 0;
-  net_load(net, split, index, 0, batch);
+  net_load(net, split, index, 0, batch, NULL);
   net_forward(net, 1);
   net_loss(net, lane, &wrong);
   net_backward(net);

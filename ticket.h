@@ -269,9 +269,8 @@ typedef struct {
  * it is to the left of the next row and above the next plane too. */
 typedef struct {
   size_t channels, height, width;
-  int flat; /* what dense layers read and write: 1 x 1, without a border */
-  /* L: LANES where images have rows and columns, up to TILE where they are flat */
-  size_t tile;
+  int flat;          /* what dense layers read and write: 1 x 1, without a border */
+  size_t tile;       /* L: LANES; up to TILE if flat */
   size_t row, plane; /* numbers from one row, one channel, to the next */
   float *value;      /* of pixel 0 of channel 0 of tile 0 */
   /* d loss / d value while the backward pass needs it; the room is shared. NULL for the images */
@@ -296,18 +295,15 @@ typedef struct {
 
 /* A layer reads activation `in` and writes `out`. */
 typedef struct {
-  char name[NAME_SIZE];  /* as its tensors begin; "" without tensors */
-  int kind;              /* index of the table `layer_kinds` in nn.c */
-  int in, out, shortcut; /* activations; shortcut: what SUM adds */
-  int weight, bias;      /* tensors, or -1; of NORM gamma and beta */
-  int mean, variance;    /* NORM: the running statistics, tensors */
-  int relu;              /* y = max(y, 0) at the end */
-  /* another layer has written the gradient of `in` (`shortcut`) before this one */
-  int adds, adds_shortcut;
-  /* CONV: channels in, rows and columns of the plane they fill, a pixel being LANES numbers; */
-  size_t inputs, height, width;
-  /* the same of the output. A dense layer is 1x1 with L / LANES pixels */
-  size_t outputs, rows, columns;
+  char name[NAME_SIZE];           /* as its tensors begin; "" without tensors */
+  int kind;                       /* index of the table `layer_kinds` in nn.c */
+  int in, out, shortcut;          /* activations; shortcut: what SUM adds */
+  int weight, bias;               /* tensors, or -1; of NORM gamma and beta */
+  int mean, variance;             /* NORM: the running statistics, tensors */
+  int relu;                       /* y = max(y, 0) at the end */
+  int adds, adds_shortcut;        /* to the gradient of `in`, `shortcut`, that another began */
+  size_t inputs, height, width;   /* channels in, rows and columns of their planes, in pixels; */
+  size_t outputs, rows, columns;  /* of the output. A dense layer is 1x1 with L / LANES pixels */
   size_t kernel, stride, padding; /* CONV; pools: kernel = stride = window */
   size_t survivors;               /* weights not masked */
   /* CONV: backward has lists for each phase (row mod stride, column mod stride) of the input */
@@ -329,11 +325,10 @@ typedef struct {
   void (*build)(struct Net *net);
 } Model;
 
-/* What a place of the batch shows: an image of a split, from which row and column on, in 0 ... 2
- * CROP, and whether flipped; or nothing. */
+/* What a place of the batch shows: an image of a split, or nothing. */
 typedef struct {
   const unsigned char *pixel;
-  uint32_t crop[3];
+  uint32_t crop[3]; /* crop_flip */
   int empty;
 } View;
 
@@ -347,14 +342,11 @@ typedef void Observe(void *context, const Net *net, int layer, int backward);
 struct Net {
   char model[NAME_SIZE];
   size_t classes, batch;
-  size_t tile; /* L of flat activations */
-  /* places for images: the batch rounded up to whole tiles, a multiple of LANES */
-  size_t slots;
-  size_t images; /* in the batch now loaded */
-  size_t height; /* of an image, */
-  size_t width;  /* and its width */
-  /* rows and columns of zeros below and to the right of every plane of images */
-  size_t border;
+  size_t tile;          /* L of flat activations */
+  size_t slots;         /* places for images: the batch in whole tiles, a multiple of LANES */
+  size_t images;        /* in the batch now loaded */
+  size_t height, width; /* of an image */
+  size_t border;        /* rows of zeros below, columns to the right of every plane of images */
   int threads;
   Tensor *tensor;
   int tensors;
@@ -362,10 +354,9 @@ struct Net {
   size_t size;         /* of the flat vectors: parameters, then batch-norm statistics */
   float *weight;       /* [size]; +0 where masked */
   unsigned char *mask; /* [size]: 1 keeps, 0 masks; 1 for all that is not prunable */
-  /* parameters not masked; what is masked has no gradient and no momentum at all */
-  size_t survivors;
-  uint32_t *survivor; /* [survivors]: their flat indices, ascending */
-  float *gradient;    /* [survivors]: d loss / d weight[survivor[j]] */
+  size_t survivors;    /* parameters not masked; others have no gradient and no momentum */
+  uint32_t *survivor;  /* [survivors]: their flat indices, ascending */
+  float *gradient;     /* [survivors]: d loss / d weight[survivor[j]] */
   Layer *layer;
   int layers;
   Activation *activation; /* [0] is the input, the last one the logits */
@@ -375,9 +366,8 @@ struct Net {
   float *loss;          /* [L T] of each image */
   int training;         /* what net_forward was told */
   float momentum;       /* of batch norm's running statistics: 0.1 as PyTorch's */
-  /* a layer's weights in the order in which the kernels read them; later its masked dW */
-  float *packed;
-  float *room; /* [threads][room_size] each thread's workspace */
+  float *packed;        /* a layer's weights in the order in which the kernels read them */
+  float *room;          /* [threads][room_size] each thread's workspace */
   size_t room_size;
   Span *span;          /* [O] of the layer whose weight gradient is being made */
   void *owned;         /* all that net_free frees, as a chain */
@@ -439,11 +429,18 @@ size_t net_prunable(const Net *net, int surviving); /* prunable weights: all, or
 uint64_t net_digest(const Net *net);   /* digest_floats of weight[size]: parameters, statistics */
 double net_operations(const Net *net); /* + and * of one step on the batch loaded */
 
-/* One batch: images index[0..n) of the split, n <= L T (first, first + 1 ... where index is
- * NULL). forward fills the activations; net_loss fills loss and d (mean loss) / d logits, adds
- * the losses to the lanes and to *wrong the images whose largest logit (the first of equals) is
- * not the label's; backward fills gradient. */
-void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n);
+/* OpenLTH's augmentation: crop[0], crop[1] in 0 ... 2 CROP are the row and column from which the
+ * image with a border of CROP black pixels is taken (CROP: not moved), crop[2] whether it is then
+ * mirrored; drawn from a stream of purpose RANDOM_AUGMENT, from index 64 image upwards. */
+enum { CROP = 4 };
+void crop_flip(Stream s, uint32_t image, uint32_t crop[3]);
+
+/* One batch: images index[0..n) of the split, n <= L T (first, first + 1 ... where index is NULL),
+ * moved and flipped as `augment` says, if not NULL. forward fills the activations; net_loss fills
+ * loss and d (mean loss) / d logits, adds the losses to the lanes and to *wrong the images whose
+ * largest logit (the first of equals) is not the label's; backward fills gradient. */
+void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n,
+              const Stream *augment);
 /* training: batch norm by the batch's statistics, and the running ones follow */
 void net_forward(Net *net, int training);
 void net_loss(Net *net, float lane[LANES], size_t *wrong);
@@ -452,14 +449,6 @@ void net_backward(Net *net);
  * to room of the caller's. The gradient is there while `observe` looks at a layer that writes
  * it. */
 void net_read(const Net *net, int activation, int gradient, float *to);
-/* The same with training images cropped at random from a border of CROP black pixels and flipped
- * (OpenLTH's augmentation): crop[0], crop[1] in 0 ... 2 CROP say from which row and column of
- * the bordered image the crop is taken (CROP: not moved), crop[2] whether it is then mirrored;
- * drawn from a stream of purpose RANDOM_AUGMENT, from index 64 image upwards. */
-enum { CROP = 4 };
-void crop_flip(Stream s, uint32_t image, uint32_t crop[3]);
-void net_load_augmented(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n,
-                        const Stream *augment);
 /* Batch norm's running statistics := the averages over the batches of one pass over the split
  * (Garipov 2018). */
 void net_recompute(Net *net, const Split *split);
