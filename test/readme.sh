@@ -142,7 +142,7 @@ is 'README.md: at most 250 lines' '' "$(tail -n +251 README.md)"
 is 'README.md: at most 110 columns' '' "$(grep '.\{111\}' README.md)"
 for command in $("$ticket" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do "$ticket" help $command; done >help
 for option in $(grep -oh -e '--[a-z][a-z-]*' README.md results/README.md | sort -u); do
-  case $option in --array | --target) continue ;; esac # Slurm's, clang's
+  case $option in --array | --mem | --target) continue ;; esac # Slurm's, clang's
   grep -q -e "$option\\( \\|\$\\)" help && good || bad "the option $option" 'an option of a command' 'none'
 done
 for figure in results/*.svg results/*/*.svg; do same "$figure as its command makes it" "$figure" "$here/$figure"; done
