@@ -1214,7 +1214,7 @@ static Pair random_block(Stack *s, Pair in, int affine)
   return at;
 }
 
-/* 1 to 5 parts, then none to 2 hidden dense layers. The images must be there; batch places. */
+/* 1 to 5 parts, then none to 2 hidden dense layers, maybe with a shortcut. The images must be there; batch places. */
 static void random_stack(Stack *s, Case *c, size_t batch, int threads, double affordable)
 {
   const size_t parts = roll_between(1, 5);
@@ -1252,6 +1252,8 @@ static void random_stack(Stack *s, Case *c, size_t batch, int threads, double af
     while (outputs > 1 && (double)(inputs * outputs) > s->affordable) outputs = outputs / 2;
     at = stack_dense(s, at, outputs);
     if (roll(4)) at = stack_relu(s, at);
+    if (roll(3) == 0 && (double)(outputs * outputs) <= s->affordable)
+      at = stack_sum(s, stack_dense(s, at, outputs), at);
   }
   stack_dense(s, at, c->net.classes);
   net_close(&c->net);
