@@ -1214,7 +1214,8 @@ static Pair random_block(Stack *s, Pair in, int affine)
   return at;
 }
 
-/* 1 to 5 parts, then none to 2 hidden dense layers, maybe with a shortcut. The images must be there; batch places. */
+/* 1 to 5 parts, then none to 2 hidden dense layers, maybe with a shortcut. The images must be
+ * there; batch places. */
 static void random_stack(Stack *s, Case *c, size_t batch, int threads, double affordable)
 {
   const size_t parts = roll_between(1, 5);
