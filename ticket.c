@@ -1771,7 +1771,6 @@ static void completion(void)
   printf("_ticket()\n{\n  local words= files= word=${COMP_WORDS[COMP_CWORD]}\n"
          "  case ${COMP_WORDS[COMP_CWORD-1]} in\n  ticket | */ticket | help) words='");
   for (c = 0; c < COMMANDS; c++) printf("%s ", commands[c].name);
-  printf("presets");
   for (k = 0; k < OPTIONS; k++)
     if (options[k].kind == CHOICE || options[k].kind == LIST)
       complete_values(options[k].name, options[k].argument);
@@ -1791,6 +1790,7 @@ static void completion(void)
                                                       : "");
   }
   printf("    esac ;;\n  --init | --ticket) files='*.safetensors' ;;\n  esac\n"
+         "  [ \"${COMP_WORDS[COMP_CWORD-1]}\" != help ] || words+=presets\n"
          "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
          "  [ -z \"$files\" ] || COMPREPLY+=($(compgen -f -X \"!$files\" -- \"$word\"))\n"
          "}\ncomplete -o default -F _ticket ticket\n");

@@ -64,6 +64,7 @@ complete() # WORD...: what bash offers for the last of them
 if command -v bash >/dev/null; then
   is 'a command' 'bench' "$(complete ticket be)"
   is 'help of a command' 'probe presets' "$(complete ticket help pr)"
+  is 'presets is no command' 'probe' "$(complete ticket pr)"
   is 'an option' '--repel --repel-set' "$(complete ticket imp --quiet --rep)"
   is 'of that command' '' "$(complete ticket train --out x --rep)"
   is 'a choice' 'kaiming-normal kaiming-uniform' "$(complete ticket train --init-scheme k)"
