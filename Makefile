@@ -1,4 +1,4 @@
-# make, make run, make test, make verify, make bench, make install, make uninstall, make clean; CC= and CFLAGS= may be given.
+# make, make run, make test, make check (a minute), make verify, make bench, make install, make uninstall, make clean; CC= and CFLAGS= may be given.
 # Any flags give the same bits: ticket checks itself at every start and refuses to run if they do not.
 PREFIX = /usr/local
 MAN = share/man/man1
@@ -18,10 +18,22 @@ ticket: $(SOURCES) ticket.h
 
 run: ticket
 	./ticket imp --data synth --init-scheme kaiming-uniform --levels 8 --rate 0.5 --branches reinit --out run
-	@./ticket report run
+	@./ticket distance run.L0?.safetensors run.rewind.safetensors >run.angles.tsv
+	@./ticket distance run.L0?.reinit.safetensors >run.angles-reinit.tsv
+	@./ticket probe run.L05.safetensors >run.weights.tsv
+	@./ticket probe run.L05.reinit.safetensors >run.weights-reinit.tsv
+	@./ticket lmc run.L04.safetensors run.L05.safetensors >run.tickets.tsv
+	@./ticket lmc run.L04.reinit.safetensors run.L05.reinit.safetensors >run.reinits.tsv
+	@./ticket lmc run.L05.safetensors run.L05.reinit.safetensors >run.line.tsv
+	@./ticket curve --steps 10ep --lr 0.003 --quiet run.L05.safetensors run.L05.reinit.safetensors >run.curve.tsv
+	@./ticket report run run.tickets.tsv run.reinits.tsv run.line.tsv run.curve.tsv run.weights.tsv run.weights-reinit.tsv \
+	  run.angles.tsv run.angles-reinit.tsv --out run
 
 test: ticket
 	sh test/all.sh "$(CC) -std=c99 $(CFLAGS)"
+
+check: ticket
+	sh test/all.sh "$(CC) -std=c99 $(CFLAGS)" check
 
 verify: ticket
 	./ticket verify
@@ -39,6 +51,6 @@ uninstall:
 	cd "$(DESTDIR)$(PREFIX)" && rm -f bin/ticket $(MAN)/ticket.1 $(COMPLETIONS)/ticket
 
 clean:
-	rm -f ticket test/unit test/unit_lmc run.tsv run.epochs.tsv run.html run.*.safetensors
+	rm -f ticket test/unit test/unit_lmc run.tsv run.*.tsv run.html run.*.safetensors
 
-.PHONY: run test verify bench install uninstall clean
+.PHONY: run test check verify bench install uninstall clean

@@ -6,8 +6,6 @@
  * SPDX-License-Identifier: MIT */
 #include "ticket.h"
 
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
 /* ==== functions ============================================================================= */
@@ -27,16 +25,6 @@ float float_of(uint32_t u)
 }
 
 int is_finite(float x) { return (bits_of(x) & 0x7f800000u) != 0x7f800000u; }
-
-float square_root(float x)
-{
-#if FLT_EVAL_METHOD == 0
-  return sqrtf(x);
-#else
-  volatile float rounded = sqrtf(x); /* through memory: a cast alone leaves x87's extra digits */
-  return rounded;
-#endif
-}
 
 /* ln 2 in two parts; the high one has 9 trailing zero bits, so k * LN2_HIGH is exact for |k| <
  * 512. */
@@ -254,10 +242,10 @@ float lanes_sum(float lane[LANES])
   return even + odd;
 }
 
-void lanes_sums(float *sum, size_t n)
+void lanes_sums(float *out, float *sum, size_t n)
 {
   size_t j;
-  for (j = 0; j < n; j++) sum[j] = lanes_sum(sum + j * LANES);
+  for (j = 0; j < n; j++) out[j] = lanes_sum(sum + j * LANES);
 }
 
 /* ==== digests =============================================================================== */

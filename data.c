@@ -65,15 +65,17 @@ void show_training(Clock *clock, const Progress *p, double share, const char *wh
   const time_t now = time(NULL);
   const double passed = difftime(now, clock->begun), rest = passed * (1 - share) / (share + 1e-9);
   const long seconds = rest < 1e8 ? (long)rest : 100000000L;
+  char left[64] = "";
   if (clock->quiet || difftime(now, clock->shown) < (passed < 200    ? 1
                                                      : passed < 6000 ? passed / 200
                                                                      : 30))
     return;
   clock->shown = now;
-  show_progress("%s  epoch %ld/%ld  loss %.4f  error %.2f%%  %ld:%02ld:%02ld left   ", what,
-                p->epoch + 1, p->epochs, (double)p->loss / (double)p->seen,
-                100.0 * (double)p->wrong / (double)p->seen, seconds / 3600, seconds / 60 % 60,
-                seconds % 60);
+  if (passed >= 2) /* earlier it would be a guess */
+    sprintf(left, "%ld:%02ld:%02ld left", seconds / 3600, seconds / 60 % 60, seconds % 60);
+  show_progress("%s  epoch %ld/%ld  loss %.4f  error %.2f%%  %s   ", what, p->epoch + 1, p->epochs,
+                (double)p->loss / (double)p->seen, 100.0 * (double)p->wrong / (double)p->seen,
+                left);
 }
 
 void notice(const char *format, ...)
@@ -1761,4 +1763,13 @@ void dataset_free(Dataset *data)
   free(data->test.pixel);
   free(data->test.label);
   memset(data, 0, sizeof *data);
+}
+
+uint64_t data_digest(const Dataset *data)
+{
+  const size_t image = (size_t)(data->channels * data->height * data->width);
+  uint64_t hash = fnv1a(FNV_START, data->train.pixel, data->train.n * image);
+  hash = fnv1a(hash, data->train.label, data->train.n);
+  hash = fnv1a(hash, data->test.pixel, data->test.n * image);
+  return fnv1a(hash, data->test.label, data->test.n);
 }

@@ -22,14 +22,8 @@ static float dot(const float *restrict a, const float *restrict b, size_t n)
   return lanes_sum(lane);
 }
 
-/* What stands for a measurement that has no value; it is printed as "-". */
-static float no_value(void)
-{
-  static const uint32_t bits = 0x7fc00000u;
-  float x;
-  memcpy(&x, &bits, sizeof x);
-  return x;
-}
+/* What stands for a measurement that has no value, NaN; it is printed as "-". */
+static float no_value(void) { return float_of(0x7fc00000u); }
 
 /* cos = <a, b> / sqrt(<a, a> <b, b>), so that it is exactly 1 where a = b; no value if a norm is 0
  * or too large for a number */
@@ -104,83 +98,65 @@ void path(Net *net, const Dataset *data, const Solution *a, const float *bend, c
   }
 }
 
-/* Whether a place is between the ends. */
-static int is_between(const Place *p) { return p->at >= 0 && p->at <= 1; }
+/* How one set does between the ends of a path, measured against them; in images. */
+typedef struct {
+  int finite;   /* every loss there, and so at each end, is a number */
+  float loss;   /* the highest */
+  size_t twice; /* the barrier: twice the highest number of wrong images minus those of the ends */
+  float height; /* the most wrong images above the straight line between the ends (Paul 2022) */
+} Barrier;
 
-/* Whether every place between the ends, and so each end, has a loss that is a number. */
-static int is_measured(const Place *place, int points, int set)
+static Barrier barrier_of(const Place *place, int points, const Place *first, const Place *last,
+                          int set)
 {
-  int k;
-  for (k = 0; k < points; k++)
-    if (is_between(&place[k]) && !is_finite(place[k].loss[set])) return 0;
-  return 1;
-}
-
-/* Twice the highest number of wrong images between the ends minus the sum of theirs, a and b. */
-static size_t twice_barrier(const Place *place, int points, size_t a, size_t b, int set)
-{
+  const size_t a = first->wrong[set], b = last->wrong[set];
+  Barrier found = {1, 0, 0, 0};
   size_t most = a > b ? a : b;
-  int k;
-  for (k = 0; k < points; k++)
-    if (is_between(&place[k]) && place[k].wrong[set] > most) most = place[k].wrong[set];
-  return 2 * most - a - b;
-}
-
-/* Highest number of wrong images above the straight line from a to b (Paul 2022). */
-static float height_of(const Place *place, int points, size_t a, size_t b, int set)
-{
-  float height = 0, above;
   int k;
   for (k = 0; k < points; k++) {
     const Place *p = &place[k];
-    if (!is_between(p)) continue;
-    above = (float)a + (float)(p->at * (float)((float)b - (float)a));
+    float above = (float)a + (float)(p->at * (float)((float)b - (float)a));
+    if (p->at < 0 || p->at > 1) continue;
+    found.finite = found.finite && is_finite(p->loss[set]);
+    most = p->wrong[set] > most ? p->wrong[set] : most;
     above = (float)p->wrong[set] - above;
-    height = above > height ? above : height;
+    found.height = above > found.height ? above : found.height;
+    found.loss = p->loss[set] > found.loss ? p->loss[set] : found.loss;
   }
-  return height;
+  found.loss = first->loss[set] > found.loss ? first->loss[set] : found.loss;
+  found.loss = last->loss[set] > found.loss ? last->loss[set] : found.loss;
+  found.twice = 2 * most - a - b;
+  return found;
 }
 
-/* n images of `all` in percent with 4 digits. */
-static const char *height_text(char text[32], float n, size_t all)
+/* Barrier (of twice so many ends' pairs) and height in percent of n images, or "-". */
+static void barrier_text(const Barrier *found, size_t pairs, size_t n, char barrier[32],
+                         char height[32])
 {
-  n = (float)(100.0f * n) / (float)all;
-  sprintf(text, "%.4f", (double)n);
-  return text;
-}
-
-/* Prints how a set does at the places against the ends, which have end[0] and end[1]; n images. */
-static void print_barrier(const char *name, const Place *place, int points, const Place *end,
-                          int set, size_t n)
-{
-  const size_t a = end[0].wrong[set], b = end[1].wrong[set];
-  float highest = end[end[1].loss[set] > end[0].loss[set]].loss[set];
-  char barrier[32] = "-", height[32] = "-", loss[64] = "-";
-  int k;
-  for (k = 0; k < points; k++)
-    if (is_between(&place[k]) && place[k].loss[set] > highest) highest = place[k].loss[set];
-  if (is_measured(place, points, set)) {
-    percent(barrier, twice_barrier(place, points, a, b, set), 2 * n);
-    height_text(height, height_of(place, points, a, b, set), n);
-    decimals(loss, highest);
-  }
-  printf("# %s_barrier = %s\n# %s_height = %s\n# %s_highest_loss = %s\n", name, barrier, name,
-         height, name, loss);
+  const float mean = (float)(100.0f * (float)(found->height / (float)pairs)) / (float)n;
+  strcpy(barrier, "-");
+  strcpy(height, "-");
+  if (!found->finite) return;
+  percent(barrier, found->twice, 2 * pairs * n);
+  sprintf(height, "%.4f", (double)mean);
 }
 
 void print_path(Net *net, const Dataset *data, const Solution *s, char *const *name,
                 const float *bend, int masking, int recompute, float from, float to, int points)
 {
+  static const char *const sets[2] = {"train", "test"};
   Place end[2], *place = allocate((size_t)points, sizeof *place, "places on a path");
   const size_t images[2] = {data->train.n, data->test.n};
-  char error[32], text[64];
+  char error[32], barrier[32], height[32], text[64];
+  Barrier found[2];
   int k, set;
   path(net, data, &s[0], bend, &s[1], masking, recompute, 0, 1, end, 2);
   for (k = 0; k < 2; k++)
     if (!is_finite(end[k].loss[0]) || !is_finite(end[k].loss[1]))
       fail("%s: its loss is not finite: its training diverged", name[k]);
   path(net, data, &s[0], bend, &s[1], masking, recompute, from, to, place, points);
-  if (bend && !(is_measured(place, points, 0) && is_measured(place, points, 1)))
+  for (set = 0; set < 2; set++) found[set] = barrier_of(place, points, &end[0], &end[1], set);
+  if (bend && !(found[0].finite && found[1].finite))
     fail("training diverged: the loss is not finite on the curve; try a lower --lr or a --warmup");
   printf("at\ttrain_loss\ttrain_error\ttest_loss\ttest_error\n");
   for (k = 0; k < points; k++) {
@@ -193,8 +169,12 @@ void print_path(Net *net, const Dataset *data, const Solution *s, char *const *n
     }
     printf("\n");
   }
-  print_barrier("train", place, points, end, 0, images[0]);
-  print_barrier("test", place, points, end, 1, images[1]);
+  for (set = 0; set < 2; set++) {
+    barrier_text(&found[set], 1, images[set], barrier, height);
+    printf("# %s_barrier = %s\n# %s_height = %s\n", sets[set], barrier, sets[set], height);
+    printf("# %s_highest_loss = %s\n", sets[set],
+           found[set].finite ? decimals(text, found[set].loss) : "-");
+  }
   free(place);
 }
 
@@ -202,28 +182,22 @@ void barriers(Net *net, const Dataset *data, const Solution *s, int n, int point
               char barrier[2][32], char height[2][32])
 {
   Place *place = allocate((size_t)points, sizeof *place, "places on a line");
-  const Place *last = &place[points - 1];
   const size_t pairs = (size_t)(n * (n - 1) / 2), images[2] = {data->train.n, data->test.n};
-  size_t twice[2] = {0, 0}; /* the sum of all barriers in half images */
-  float high[2] = {0, 0};
-  int i, j, set, measured[2] = {1, 1};
+  Barrier sum[2] = {{1, 0, 0, 0}, {1, 0, 0, 0}}; /* of all pairs */
+  char unused[32];
+  int i, j, set;
   for (i = 0; i < n; i++)
     for (j = i + 1; j < n; j++) {
       path(net, data, &s[i], NULL, &s[j], UNION, 0, 0, 1, place, points);
       for (set = 0; set < 2; set++) {
-        const size_t a = place->wrong[set], b = last->wrong[set];
-        measured[set] = measured[set] && is_measured(place, points, set);
-        twice[set] += twice_barrier(place, points, a, b, set);
-        high[set] = high[set] + height_of(place, points, a, b, set);
+        const Barrier one = barrier_of(place, points, place, &place[points - 1], set);
+        sum[set].finite = sum[set].finite && one.finite;
+        sum[set].twice += one.twice;
+        sum[set].height = sum[set].height + one.height;
       }
     }
-  for (set = 0; set < 2; set++) {
-    strcpy(barrier[set], "-");
-    if (measured[set]) percent(barrier[set], twice[set], 2 * pairs * images[set]);
-    if (!height) continue;
-    strcpy(height[set], "-");
-    if (measured[set]) height_text(height[set], high[set] / (float)pairs, images[set]);
-  }
+  for (set = 0; set < 2; set++)
+    barrier_text(&sum[set], pairs, images[set], barrier[set], height ? height[set] : unused);
   free(place);
 }
 
@@ -476,7 +450,7 @@ static void probe_gradient(Net *net, const Dataset *data, const char *name, uint
     for (first = 0; first < n; first += net->batch) {
       const size_t images = n - first < net->batch ? n - first : net->batch;
       const float share = (float)images / (float)n;
-      net_load(net, &data->train, order + first, 0, images);
+      net_load(net, &data->train, order + first, 0, images, NULL);
       net_forward(net, 1);
       net_loss(net, memset(lane, 0, sizeof lane), &wrong);
       if (!is_finite(lanes_sum(lane)))

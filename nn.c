@@ -6,8 +6,6 @@
  * reassociated. SPDX-License-Identifier: MIT */
 #include "ticket.h"
 
-#include <float.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -579,7 +577,8 @@ static size_t next_taps(Net *net, const Layer *layer, const size_t mine[2], size
   for (o = mine[0]; o < mine[1]; o++) {
     const size_t end = taps->start[taps->step ? 1 : o + 1], row = taps->step ? 0 : o * K;
     size_t j = net->span[o].begin;
-    if (taps->step && o > mine[0]) j = net->span[mine[0]].end;
+    if (last == layer->inputs) j = end;
+    else if (taps->step && o > mine[0]) j = net->span[mine[0]].end;
     else
       while (j < end && taps->index[j] - row < last * area) j++;
     net->span[o].end = (uint32_t)j;
@@ -597,13 +596,18 @@ static void put_gradients(Net *net, const Layer *layer, float *sum, size_t o)
   const size_t begin = net->span[o].begin, n = net->span[o].end - begin;
   const unsigned char *mask = net->mask + w->offset + (taps->step ? o * w->fan_in : 0);
   const uint32_t *index = taps->index + begin;
-  size_t j, kept = 0;
-  lanes_sums(sum, n);
-  for (j = 0; j < n; j++) { /* without a branch, which no processor would foresee */
-    sum[kept] = sum[j];
-    kept += mask[index[j]];
+  const int some = layer->survivors < w->size && taps->step; /* of them survive */
+  float *to = net->gradient + net->span[o].place;
+  size_t j, kept = n;
+  lanes_sums(some ? sum : to, sum, n);
+  if (some) {
+    kept = 0;
+    for (j = 0; j < n; j++) { /* without a branch, which no processor would foresee */
+      sum[kept] = sum[j];
+      kept += mask[index[j]];
+    }
+    memcpy(to, sum, kept * sizeof *sum);
   }
-  memcpy(net->gradient + net->span[o].place, sum, kept * sizeof *sum);
   net->span[o].place += (uint32_t)kept;
   net->span[o].begin = net->span[o].end;
 }
@@ -658,49 +662,109 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
   }
 }
 
+/* to[k to_step] = from[k from_step] for the pixels k < n of a row, or adds it to what is there. */
+static void put_pixels(float *restrict to, size_t to_step, const float *restrict from,
+                       size_t from_step, size_t n, int adds)
+{
+  size_t k;
+  int l;
+  for (k = 0; k < n; k++)
+    for (l = 0; l < LANES; l++) {
+      const size_t i = k * to_step * LANES + (size_t)l, j = k * from_step * LANES + (size_t)l;
+      to[i] = adds ? to[i] + from[j] : from[j];
+    }
+}
+
 /* ---- batch norm (Ioffe and Szegedy 2015), as PyTorch's BatchNorm2d ---------------------------
  *
  * x, y and their gradients: [T][C][H][W][L], L = LANES. Each thread takes some channels. A sum over
  * a batch goes by lanes, tiles then pixels ascending, and leaves out slots without an image. */
-
-/* The lanes of tile t that hold no image get back what they were before. */
-static void keep_empty(const Net *net, size_t t, float sum[LANES], const float before[LANES])
-{
-  size_t l;
-  for (l = 0; l < LANES; l++)
-    if (t * LANES + l >= net->images) sum[l] = before[l];
-}
-
-/* sum[l] += sum of x - mean, or of its square if `squares`, over the channel's pixels */
-static void channel_sum(const Net *net, const Layer *layer, size_t c, int squares, float mean,
-                        float sum[LANES])
-{
-  const Activation *a = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
-  size_t t, r, i;
-  int l;
-  for (t = 0; t < tiles; t++) {
-    float lane[LANES];
-    memcpy(lane, sum, sizeof lane);
-    for (r = 0; r < a->height; r++) {
-      const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
-      for (i = 0; i < n; i += LANES)
-        for (l = 0; l < LANES; l++) {
-          float term = x[i + (size_t)l] - mean;
-          term = squares ? term * term : term;
-          lane[l] = lane[l] + term;
-        }
-    }
-    keep_empty(net, t, lane, sum);
-    memcpy(sum, lane, sizeof lane);
-  }
-}
 
 /* A channel's normalisation. The backward pass computes `normal` and y again of x rather than read
  * them; d is dy where y passes the ReLU, that is, is more than `least`: 0, or -infinity without. */
 typedef struct {
   float mean, inverse, gamma, beta, least;
 } Norm;
+
+/* normal = (x - mean) inverse */
+static float normal_of(Norm norm, float x)
+{
+  float normal = x - norm.mean;
+  normal = normal * norm.inverse;
+  return normal;
+}
+
+/* y = gamma normal + beta, before the ReLU */
+static float output_of(Norm norm, float normal)
+{
+  float y = normal * norm.gamma;
+  y = y + norm.beta;
+  return y;
+}
+
+/* Sums over the channel's pixels: of x - mean and its square; backward, of d and d normal. */
+static inline void channel_sums(const Net *net, const Layer *layer, size_t c, Norm norm,
+                                const int backward, float sum[2])
+{
+  const Activation *a = &net->activation[layer->in];
+  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
+  float all[2][LANES] = {{0}};
+  size_t t, r, i;
+  int l;
+  for (t = 0; t < tiles; t++) {
+    float lane[2][LANES];
+    memcpy(lane, all, sizeof lane);
+    for (r = 0; r < a->height; r++) {
+      const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
+      const float *restrict dy = plane_of(net, layer->out, backward, t, c) + r * a->row;
+      for (i = 0; i < n; i += LANES)
+        for (l = 0; l < LANES; l++) {
+          const size_t j = i + (size_t)l;
+          const float normal = normal_of(norm, x[j]), difference = x[j] - norm.mean;
+          const float d = output_of(norm, normal) > norm.least ? dy[j] : 0;
+          const float term = backward ? d : difference;
+          const float product = term * (backward ? normal : difference);
+          lane[0][l] = lane[0][l] + term;
+          lane[1][l] = lane[1][l] + product;
+        }
+    }
+    for (l = 0; l < LANES; l++) {
+      if (t * LANES + (size_t)l >= net->images) break;
+      all[0][l] = lane[0][l];
+      all[1][l] = lane[1][l];
+    }
+  }
+  sum[0] = lanes_sum(all[0]);
+  sum[1] = lanes_sum(all[1]);
+}
+
+/* Mean and 1 / sqrt(variance + eps) of channel c, to layer->moments: those of the batch in
+ * training, when the running ones go towards them, with the variance of n - 1; else the running. */
+static void channel_moments(Net *net, const Layer *layer, size_t c)
+{
+  static const float epsilon = 1e-5f;
+  const Activation *a = &net->activation[layer->in];
+  const size_t pixels = net->images * a->height * a->width;
+  float *running_mean = net->weight + net->tensor[layer->mean].offset + c;
+  float *running_variance = net->weight + net->tensor[layer->variance].offset + c;
+  float mean = *running_mean, variance = *running_variance, inverse;
+  if (net->training) {
+    const float rest = 1.0f - net->momentum;
+    Norm about = {0, 0, 0, 0, 0};
+    float sum[2], unbiased;
+    channel_sums(net, layer, c, about, 0, sum);
+    mean = sum[0] / (float)pixels;
+    about.mean = mean;
+    channel_sums(net, layer, c, about, 0, sum);
+    variance = sum[1] / (float)pixels;
+    unbiased = sum[1] / (float)(pixels > 1 ? pixels - 1 : 1);
+    *running_mean = (float)(rest * *running_mean) + (float)(net->momentum * mean);
+    *running_variance = (float)(rest * *running_variance) + (float)(net->momentum * unbiased);
+  }
+  inverse = variance + epsilon;
+  layer->moments[c] = mean;
+  layer->moments[layer->inputs + c] = 1.0f / square_root(inverse);
+}
 
 /* Of channel c, after its moments are known. */
 static Norm norm_of(const Net *net, const Layer *layer, size_t c)
@@ -716,34 +780,6 @@ static Norm norm_of(const Net *net, const Layer *layer, size_t c)
   return norm;
 }
 
-/* Mean and 1 / sqrt(variance + eps) of channel c, to layer->moments: those of the batch in
- * training, when the running ones go towards them, with the variance of n - 1; else the running. */
-static void channel_moments(Net *net, const Layer *layer, size_t c)
-{
-  static const float epsilon = 1e-5f;
-  const Activation *a = &net->activation[layer->in];
-  const size_t pixels = net->images * a->height * a->width;
-  float *running_mean = net->weight + net->tensor[layer->mean].offset + c;
-  float *running_variance = net->weight + net->tensor[layer->variance].offset + c;
-  float mean = *running_mean, variance = *running_variance, inverse;
-  if (net->training) {
-    const float rest = 1.0f - net->momentum;
-    float sum[LANES] = {0}, squares[LANES] = {0}, all, unbiased;
-    channel_sum(net, layer, c, 0, 0, sum);
-    mean = lanes_sum(sum) / (float)pixels;
-    channel_sum(net, layer, c, 1, mean, squares);
-    all = lanes_sum(squares);
-    variance = all / (float)pixels;
-    unbiased = all / (float)(pixels > 1 ? pixels - 1 : 1);
-    *running_mean = (float)(rest * *running_mean) + (float)(net->momentum * mean);
-    *running_variance = (float)(rest * *running_variance) + (float)(net->momentum * unbiased);
-  }
-  inverse = variance + epsilon;
-  layer->moments[c] = mean;
-  layer->moments[layer->inputs + c] = 1.0f / square_root(inverse);
-}
-
-/*     normal = (x - mean) inverse    y = gamma normal + beta, then the ReLU if there is one */
 static void norm_forward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->in];
@@ -760,73 +796,30 @@ static void norm_forward(Net *net, const Layer *layer, int part)
         const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
         float *restrict y = plane_of(net, layer->out, 0, t, c) + r * a->row;
         for (i = 0; i < n; i++) {
-          float normal = x[i] - norm.mean;
-          normal = normal * norm.inverse;
-          normal = normal * norm.gamma;
-          normal = normal + norm.beta;
-          y[i] = relu ? rectified(normal) : normal;
+          const float value = output_of(norm, normal_of(norm, x[i]));
+          y[i] = relu ? rectified(value) : value;
         }
       }
   }
 }
 
-/* sum[l] += sum of d, product[l] += sum of d normal, over the channel's pixels */
-static void channel_gradient(const Net *net, const Layer *layer, size_t c, Norm norm,
-                             float sum[LANES], float product[LANES])
+/* dy of n numbers of a row, of a tile with so many images, becomes dx: mean_d = dbeta / N,
+ * mean_product = dgamma / N. */
+static void norm_row_gradient(float *restrict dy, const float *restrict x, size_t n, size_t images,
+                              Norm norm, float mean_d, float mean_product)
 {
-  const Activation *a = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
-  size_t t, r, i;
-  int l;
-  for (t = 0; t < tiles; t++) {
-    float lane[2][LANES];
-    memcpy(lane[0], sum, sizeof lane[0]);
-    memcpy(lane[1], product, sizeof lane[1]);
-    for (r = 0; r < a->height; r++) {
-      const float *restrict x = plane_of(net, layer->in, 0, t, c) + r * a->row;
-      const float *restrict dy = plane_of(net, layer->out, 1, t, c) + r * a->row;
-      for (i = 0; i < n; i += LANES)
-        for (l = 0; l < LANES; l++) {
-          float normal = x[i + (size_t)l] - norm.mean, y, d;
-          normal = normal * norm.inverse;
-          y = normal * norm.gamma;
-          y = y + norm.beta;
-          d = y > norm.least ? dy[i + (size_t)l] : 0;
-          lane[0][l] = lane[0][l] + d;
-          lane[1][l] = lane[1][l] + (float)(d * normal);
-        }
-    }
-    keep_empty(net, t, lane[0], sum);
-    keep_empty(net, t, lane[1], product);
-    memcpy(sum, lane[0], sizeof lane[0]);
-    memcpy(product, lane[1], sizeof lane[1]);
-  }
-}
-
-/* dx of n numbers of a row, mean_d = dbeta / N, mean_product = dgamma / N. dx may be dy: through a
- * chunk, so that a compiler need not find out whether it is. */
-static void norm_row_gradient(float *dx, const float *dy, const float *x, size_t n, Norm norm,
-                              float mean_d, float mean_product, int adds)
-{
-  enum { CHUNK = 32 * LANES };
   const float slope = norm.gamma * norm.inverse;
-  size_t first, i;
-  for (first = 0; first < n; first += CHUNK) {
-    const size_t m = n - first < CHUNK ? n - first : CHUNK;
-    float chunk[CHUNK];
-    for (i = 0; i < m; i++) {
-      float normal = x[first + i] - norm.mean, d;
-      normal = normal * norm.inverse;
-      d = normal * norm.gamma;
-      d = d + norm.beta;
-      d = d > norm.least ? dy[first + i] : 0;
-      d = d - mean_d;
-      normal = normal * mean_product;
-      d = d - normal;
-      chunk[i] = slope * d;
-    }
-    for (i = 0; i < m; i++) dx[first + i] = adds ? dx[first + i] + chunk[i] : chunk[i];
+  size_t i;
+  for (i = 0; i < n; i++) {
+    float normal = normal_of(norm, x[i]);
+    float d = output_of(norm, normal) > norm.least ? dy[i] : 0;
+    d = d - mean_d;
+    normal = normal * mean_product;
+    d = d - normal;
+    dy[i] = slope * d;
   }
+  if (images < LANES) /* where there is no image there is no gradient */
+    for (i = 0; i < n; i++) dy[i] = i % LANES < images ? dy[i] : 0;
 }
 
 /* dbeta = sum of d, dgamma = sum of d normal, over the N pixels of the batch; since mean and
@@ -836,32 +829,27 @@ static void norm_row_gradient(float *dx, const float *dy, const float *x, size_t
 static void norm_backward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in), n = a->width * LANES;
+  const size_t tiles = tiles_in_use(net, layer->in);
   const float pixels = (float)(net->images * a->height * a->width);
-  size_t t, c, r, i, bound[2];
+  size_t t, c, r, bound[2];
   part_of(net, layer->inputs, part, bound);
   for (c = bound[0]; c < bound[1]; c++) {
-    float sum[LANES] = {0}, product[LANES] = {0}, dbeta, dgamma;
     const Norm norm = norm_of(net, layer, c);
-    channel_gradient(net, layer, c, norm, sum, product);
-    dbeta = lanes_sum(sum);
-    dgamma = lanes_sum(product);
+    float sum[2];
+    channel_sums(net, layer, c, norm, 1, sum);
     if (layer->weight >= 0) {
-      net->gradient[net->tensor[layer->weight].rank + c] = dgamma;
-      net->gradient[net->tensor[layer->bias].rank + c] = dbeta;
+      net->gradient[net->tensor[layer->weight].rank + c] = sum[1];
+      net->gradient[net->tensor[layer->bias].rank + c] = sum[0];
     }
     if (layer->in == 0) continue; /* the images have no gradient */
-    dbeta = dbeta / pixels;
-    dgamma = dgamma / pixels;
     for (t = 0; t < tiles; t++)
       for (r = 0; r < a->height; r++) {
         const float *x = plane_of(net, layer->in, 0, t, c) + r * a->row;
         float *dx = plane_of(net, layer->in, 1, t, c) + r * a->row;
-        norm_row_gradient(dx, plane_of(net, layer->out, 1, t, c) + r * a->row, x, n, norm, dbeta,
-                          dgamma, layer->adds);
-        if ((t + 1) * LANES <= net->images) continue;
-        for (i = 0; i < n; i++) /* empty slots have no gradient */
-          if (t * LANES + i % LANES >= net->images) dx[i] = 0;
+        float *dy = plane_of(net, layer->out, 1, t, c) + r * a->row;
+        norm_row_gradient(dy, x, a->width * LANES, net->images - t * LANES, norm, sum[0] / pixels,
+                          sum[1] / pixels);
+        if (dx != dy) put_pixels(dx, 1, dy, 1, a->width, layer->adds);
       }
   }
 }
@@ -869,7 +857,7 @@ static void norm_backward(Net *net, const Layer *layer, int part)
 /* ---- pools ------------------------------------------------------------------------------------
  *
  * x: [T][C][H][W][L], y: [T][C][H / window][W / window][L], L = LANES: windows of window x window
- * pixels without overlap. Each thread takes some channels. */
+ * pixels without overlap. Each thread takes some of the T C planes. */
 
 /* Pixel q of the window of output pixel (r, k), in a plane whose rows are `row` apart. */
 static size_t in_window(const Layer *layer, size_t row, size_t r, size_t k, size_t q)
@@ -878,171 +866,125 @@ static size_t in_window(const Layer *layer, size_t row, size_t r, size_t k, size
          (k * layer->kernel + q % layer->kernel) * LANES;
 }
 
-/* Forward of a plane x to y. */
-static void pool_plane(const Net *net, const Layer *layer, const float *restrict x,
-                       float *restrict y)
+/* MAX_POOL: y = max of x. AVERAGE_POOL: y = sum of x / window^2, rows then columns ascending. */
+static void pool_forward(Net *net, const Layer *layer, int part)
 {
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const size_t window = layer->kernel * layer->kernel;
   const int average = layer->kind == AVERAGE_POOL;
-  size_t r, k, q;
-  int l;
-  for (r = 0; r < layer->rows; r++)
-    for (k = 0; k < layer->columns; k++) {
-      float *restrict to = y + r * out->row + k * LANES, v[LANES] = {0};
-      for (q = 0; q < window; q++) {
-        const float *restrict from = x + in_window(layer, in->row, r, k, q);
-        if (average)
-          for (l = 0; l < LANES; l++) v[l] = v[l] + from[l];
-        else
-          for (l = 0; l < LANES; l++) v[l] = q == 0 || from[l] > v[l] ? from[l] : v[l];
-      }
-      for (l = 0; l < LANES; l++) to[l] = average ? v[l] / (float)window : v[l];
-    }
-}
-
-/* MAX_POOL: y = max of x. AVERAGE_POOL: y = sum of x / window^2, rows then columns ascending. */
-static void pool_forward(Net *net, const Layer *layer, int part)
-{
-  const size_t tiles = tiles_in_use(net, layer->in);
-  size_t t, c, bound[2];
-  part_of(net, layer->inputs, part, bound);
-  for (t = 0; t < tiles; t++)
-    for (c = bound[0]; c < bound[1]; c++)
-      pool_plane(net, layer, plane_of(net, layer->in, 0, t, c), plane_of(net, layer->out, 0, t, c));
-}
-
-/* Backward of a plane y, dy to x, dx. */
-static void pool_plane_gradient(const Net *net, const Layer *layer, float *restrict dx,
-                                const float *restrict dy, const float *restrict x,
-                                const float *restrict y)
-{
-  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const size_t window = layer->kernel * layer->kernel;
-  const int average = layer->kind == AVERAGE_POOL, adds = layer->adds;
-  size_t r, k, q;
-  int l;
-  for (r = 0; r < layer->rows; r++)
-    for (k = 0; k < layer->columns; k++) {
-      const size_t p = r * out->row + k * LANES;
-      const float *restrict best = y + p;
-      float d[LANES];
-      for (l = 0; l < LANES; l++)
-        d[l] = average ? dy[p + (size_t)l] / (float)window : dy[p + (size_t)l];
-      for (q = 0; q < window; q++) {
-        const float *restrict from = x + in_window(layer, in->row, r, k, q);
-        float *restrict to = dx + in_window(layer, in->row, r, k, q);
-        for (l = 0; l < LANES; l++) {
-          const float base = adds ? to[l] : 0, sum = base + d[l];
-          to[l] = average || from[l] == best[l] ? sum : base;
-          d[l] = !average && from[l] == best[l] ? 0 : d[l];
+  size_t p, r, k, q, l, mine[2];
+  part_of(net, tiles_in_use(net, layer->in) * layer->inputs, part, mine);
+  for (p = mine[0]; p < mine[1]; p++)
+    for (r = 0; r < layer->rows; r++)
+      for (k = 0; k < layer->columns; k++) {
+        float *restrict y = out->value + p * out->plane + r * out->row + k * LANES;
+        float v[LANES] = {0};
+        for (q = 0; q < window; q++) {
+          const float *restrict x = in->value + p * in->plane + in_window(layer, in->row, r, k, q);
+          for (l = 0; l < LANES; l++) {
+            const float sum = v[l] + x[l], largest = q == 0 || x[l] > v[l] ? x[l] : v[l];
+            v[l] = average ? sum : largest;
+          }
         }
+        for (l = 0; l < LANES; l++) y[l] = average ? v[l] / (float)window : v[l];
       }
-    }
 }
 
 /* MAX_POOL: dx = dy at the first x that equals y. AVERAGE_POOL: dx = dy / window^2. Elsewhere 0. */
 static void pool_backward(Net *net, const Layer *layer, int part)
 {
-  const Activation *in = &net->activation[layer->in];
-  const size_t tiles = tiles_in_use(net, layer->in);
+  const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
+  const size_t window = layer->kernel * layer->kernel;
+  const int average = layer->kind == AVERAGE_POOL, adds = layer->adds;
   const int all = layer->rows * layer->kernel >= in->height &&
                   layer->columns * layer->kernel >= in->width; /* windows cover all pixels */
-  size_t t, c, bound[2];
+  size_t p, r, k, q, l, mine[2];
   if (layer->in == 0) return;
-  part_of(net, layer->inputs, part, bound);
-  for (t = 0; t < tiles; t++)
-    for (c = bound[0]; c < bound[1]; c++) {
-      float *dx = plane_of(net, layer->in, 1, t, c);
-      if (!layer->adds && !all) memset(dx, 0, in->plane * sizeof *dx);
-      pool_plane_gradient(net, layer, dx, plane_of(net, layer->out, 1, t, c),
-                          plane_of(net, layer->in, 0, t, c), plane_of(net, layer->out, 0, t, c));
-    }
+  part_of(net, tiles_in_use(net, layer->in) * layer->inputs, part, mine);
+  for (p = mine[0]; p < mine[1]; p++) {
+    if (!adds && !all) memset(in->gradient + p * in->plane, 0, in->plane * sizeof(float));
+    for (r = 0; r < layer->rows; r++)
+      for (k = 0; k < layer->columns; k++) {
+        const size_t at = p * out->plane + r * out->row + k * LANES;
+        const float *restrict y = out->value + at, *restrict dy = out->gradient + at;
+        float d[LANES];
+        for (l = 0; l < LANES; l++) d[l] = average ? dy[l] / (float)window : dy[l];
+        for (q = 0; q < window; q++) {
+          const size_t from = p * in->plane + in_window(layer, in->row, r, k, q);
+          const float *restrict x = in->value + from;
+          float *restrict dx = in->gradient + from;
+          for (l = 0; l < LANES; l++) {
+            const float base = adds ? dx[l] : 0, sum = base + d[l];
+            const int here = average || x[l] == y[l];
+            dx[l] = here ? sum : base;
+            d[l] = !average && here ? 0 : d[l];
+          }
+        }
+      }
+  }
 }
 
 /* ---- sums and flattening ----------------------------------------------------------------------
  *
  * SUM: in, y: [T][C][H][W][L], shortcut s: [T][C'][H'][W'][L]. With C' < C or H' > H it is taken at
- * every stride-th row and column and added to channels shift ... shift + C' - 1. */
+ * every stride-th row and column and added to channels shift ... shift + C' - 1; other channels y =
+ * in. Each thread takes some of the T C planes. */
 
-static void shortcut_of(const Net *net, const Layer *layer, size_t *stride, size_t *shift)
+static size_t stride_of(const Net *net, const Layer *layer)
 {
-  const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
-  *stride = (s->height + a->height - 1) / a->height;
-  *shift = (a->channels - s->channels) / 2;
+  const size_t H = net->activation[layer->out].height;
+  return (net->activation[layer->shortcut].height + H - 1) / H;
 }
 
-/* The plane of the shortcut, or (gradient) of its gradient, that belongs to channel c of the sum;
- * NULL if none does. */
-static float *shortcut_plane(const Net *net, const Layer *layer, int gradient, size_t t, size_t c,
-                             size_t shift)
+/* The plane of the shortcut's values, or gradients, that belongs to plane p of the sum, or NULL. */
+static float *shortcut_plane(const Net *net, const Layer *layer, int gradient, size_t p)
 {
+  const size_t C = net->activation[layer->out].channels;
   const size_t channels = net->activation[layer->shortcut].channels;
+  const size_t shift = (C - channels) / 2, c = p % C;
   if (c < shift || c - shift >= channels) return NULL;
-  return plane_of(net, layer->shortcut, gradient, t, c - shift);
+  return plane_of(net, layer->shortcut, gradient, p / C, c - shift);
 }
 
-/* to[r to_stride][k to_stride] += from[r from_stride][k from_stride], r, k over the pixels of `a`;
- * rows are to_row and from_row apart. */
-static void add_pixels(const Activation *a, float *restrict to, size_t to_row, size_t to_stride,
-                       const float *restrict from, size_t from_row, size_t from_stride)
-{
-  size_t r, k;
-  int l;
-  for (r = 0; r < a->height; r++)
-    for (k = 0; k < a->width; k++) {
-      float *restrict sum = to + r * to_stride * to_row + k * to_stride * LANES;
-      const float *restrict term = from + r * from_stride * from_row + k * from_stride * LANES;
-      for (l = 0; l < LANES; l++) sum[l] = sum[l] + term[l];
-    }
-}
-
-/* y[c + shift][r][k] = in[c + shift][r][k] + s[c][r stride][k stride]; other channels y = in. y may
- * be in. */
+/* y[c][r][k] = in[c][r][k] + s[c - shift][r stride][k stride], then the ReLU. y may be in. */
 static void sum_forward(Net *net, const Layer *layer, int part)
 {
-  const Activation *a = &net->activation[layer->out];
-  const size_t tiles = tiles_in_use(net, layer->out), n = a->plane;
-  size_t t, c, i, bound[2], stride, shift;
-  shortcut_of(net, layer, &stride, &shift);
-  part_of(net, a->channels, part, bound);
-  for (t = 0; t < tiles; t++)
-    for (c = bound[0]; c < bound[1]; c++) {
-      const float *x = plane_of(net, layer->in, 0, t, c);
-      const float *s = shortcut_plane(net, layer, 0, t, c, shift);
-      float *y = plane_of(net, layer->out, 0, t, c);
-      if (x != y) memcpy(y, x, n * sizeof *y);
-      if (s) add_pixels(a, y, a->row, 1, s, net->activation[layer->shortcut].row, stride);
-      if (!layer->relu) continue;
-      for (i = 0; i < n; i++) y[i] = rectified(y[i]);
+  const Activation *a = &net->activation[layer->out], *b = &net->activation[layer->shortcut];
+  const size_t pixels = a->width * a->tile / LANES, stride = stride_of(net, layer);
+  size_t p, r, i, mine[2];
+  part_of(net, tiles_in_use(net, layer->out) * a->channels, part, mine);
+  for (p = mine[0]; p < mine[1]; p++)
+    for (r = 0; r < a->height; r++) {
+      const float *x = net->activation[layer->in].value + p * a->plane + r * a->row;
+      const float *s = shortcut_plane(net, layer, 0, p);
+      float *y = a->value + p * a->plane + r * a->row;
+      if (x != y) put_pixels(y, 1, x, 1, pixels, 0);
+      if (s) put_pixels(y, 1, s + r * stride * b->row, stride, pixels, 1);
+      if (layer->relu)
+        for (i = 0; i < pixels * LANES; i++) y[i] = rectified(y[i]);
     }
 }
 
-/* d in = dy, ds[c][r stride][k stride] = dy[c + shift][r][k], elsewhere 0; dy where y passes the
- * ReLU. d in may be dy; where a gradient was begun by a later layer, this one adds to it. */
+/* d in = d, ds[c - shift][r stride][k stride] = d[c][r][k], elsewhere 0, with d = dy where y passes
+ * the ReLU. d in may be dy; where a gradient was begun by a later layer, this one adds to it. */
 static void sum_backward(Net *net, const Layer *layer, int part)
 {
-  const Activation *a = &net->activation[layer->out], *s = &net->activation[layer->shortcut];
-  const size_t tiles = tiles_in_use(net, layer->out), n = a->plane;
-  size_t t, c, i, bound[2], stride, shift;
-  shortcut_of(net, layer, &stride, &shift);
-  part_of(net, a->channels, part, bound);
-  for (t = 0; t < tiles; t++)
-    for (c = bound[0]; c < bound[1]; c++) {
-      float *dy = plane_of(net, layer->out, 1, t, c), *dx = plane_of(net, layer->in, 1, t, c);
-      float *ds = layer->shortcut > 0 ? shortcut_plane(net, layer, 1, t, c, shift) : NULL;
-      const float *y = layer->relu ? plane_of(net, layer->out, 0, t, c) : NULL;
-      for (i = 0; i < n; i++) {
-        const float d = !y || y[i] > 0 ? dy[i] : 0;
-        dy[i] = d;
-        if (ds && stride == 1) ds[i] = layer->adds_shortcut ? ds[i] + d : d;
-      }
-      if (dx != dy)
-        for (i = 0; i < n; i++) dx[i] = layer->adds ? dx[i] + dy[i] : dy[i];
-      if (!ds || stride == 1) continue;
-      if (!layer->adds_shortcut) memset(ds, 0, s->plane * sizeof *ds);
-      add_pixels(a, ds, s->row, stride, dy, a->row, 1);
+  const Activation *a = &net->activation[layer->out], *b = &net->activation[layer->shortcut];
+  const size_t pixels = a->width * a->tile / LANES, stride = stride_of(net, layer);
+  size_t p, r, mine[2];
+  part_of(net, tiles_in_use(net, layer->out) * a->channels, part, mine);
+  for (p = mine[0]; p < mine[1]; p++) {
+    float *ds = layer->shortcut > 0 ? shortcut_plane(net, layer, 1, p) : NULL;
+    const int begun = stride > 1 || layer->adds_shortcut;
+    if (ds && stride > 1 && !layer->adds_shortcut) memset(ds, 0, b->plane * sizeof *ds);
+    for (r = 0; r < a->height; r++) {
+      const size_t at = p * a->plane + r * a->row;
+      float *dy = a->gradient + at, *dx = net->activation[layer->in].gradient + at;
+      if (layer->relu) rectify_gradient(dy, a->value + at, pixels * LANES);
+      if (dx != dy) put_pixels(dx, 1, dy, 1, pixels, layer->adds);
+      if (ds) put_pixels(ds + r * stride * b->row, stride, dy, 1, pixels, begun);
     }
+  }
 }
 
 /* [T][C][H][W][LANES] to [T'][C H W][L] or back: L / LANES tiles of images side by side for the
@@ -1178,11 +1120,31 @@ void net_loss(Net *net, float lane[LANES], size_t *wrong)
 
 enum { MOST_LAYERS = 1024, WIDEST = 65536, LONGEST_NAME = 40 };
 
-/* a b, refusing what has more numbers than a tap can name. */
-static size_t product(size_t a, size_t b)
+/* count * size zeroed bytes of the net's, from a whole cache line on: a vector that straddles two
+ * costs two loads. Before them stands where what was allocated before begins. */
+static void *own(Net *net, size_t count, size_t size, const char *what)
 {
-  if (a > 0 && b > 0xffffffffu / a) fail_usage("--model: has more than 2^32 parameters");
-  return a * b;
+  enum { LINE = LANES * sizeof(float) };
+  char *block = allocate(count + (LINE + sizeof(void *)) / size + 1, size, what), *at = block;
+  *(void **)(void *)block = net->owned;
+  net->owned = block;
+  at += sizeof(void *);
+  while ((uintptr_t)at % LINE != 0) at++;
+  return at;
+}
+
+void net_free(Net *net)
+{
+  int k;
+  for (k = 0; k < net->layers; k++) {
+    free(net->layer[k].forward.start);
+    free(net->layer[k].backward.start);
+  }
+  while (net->owned) {
+    void *next = *(void **)net->owned;
+    free(net->owned);
+    net->owned = next;
+  }
 }
 
 /* Appends a tensor of the layer called `name`; returns its number. */
@@ -1190,19 +1152,21 @@ static int add_tensor(Net *net, const char *name, const char *suffix, int dims, 
                       size_t inputs, size_t kernel)
 {
   Tensor *t = &net->tensor[net->tensors];
-  const size_t area = product(kernel, kernel);
+  const size_t area = kernel * kernel;
+  const double wide = dims == 1 ? 1 : (double)inputs * (double)kernel * (double)kernel;
+  if ((double)outputs * wide > (double)(0xffffffffu - net->size)) /* a tap cannot name more */
+    fail_usage("--model: has more than 2^32 parameters");
   sprintf(t->name, "%.*s.%s", LONGEST_NAME, name, suffix);
   t->dims = dims;
   t->shape[0] = outputs;
   t->shape[1] = inputs;
   t->shape[2] = t->shape[3] = kernel;
-  t->fan_in = product(inputs, area);
-  t->fan_out = product(outputs, area);
-  t->size = dims == 1 ? outputs : product(outputs, t->fan_in);
+  t->fan_in = inputs * area;
+  t->fan_out = outputs * area;
+  t->size = dims == 1 ? outputs : outputs * t->fan_in;
   t->offset = net->size;
   t->prunable = dims > 1;
   net->size += t->size;
-  if (net->size > 0xffffffffu) fail_usage("--model: has more than 2^32 parameters");
   return net->tensors++;
 }
 
@@ -1211,6 +1175,8 @@ static void set_shape(const Net *net, Activation *a, size_t channels, size_t hei
 {
   if (height < 1 || width < 1 || height > WIDEST || width > WIDEST)
     fail_usage("--model: these images are too small for this model");
+  if ((double)channels * (double)height * (double)width > 0xffffffffu)
+    fail_usage("--model: these images are too large for this model");
   a->channels = channels;
   a->height = height;
   a->width = width;
@@ -1287,7 +1253,7 @@ int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, 
 int add_dense(Net *net, int in, const char *name, size_t outputs)
 {
   Activation *a = &net->activation[in < 0 || in >= net->activations ? 0 : in];
-  const size_t inputs = product(product(a->channels, a->height), a->width);
+  const size_t inputs = activation_size(a);
   Layer *layer;
   check_value("add_dense", "outputs", outputs, 1, WIDEST);
   if (in == 0 && net->layers == 0) set_shape(net, a, inputs, 1, 1, 1); /* loaded flat */
@@ -1313,7 +1279,7 @@ int add_norm(Net *net, int in, const char *name, int affine)
     layer->bias = add_tensor(net, name, "bias", 1, C, 1, 1);
     net->tensor[layer->weight].norm = net->tensor[layer->bias].norm = 1;
   }
-  layer->moments = allocate(2 * C, sizeof(float), "batch norm");
+  layer->moments = own(net, 2 * C, sizeof(float), "batch norm");
   return layer->out = add_activation(net, C, layer->height, layer->width, 0);
 }
 
@@ -1376,69 +1342,58 @@ int add_sum(Net *net, int in, int shortcut)
 
 /* ---- models: names and shapes as OpenLTH's -------------------------------------------------- */
 
-/* lenet-N1-N2-...: dense layers of N1, N2, ... units with ReLU, and an output layer. */
-static int build_lenet(Net *net, const Model *model)
-{
-  const char *widths = model->name + 5;
-  char name[NAME_SIZE];
-  int depth = 0, at = 0;
-  while (*widths == '-') {
-    char *end;
-    unsigned long n = strtoul(widths + 1, &end, 10);
-    if (widths[1] < '1' || widths[1] > '9' || n > WIDEST || depth > 99) return 0;
-    sprintf(name, "fc_layers.%d", depth++);
-    at = add_relu(net, add_dense(net, at, name, n));
-    widths = end;
-  }
-  add_dense(net, at, "fc", net->classes);
-  return depth > 0 && *widths == 0;
-}
-
-/* Convolutions 3x3 of so many channels with ReLU, M: max pool 2; from Frankle and Carbin 2019
- * (Conv-N, without batch norm, then two dense layers) and OpenLTH (VGG, then an average pool).
- * NAME-W: W channels in the first layer, not 64, and all others in proportion. */
+/* In a plan a number is a convolution 3x3 of so many channels with ReLU, in VGG with batch norm; M
+ * is a max pool 2, A an average pool 2, -N a dense layer of N units with ReLU; an output layer
+ * follows. lenet-N1-N2-... says its plan itself; the others are from Frankle and Carbin 2019
+ * (Conv-N) and OpenLTH (VGG). NAME-W: W channels in the first layer, not 64, and all others in
+ * proportion. */
 static int build_plain(Net *net, const Model *model)
 {
   static const struct {
     const char *name, *plan;
-  } plans[] = {{"conv2", "64 64 M"},
-               {"conv4", "64 64 M 128 128 M"},
-               {"conv6", "64 64 M 128 128 M 256 256 M"},
-               {"vgg11", "64 M 128 M 256 256 M 512 512 M 512 512"},
-               {"vgg13", "64 64 M 128 128 M 256 256 M 512 512 M 512 512"},
-               {"vgg16", "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512"},
-               {"vgg19", "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512"}};
-  const int vgg = model->name[0] == 'v';
+  } plans[] = {
+      {"lenet", NULL},
+      {"conv2", "64 64 M-256-256"},
+      {"conv4", "64 64 M 128 128 M-256-256"},
+      {"conv6", "64 64 M 128 128 M 256 256 M-256-256"},
+      {"vgg11", "64 M 128 M 256 256 M 512 512 M 512 512 A"},
+      {"vgg13", "64 64 M 128 128 M 256 256 M 512 512 M 512 512 A"},
+      {"vgg16", "64 64 M 128 128 M 256 256 256 M 512 512 512 M 512 512 512 A"},
+      {"vgg19", "64 64 M 128 128 M 256 256 256 256 M 512 512 512 512 M 512 512 512 512 A"}};
   const size_t length = strcspn(model->name, "-");
-  const char *at = NULL;
-  char name[NAME_SIZE], *end = (char *)"";
-  const unsigned long width =
-      model->name[length] ? strtoul(model->name + length + 1, &end, 10) : 64;
-  const int PLANS = sizeof plans / sizeof plans[0];
-  int k, a = 0, number;
-  for (k = 0; k < PLANS; k++)
+  const char *at = NULL, *suffix = model->name + length;
+  char name[NAME_SIZE], *end = (char *)suffix;
+  unsigned long width = 64;
+  int k, a = 0, number, dense = 0;
+  for (k = 0; k < (int)(sizeof plans / sizeof *plans); k++)
     if (strlen(plans[k].name) == length && !strncmp(model->name, plans[k].name, length))
-      at = plans[k].plan;
-  if (!at || *end || width < 1 || width > 1024) return 0;
+      at = plans[k].plan ? plans[k].plan : suffix;
+  if (!at || !*at || suffix[strspn(suffix, "-0123456789")]) return 0;
+  if (at != suffix && *suffix) width = strtoul(suffix + 1, &end, 10);
+  if ((at != suffix && *end) || width < 1 || width > 1024) return 0;
   for (number = 0; *at; number++) {
+    unsigned long n;
     at += strspn(at, " ");
-    if (*at == 'M') {
-      a = add_max_pool(net, a, 2);
-      at++;
+    if (*at == 'M' || *at == 'A') {
+      a = *at++ == 'M' ? add_max_pool(net, a, 2) : add_average_pool(net, a, 2);
       continue;
     }
-    sprintf(name, "layers.%d.conv", number);
-    a = add_conv(net, a, name, strtoul(at, (char **)&at, 10) * width / 64, 3, 1, 1, 1);
-    sprintf(name, "layers.%d.bn", number);
-    if (vgg) a = add_norm(net, a, name, model->affine);
-    add_relu(net, a);
-  }
-  if (vgg) a = add_average_pool(net, a, 2);
-  else
-    for (k = 0; k < 2; k++) {
-      sprintf(name, "fc_layers.%d", k);
-      a = add_relu(net, add_dense(net, a, name, 4 * width));
+    if (*at == '-' && (at[1] < '1' || at[1] > '9')) return 0;
+    n = strtoul(*at == '-' ? at + 1 : at, &end, 10);
+    if (n > WIDEST) return 0;
+    n = n * width / 64;
+    if (*at == '-') {
+      sprintf(name, "fc_layers.%d", dense++);
+      a = add_dense(net, a, name, n);
+    } else {
+      sprintf(name, "layers.%d.conv", number);
+      a = add_conv(net, a, name, n, 3, 1, 1, 1);
+      sprintf(name, "layers.%d.bn", number);
+      if (model->name[0] == 'v') a = add_norm(net, a, name, model->affine);
     }
+    add_relu(net, a);
+    at = end;
+  }
   add_dense(net, a, "fc", net->classes);
   return 1;
 }
@@ -1502,9 +1457,9 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
   net->slots = net->tile * tiles;
   net->threads = threads;
   net->momentum = 0.1f;
-  net->tensor = allocate(5 * MOST_LAYERS, sizeof *net->tensor, "tensors");
-  net->layer = allocate(MOST_LAYERS, sizeof *net->layer, "layers");
-  net->activation = allocate(2 * MOST_LAYERS, sizeof *net->activation, "activations");
+  net->tensor = own(net, 5 * MOST_LAYERS, sizeof *net->tensor, "tensors");
+  net->layer = own(net, MOST_LAYERS, sizeof *net->layer, "layers");
+  net->activation = own(net, 2 * MOST_LAYERS, sizeof *net->activation, "activations");
   net->height = (size_t)data->height;
   net->width = (size_t)data->width;
   add_activation(net, (size_t)data->channels, net->height, net->width, 0);
@@ -1514,76 +1469,6 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
       pixel = pixel - data->mean[c];
       net->value[c][p] = pixel / data->deviation[c];
     }
-}
-
-/* Gradients share rooms: one is taken when the backward pass first writes it and given back when
- * its layer has passed it on. Returns each activation's room in room_of (-1: none), for each room
- * the activation that needs most of it in largest, and how many there are. A layer that reads what
- * it writes, number by number, may pass its gradient on in the same room. Planes of other shapes
- * have other rooms, so that nothing ever writes where the borders are. */
-typedef struct {
-  const Net *net;
-  int *room_of, rooms;
-  const Activation **largest;
-  char *taken;
-} Plan;
-
-/* A room for the gradient of activation k, unless it has one or is the images. */
-static void take_room(Plan *plan, int k)
-{
-  const Activation *a = &plan->net->activation[k > 0 ? k : 0];
-  int room = 0;
-  if (k <= 0 || plan->room_of[k] >= 0) return;
-  while (room < plan->rooms) {
-    const Activation *other = plan->largest[room];
-    if (!plan->taken[room] && other->plane == a->plane && other->row == a->row) break;
-    room++;
-  }
-  if (room == plan->rooms) plan->largest[plan->rooms++] = a;
-  plan->taken[room] = 1;
-  plan->room_of[k] = room;
-  if (a->channels > plan->largest[room]->channels) plan->largest[room] = a;
-}
-
-static int plan_gradients(const Net *net, int *room_of, const Activation **largest)
-{
-  Plan plan = {net, room_of, 0, largest, NULL};
-  int k;
-  plan.taken = allocate((size_t)net->activations, 1, "the plan of gradients");
-  for (k = 0; k < net->activations; k++) room_of[k] = -1;
-  take_room(&plan, net->activations - 1); /* the logits */
-  for (k = net->layers - 1; k >= 0; k--) {
-    const Layer *layer = &net->layer[k];
-    const int in = layer->in, out = layer->out;
-    const int same_room = layer->kind == NORM || layer->kind == SUM;
-    if (same_room && in > 0 && room_of[in] < 0) room_of[in] = room_of[out];
-    else take_room(&plan, in);
-    if (layer->kind == SUM) take_room(&plan, layer->shortcut);
-    if (in != out && room_of[in] != room_of[out]) plan.taken[room_of[out]] = 0;
-  }
-  free(plan.taken);
-  return plan.rooms;
-}
-
-/* *total += count each, refusing sizes that no memory has. */
-static size_t more(size_t *total, size_t count, size_t each, size_t batch)
-{
-  const size_t before = *total;
-  if (each > 0 && count > (SIZE_MAX / 32 - before) / each)
-    fail_usage("--batch %lu: needs more bytes than this machine can address; take a smaller one",
-               (unsigned long)batch);
-  *total += count * each;
-  return before;
-}
-
-/* Room for an activation and the border above and to the left of its first plane; returns where
- * its first pixel is. */
-static size_t more_planes(const Net *net, size_t *total, const Activation *a)
-{
-  const size_t lead = a->flat ? 0 : net->border * (a->row + LANES),
-               at = more(total, 1, lead, net->batch) + lead;
-  more(total, net->slots / a->tile, a->channels * a->plane, net->batch);
-  return at;
 }
 
 /* What layers that fit each other one by one may still not be: a network. */
@@ -1626,9 +1511,8 @@ static void measure_planes(Net *net)
   }
 }
 
-/* Running statistics, behind all parameters, and the room of each layer's passes; returns that of
- * the packed weights. */
-static size_t measure_layers(Net *net)
+/* Running statistics, behind all parameters, and the room of each layer's passes. */
+static void measure_layers(Net *net)
 {
   size_t packed = 0, widest = 0;
   int k;
@@ -1641,82 +1525,110 @@ static size_t measure_layers(Net *net)
       layer->variance = add_tensor(net, layer->name, "running_var", 1, I, 1, 1);
     }
     if (layer->kind != CONV) continue;
-    layer->first = allocate(O, sizeof *layer->first, "tap lists");
+    layer->first = own(net, O, sizeof *layer->first, "tap lists");
     packed = larger(packed, larger((O + ROWS) * I, (I + ROWS) * O) * area);
     widest = larger(widest, O);
     net->room_size = larger(net->room_size, sums_size(layer));
   }
-  if (net->size > 0xffffffffu || net->room_size > 0xffffffffu)
-    fail_usage("--model: has more than 2^32 parameters");
-  net->span = allocate(widest, sizeof *net->span, "ranges of taps");
-  return (packed + LANES - 1) / LANES * LANES;
+  net->span = own(net, widest, sizeof *net->span, "ranges of taps");
+  net->packed = own(net, packed, sizeof(float), "packed weights");
+  net->room = own(net, (size_t)net->threads * net->room_size, sizeof(float), "sums");
 }
 
-/* One block of memory for activations, their gradients, `packed` packed weights and the threads'
- * room, all beginning at whole cache lines: a vector that straddles two costs two loads. */
-static void place_activations(Net *net, size_t packed)
+/* Room for an activation and the border above and to the left of its first plane; returns where
+ * its first pixel is. */
+static float *own_planes(Net *net, const Activation *a)
+{
+  const size_t lead = a->flat ? 0 : net->border * (a->row + LANES);
+  const size_t tiles = net->slots / a->tile, n = a->channels * a->plane;
+  if (n > (SIZE_MAX / 32 - lead) / tiles)
+    fail_usage("--batch %zu: needs more bytes than this machine can address; take a smaller one",
+               net->batch);
+  net->bytes += (tiles * n + lead) * sizeof(float);
+  return (float *)own(net, tiles * n + lead, sizeof(float),
+                      "activations (a smaller --batch needs less)") +
+         lead;
+}
+
+/* Gradients share rooms: one is taken when the backward pass first writes it and given back when
+ * its layer has passed it on. Planes of other shapes have other rooms, so that nothing ever writes
+ * where the borders are. */
+typedef struct {
+  const Activation *largest; /* that uses it; NULL behind the last room */
+  int taken;
+} Room;
+
+/* A room for the gradient of activation k, unless it has one or is the images. */
+static void take_room(const Net *net, Room *rooms, int *room_of, int k)
+{
+  const Activation *a = &net->activation[k > 0 ? k : 0];
+  Room *room = rooms;
+  if (k <= 0 || room_of[k] >= 0) return;
+  while (room->largest) {
+    if (!room->taken && room->largest->plane == a->plane && room->largest->row == a->row) break;
+    room++;
+  }
+  if (!room->largest || a->channels > room->largest->channels) room->largest = a;
+  room->taken = 1;
+  room_of[k] = (int)(room - rooms);
+}
+
+/* A layer that reads what it writes, number by number, may pass its gradient on in one room. */
+static void place_gradients(Net *net)
 {
   const size_t n = (size_t)net->activations;
-  int *room_of = allocate(n, sizeof *room_of, "the plan of gradients");
-  const Activation **largest = allocate(n, sizeof *largest, "the plan of gradients");
-  const int rooms = plan_gradients(net, room_of, largest);
-  size_t *at = allocate(n + (size_t)rooms, sizeof *at, "the plan of activations");
-  size_t all = 0, at_packed, at_room;
-  float *memory;
-  int k;
-  for (k = 0; k < net->activations; k++) at[k] = more_planes(net, &all, &net->activation[k]);
-  for (k = 0; k < rooms; k++) at[net->activations + k] = more_planes(net, &all, largest[k]);
-  at_packed = more(&all, 1, packed, net->batch);
-  at_room = more(&all, (size_t)net->threads, net->room_size, net->batch);
-  net->bytes = (all + LANES) * sizeof(float);
-  memory = allocate(all + LANES, sizeof(float), "activations (a smaller --batch needs less)");
-  net->memory = memory;
-  while ((uintptr_t)memory % (LANES * sizeof(float)) != 0) memory++;
-  for (k = 0; k < net->activations; k++) {
-    net->activation[k].value = memory + at[k];
-    if (room_of[k] >= 0) net->activation[k].gradient = memory + at[net->activations + room_of[k]];
+  int *room_of = allocate(n, sizeof *room_of, "the plan of gradients"), k, r;
+  Room *rooms = allocate(n + 1, sizeof *rooms, "the plan of gradients");
+  for (k = 0; k < net->activations; k++) room_of[k] = -1;
+  take_room(net, rooms, room_of, net->activations - 1); /* the logits */
+  for (k = net->layers - 1; k >= 0; k--) {
+    const Layer *layer = &net->layer[k];
+    const int in = layer->in, out = layer->out;
+    const int same_room = layer->kind == NORM || layer->kind == SUM;
+    if (same_room && in > 0 && room_of[in] < 0) room_of[in] = room_of[out];
+    else take_room(net, rooms, room_of, in);
+    if (layer->kind == SUM) take_room(net, rooms, room_of, layer->shortcut);
+    if (in != out && room_of[in] != room_of[out]) rooms[room_of[out]].taken = 0;
   }
-  net->packed = memory + at_packed;
-  net->room = memory + at_room;
-  free(at);
+  for (r = 0; rooms[r].largest; r++) {
+    float *room = own_planes(net, rooms[r].largest);
+    for (k = 0; k < net->activations; k++)
+      if (room_of[k] == r) net->activation[k].gradient = room;
+  }
   free(room_of);
-  free(largest);
+  free(rooms);
 }
 
 void net_close(Net *net)
 {
   const Layer *last = &net->layer[net->layers - 1];
+  int k;
   net_check(net);
   measure_planes(net);
-  place_activations(net, measure_layers(net));
+  measure_layers(net);
+  for (k = 0; k < net->activations; k++)
+    net->activation[k].value = own_planes(net, &net->activation[k]);
+  place_gradients(net);
   net->tensor[last->weight].output = 1;
   net->tensor[last->bias].output = 1;
-  net->weight = allocate(net->size, sizeof(float), "weights");
-  net->gradient = allocate(net->size, sizeof(float), "gradients");
-  net->mask = allocate(net->size, 1, "the mask");
-  net->survivor = allocate(net->size, sizeof(uint32_t), "the list of surviving weights");
-  net->loss = allocate(net->slots, sizeof(float), "losses");
-  net->label = allocate(net->slots, 1, "labels");
-  net->view = allocate(net->slots, sizeof *net->view, "labels");
+  net->weight = own(net, net->size, sizeof(float), "weights");
+  net->gradient = own(net, net->size, sizeof(float), "gradients");
+  net->mask = own(net, net->size, 1, "the mask");
+  net->survivor = own(net, net->size, sizeof(uint32_t), "the list of surviving weights");
+  net->loss = own(net, net->slots, sizeof(float), "losses");
+  net->label = own(net, net->slots, 1, "labels");
+  net->view = own(net, net->slots, sizeof *net->view, "labels");
   net_set_mask(net, NULL);
 }
 
 void net_create(Net *net, const Model *model, const Dataset *data, size_t batch, int threads)
 {
-  static const struct {
-    const char *prefix;
-    int (*build)(Net *net, const Model *model);
-  } models[] = {{"lenet", build_lenet},
-                {"conv", build_plain},
-                {"vgg", build_plain},
-                {"resnet", build_resnet}};
-  int k, built = model->build != NULL;
+  int built = strlen(model->name) < NAME_SIZE;
   net_open(net, data, batch, threads);
-  if (built) model->build(net);
-  for (k = 0; k < 4; k++)
-    if (!model->build && !strncmp(model->name, models[k].prefix, strlen(models[k].prefix)))
-      built = models[k].build(net, model);
-  if (strlen(model->name) >= NAME_SIZE || !built)
+  if (built && model->build) model->build(net);
+  else if (built)
+    built = (strncmp(model->name, "resnet", 6) ? build_plain : build_resnet)(net, model);
+  if (!built)
     fail_usage(
         "--model %s: no such model; there are lenet-N1-N2-... (units up to %d), conv2, conv4, "
         "conv6, vgg11, vgg13, vgg16, vgg19, "
@@ -1724,38 +1636,6 @@ void net_create(Net *net, const Model *model, const Dataset *data, size_t batch,
         model->name, WIDEST);
   strcpy(net->model, model->name);
   net_close(net);
-}
-
-static void free_taps(Taps *taps)
-{
-  free(taps->start);
-  free(taps->offset);
-  free(taps->index);
-  memset(taps, 0, sizeof *taps);
-}
-
-void net_free(Net *net)
-{
-  int k;
-  for (k = 0; k < net->layers; k++) {
-    free_taps(&net->layer[k].forward);
-    free_taps(&net->layer[k].backward);
-    free(net->layer[k].first);
-    free(net->layer[k].moments);
-  }
-  free(net->memory);
-  free(net->tensor);
-  free(net->layer);
-  free(net->activation);
-  free(net->weight);
-  free(net->gradient);
-  free(net->mask);
-  free(net->survivor);
-  free(net->span);
-  free(net->loss);
-  free(net->label);
-  free(net->view);
-  memset(net, 0, sizeof *net);
 }
 
 /* The tap lists of a layer, each in the order of its sum: forward (i, kr, kc) ascending;
@@ -1771,9 +1651,10 @@ static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backwa
   const size_t lead = reach_back(layer) * s + layer->padding;
   size_t n = 0, lists = 0, phase, r, c, q;
   taps->step = own ? 0 : backward ? area : I * area;
-  taps->start = allocate(s * s * rows + 1, sizeof(uint32_t), "tap lists");
-  taps->offset = allocate(most, sizeof(uint32_t), "tap lists");
-  taps->index = allocate(most, sizeof(uint32_t), "tap lists");
+  free(taps->start);
+  taps->start = allocate(s * s * rows + 1 + 2 * most, sizeof(uint32_t), "tap lists");
+  taps->offset = taps->start + s * s * rows + 1;
+  taps->index = taps->offset + most;
   for (phase = 0; phase < s * s; phase++)
     for (r = 0; r < rows; r++) {
       for (c = 0; c < channels; c++)
@@ -1819,20 +1700,9 @@ void net_set_mask(Net *net, const unsigned char *mask)
     }
     /* above, the dense kernels are faster; the bits are the same */
     sparse = layer->survivors < t->size / 4 * 3;
-    free_taps(&layer->forward);
-    free_taps(&layer->backward);
     list_taps(net, layer, &layer->forward, 0, sparse);
     list_taps(net, layer, &layer->backward, 1, sparse);
   }
-}
-
-/* Of the inputs of one output, those that are not masked. */
-static float unmasked(const unsigned char *mask, size_t n)
-{
-  float count = 0;
-  size_t i;
-  for (i = 0; i < n; i++) count = count + (float)mask[i];
-  return count;
 }
 
 void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant)
@@ -1845,9 +1715,12 @@ void net_init(Net *net, int scheme, uint64_t seed, uint32_t variant)
     const char *suffix = strrchr(t->name, '.') + 1;
     const int sparse_aware = t->prunable && scheme == SPARSE_AWARE;
     const Stream s = {seed, RANDOM_INIT, (uint32_t)k, variant};
-    size_t j;
+    size_t i, j;
     for (j = 0; j < t->size; j++) {
-      if (sparse_aware && j % t->fan_in == 0) fan = unmasked(mask + j, t->fan_in);
+      if (sparse_aware && j % t->fan_in == 0) { /* those of this output that are not masked */
+        fan = 0;
+        for (i = j; i < j + t->fan_in; i++) fan = fan + (float)mask[i];
+      }
       if (!mask[j] || !strcmp(suffix, "running_mean")) w[j] = 0;
       else if (!strcmp(suffix, "running_var")) w[j] = 1;
       else if (t->norm) w[j] = strcmp(suffix, "weight") ? 0 : random_uniform(s, j);
@@ -1919,16 +1792,20 @@ static void load_rows(Net *net, const Layer *none, int part)
       const View *view = &net->view[t * L + b];
       const size_t y = h + view->crop[0] - CROP; /* above the image it wraps to a large number */
       const unsigned char *from = view->pixel + (c * H + (y < H ? y : 0)) * W;
-      for (w = 0; w < W; w++) {
-        const size_t column = (view->crop[2] ? W - 1 - w : w) + view->crop[1] - CROP;
-        row[w * L + b] = view->empty ? 0 : value[y < H && column < W ? from[column] : 0];
-      }
+      const int moved = view->crop[0] != CROP || view->crop[1] != CROP || view->crop[2];
+      if (!moved)
+        for (w = 0; w < W; w++) row[w * L + b] = view->empty ? 0 : value[from[w]];
+      else
+        for (w = 0; w < W; w++) {
+          const size_t column = (view->crop[2] ? W - 1 - w : w) + view->crop[1] - CROP;
+          row[w * L + b] = value[y < H && column < W ? from[column] : 0];
+        }
     }
   }
 }
 
-void net_load_augmented(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n,
-                        const Stream *augment)
+void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n,
+              const Stream *augment)
 {
   static Pass *const load[] = {load_rows, NULL};
   const size_t I = activation_size(&net->activation[0]);
@@ -1949,11 +1826,6 @@ void net_load_augmented(Net *net, const Split *split, const uint32_t *index, siz
   in_parts(net, NULL, load);
 }
 
-void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n)
-{
-  net_load_augmented(net, split, index, first, n, NULL);
-}
-
 /* The average over whole batches of one pass over the images, each batch counting alike:
  * momentum 1, 1/2, 1/3 ... */
 void net_recompute(Net *net, const Split *split)
@@ -1961,8 +1833,8 @@ void net_recompute(Net *net, const Split *split)
   size_t first, batches = 0;
   for (first = 0; first < split->n; first += net->batch) {
     net->momentum = 1.0f / (float)++batches;
-    net_load(net, split, NULL, first,
-             split->n - first < net->batch ? split->n - first : net->batch);
+    net_load(net, split, NULL, first, split->n - first < net->batch ? split->n - first : net->batch,
+             NULL);
     net_forward(net, 1);
   }
   net->momentum = 0.1f;
@@ -1971,7 +1843,8 @@ void net_recompute(Net *net, const Split *split)
 int net_forward_from(Net *net, const Split *split, size_t first)
 {
   if (first >= split->n) return 0;
-  net_load(net, split, NULL, first, split->n - first < net->slots ? split->n - first : net->slots);
+  net_load(net, split, NULL, first, split->n - first < net->slots ? split->n - first : net->slots,
+           NULL);
   net_forward(net, 0);
   return 1;
 }
@@ -2015,8 +1888,8 @@ void optimizer_create(Optimizer *o, const Net *net)
 
 void optimizer_clear(Optimizer *o, const Net *net)
 {
-  size_t j;
-  for (j = 0; j < net->size; j++) o->velocity[j] = o->square[j] = 0;
+  memset(o->velocity, 0, net->size * sizeof(float));
+  memset(o->square, 0, net->size * sizeof(float));
   o->correction1 = o->correction2 = 0;
 }
 
@@ -2124,14 +1997,14 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
     }
     crops.b = (uint32_t)p.epoch;
     if (how->hook) how->hook(how->context, net, p.step, 0);
-    net_load_augmented(net, &data->train, order + first, 0, size, how->augment ? &crops : NULL);
+    net_load(net, &data->train, order + first, 0, size, how->augment ? &crops : NULL);
     net_forward(net, 1);
     net_loss(net, lane, &p.wrong);
     loss = lanes_sum(lane);
     if (!is_finite(loss))
       fail("training diverged: the loss is not finite at level %u, epoch %ld, step %ld; try a "
            "lower --lr or a --warmup",
-           (unsigned)(level % CHILD), p.epoch, p.step);
+           (unsigned)(level % CHILD), p.epoch + 1, p.step);
     net_backward(net);
     if (how->hook) how->hook(how->context, net, p.step, 1);
     optimizer_step(o, net, how, lr > 0 ? lr : learning_rate(how, p.step));

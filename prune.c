@@ -686,6 +686,9 @@ static void train_part(Loop *loop, const Training *how, long from, long to)
 {
   const uint32_t order = (uint32_t)(loop->level + CHILD * loop->child);
   loop->from = resume(loop, from, to);
+  if (loop->from > from && !loop->e->quiet)
+    show_progress("level %d %s goes on at step %ld of %ld\n", loop->level,
+                  branch_names[loop->branch], loop->from, to);
   train(&loop->net, &loop->optimizer, loop->e->data, how, order, loop->from, to, loop->lr, watch,
         loop);
   write_rows(loop->e, &loop->epochs);
@@ -954,7 +957,7 @@ static void remove_begun(Loop *loop)
 /* Everything that the loop needs; refuses files of another run. */
 static void open_run(Loop *loop, const Experiment *e)
 {
-  int level, k, child;
+  int level, k, child, there = 0, networks = 0;
   loop->e = e;
   create_table(&loop->results, e, ".tsv", results_header);
   create_table(&loop->epochs, e, ".epochs.tsv", epochs_header);
@@ -971,10 +974,15 @@ static void open_run(Loop *loop, const Experiment *e)
     for (k = 0; k < e->branches; k++)
       for (child = 0; child <= e->children; child++) {
         char *path = checkpoint_path(e, level, e->branch[k], child);
-        if (trained_at(level, e->branch[k]) && !file_exists(path))
-          loop->all += work(e, level, e->branch[k]);
+        if (trained_at(level, e->branch[k])) {
+          networks++;
+          if (file_exists(path)) there++;
+          else loop->all += work(e, level, e->branch[k]);
+        }
         free(path);
       }
+  if (there > 0 && there < networks && !e->quiet)
+    show_progress("%s goes on: %d of %d networks are there\n", e->out, there, networks);
 }
 
 /* Prints the test error in percent, a line per level, a column per branch; 7 characters each, so

@@ -80,6 +80,7 @@ enum {
   O_DUMP,
   O_PRESET,
   O_OUT,
+  O_VALUES,
   O_THREADS,
   O_QUIET,
   OPTIONS
@@ -97,7 +98,7 @@ typedef struct {
 #define MEASURES (PAIRS | DISTANCE | PROBE) /* of checkpoints, which know their model */
 static const Option options[OPTIONS] = {
     [O_DATA] =
-        {"data", "SET", "synth", TEXT, RUNS | MEASURES | BATCHES | DATA | BENCH, 0, 0, 0,
+        {"data", "SET", "synth", TEXT, RUNS | MEASURES | BATCHES | DATA | BENCH | REPORT, 0, 0, 0,
          "synth, synth-rgb (built in), mnist:DIR, fashion:DIR, kmnist:DIR (folder with the "
          "four IDX files), idx:DIR (the same of any other images of bytes, 1 or 3 channels), "
          "cifar10:DIR, cifar100:DIR, cifar100-coarse:DIR (folder with the binary version's "
@@ -199,11 +200,15 @@ static const Option options[OPTIONS] = {
     [O_DUMP] = {"dump", "STEP", "", STEPS, TRACE, 0, 0, 1e9,
                 "writes PREFIX.dump.safetensors: all that takes part in the step after STEP steps, "
                 "in PyTorch's shapes"},
-    [O_PRESET] = {"preset", "NAME", "", TEXT, RUNS | CURVE | BATCHES, 0, 0, 0,
-                  "published hyperparameters; options after it override it"},
+    [O_PRESET] =
+        {"preset", "NAME", "", TEXT, RUNS | CURVE | BATCHES, 0, 0, 0,
+         "published hyperparameters, see ticket help presets; options after it override it"},
     [O_OUT] = {"out", "PREFIX", "", TEXT, TRAIN | IMP | DATA | REPORT | TRACE, 0, 0, 0,
                "all result files begin with PREFIX (data: folder to write the set to; report: the "
                "page is PREFIX.html)"},
+    [O_VALUES] = {"values", "", "off", FLAG, REPORT, 0, 0, 0,
+                  "also PREFIX.values.tsv: every point of the charts, and the published value "
+                  "there"},
     [O_THREADS] = {"threads", "N", "1", INTEGER, RUNS | MEASURES | BENCH, 0, 1, 256,
                    "threads, in a build with OpenMP; the results are the same"},
     [O_QUIET] = {"quiet", "", "off", FLAG, RUNS | CURVE, 0, 0, 0, "no progress on stderr"},
@@ -235,7 +240,7 @@ static const struct {
      LENET
      "init-scheme=kaiming-uniform steps=25ep schedule=cosine scope=global output-rate=0 levels=25",
      "Maene, Li, Moens 2021: table 1, but for the schedule and the output layer, which is not "
-     "pruned; so it gives their figures (README)"},
+     "pruned; so it gives their figures (results)"},
     {"lenet-mnist-all",
      LENET "init-scheme=kaiming-uniform steps=25ep schedule=cosine scope=global levels=25",
      "the same with the output layer pruned like the others"},
@@ -330,6 +335,13 @@ static int edits(const char *a, const char *b)
   return row[n];
 }
 
+/* How unlike what was meant and a name are: a beginning of the name is like it. */
+static int unlike(const char *meant, const char *name)
+{
+  const size_t n = strlen(meant);
+  return n > 0 && !strncmp(meant, name, n) ? 0 : edits(meant, name);
+}
+
 /* Number of the choice in "a|b|c" (any of the separators) that equals the n characters at
  * `text`, or -1. */
 static int choice_of(const char *choices, const char *text, size_t n)
@@ -422,11 +434,13 @@ static void set(int option, const char *text, int from)
 static void apply_preset(const char *name)
 {
   char *s, *equals, *end;
-  int k;
-  k = 0;
+  int k = 0, j, nearest = 0;
   while (k < PRESETS && strcmp(presets[k].name, name) != 0) k++;
+  for (j = 1; j < PRESETS; j++)
+    if (unlike(name, presets[j].name) < unlike(name, presets[nearest].name)) nearest = j;
   if (k == PRESETS)
-    fail_usage("--preset %s: there is none of that name; see ticket help imp", name);
+    fail_usage("--preset %s: there is none of that name; did you mean %s? See ticket help presets",
+               name, presets[nearest].name);
   for (s = join(presets[k].settings, "", " "); *s; s = end + 1) { /* kept: the values are in it */
     equals = strchr(s, '=');
     end = strchr(s, ' ');
@@ -459,7 +473,7 @@ static void parse(int count, char **argument)
     k = find_option(name, equals ? (size_t)(equals - name) : strlen(name));
     if (k < 0) {
       for (k = 0; k < OPTIONS; k++)
-        if (edits(name, options[k].name) < edits(name, options[nearest].name)) nearest = k;
+        if (unlike(name, options[k].name) < unlike(name, options[nearest].name)) nearest = k;
       fail_usage("there is no option --%s; did you mean --%s? See ticket help %s", name,
                  options[nearest].name, command_name);
     }
@@ -624,16 +638,6 @@ static void say_schedule(const Training *how, long per_epoch)
 }
 
 /* ==== commands ============================================================================== */
-
-/* Of training pixels and labels, then those of the test set. */
-static uint64_t data_digest(const Dataset *data)
-{
-  const size_t image = (size_t)(data->channels * data->height * data->width);
-  uint64_t hash = fnv1a(FNV_START, data->train.pixel, data->train.n * image);
-  hash = fnv1a(hash, data->train.label, data->train.n);
-  hash = fnv1a(hash, data->test.pixel, data->test.n * image);
-  return fnv1a(hash, data->test.label, data->test.n);
-}
 
 /* The model as the options have it. */
 static Model model_of(void)
@@ -1223,7 +1227,7 @@ static void bench_step(Net *net, Optimizer *o, const Split *split, const uint32_
   static const Training how = {.lr = 0.01f, .momentum = 0.9f};
   float lane[LANES] = {0};
   size_t wrong = 0;
-  net_load(net, split, index, 0, batch);
+  net_load(net, split, index, 0, batch, NULL);
   net_forward(net, 1);
   net_loss(net, lane, &wrong);
   net_backward(net);
@@ -1480,7 +1484,11 @@ static int is_standard(const char *name, const char *text)
   return k >= 0 && strcmp(options[k].standard, text) == 0;
 }
 
-static void report(void) { write_report(file, files, value[O_OUT], is_standard); }
+static void report(void)
+{
+  write_report(file, files, value[O_OUT], origin[O_DATA] == GIVEN ? value[O_DATA] : NULL,
+               is_on(O_VALUES), is_standard);
+}
 
 /* ==== help and main ========================================================================= */
 
@@ -1559,7 +1567,7 @@ static const struct {
     {"verify", VERIFY, verify, "", "checks that this build gives the same bits as all others", "",
      ""},
     {"help", HELP, NULL, " [COMMAND]",
-     "explains a command; --man: as a man page; --completion: for bash", "", ""},
+     "explains a command or the presets; --man: a man page; --completion: for bash", "", ""},
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -1674,8 +1682,13 @@ static void details(int which)
       entry(tag, text);
     }
   }
-  if (!(which & options[O_PRESET].commands)) return;
-  heading("presets");
+}
+
+/* The published experiments and what they set. */
+static void list_presets(void)
+{
+  char text[1024];
+  int k;
   for (k = 0; k < PRESETS; k++) {
     sprintf(text, "%s: %s", presets[k].source, presets[k].settings);
     entry(presets[k].name, text);
@@ -1733,6 +1746,8 @@ static void manual(void)
          TICKET_VERSION);
   list();
   details(~0);
+  heading("presets");
+  list_presets();
   heading("examples");
   printf(".nf\n");
   for (k = 0; k < COMMANDS; k++)
@@ -1742,30 +1757,43 @@ static void manual(void)
   wrap(0, 0, "0; 1 if a file, the data or the machine is not right; 2 if the command line is not.");
 }
 
+/* The case of an option whose values are the words of a list "a|b,c". */
+static void complete_values(const char *option, const char *list)
+{
+  printf("' ;;\n  --%s) words='", option);
+  for (; *list; list++) printf("%c", *list == '|' || *list == ',' ? ' ' : *list);
+}
+
 /* For bash; zsh reads it after `autoload -U bashcompinit; bashcompinit`. */
 static void completion(void)
 {
   int c, k;
-  printf("_ticket()\n{\n  local words=\n  case ${COMP_WORDS[COMP_CWORD-1]} in\n  ticket | */ticket "
-         "| help) words='");
+  printf("_ticket()\n{\n  local words= files= word=${COMP_WORDS[COMP_CWORD]}\n"
+         "  case ${COMP_WORDS[COMP_CWORD-1]} in\n  ticket | */ticket | help) words='");
   for (c = 0; c < COMMANDS; c++) printf("%s ", commands[c].name);
   for (k = 0; k < OPTIONS; k++)
-    if (options[k].kind == CHOICE) {
-      const char *s = options[k].argument;
-      printf("' ;;\n  --%s) words='", options[k].name);
-      for (; *s; s++) printf("%c", *s == '|' ? ' ' : *s);
-    }
+    if (options[k].kind == CHOICE || options[k].kind == LIST)
+      complete_values(options[k].name, options[k].argument);
+  complete_values("data", "synth|synth-rgb|mnist:|fashion:|kmnist:|cifar10:|cifar100:|"
+                          "cifar100-coarse:");
+  complete_values("model", "lenet-300-100|conv2|conv4|conv6|vgg11|vgg13|vgg16|vgg19|resnet20|"
+                           "resnet32|resnet44|resnet56|resnet110");
   printf("' ;;\n  --preset) words='");
   for (k = 0; k < PRESETS; k++) printf("%s ", presets[k].name);
-  printf("' ;;\n  --nesterov | --quiet | [!-]*)\n    case ${COMP_WORDS[1]} in\n");
+  printf("' ;;\n  --nesterov | --quiet | --values | [!-]*)\n    case ${COMP_WORDS[1]} in\n");
   for (c = 0; c < COMMANDS; c++) {
     printf("    %s) words='", commands[c].name);
     for (k = 0; k < OPTIONS; k++)
       if (options[k].commands & commands[c].command) printf("--%s ", options[k].name);
-    printf("' ;;\n");
+    printf("'%s ;;\n", commands[c].command & MEASURES ? " files='*.safetensors'"
+                       : commands[c].command & REPORT ? " files='*.tsv'"
+                                                      : "");
   }
-  printf("    esac ;;\n  esac\n  COMPREPLY=($(compgen -W \"$words\" -- "
-         "\"${COMP_WORDS[COMP_CWORD]}\"))\n}\ncomplete -o default -F _ticket ticket\n");
+  printf("    esac ;;\n  --init | --ticket) files='*.safetensors' ;;\n  esac\n"
+         "  [ \"${COMP_WORDS[COMP_CWORD-1]}\" != help ] || words+=presets\n"
+         "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
+         "  [ -z \"$files\" ] || COMPREPLY+=($(compgen -f -X \"!$files\" -- \"$word\"))\n"
+         "}\ncomplete -o default -F _ticket ticket\n");
 }
 
 /* Number of the command of that name, or COMMANDS; *nearest is the one most alike. */
@@ -1775,7 +1803,7 @@ static int find_command(const char *name, int *nearest)
   *nearest = 0;
   for (c = 0; c < COMMANDS; c++) {
     if (strcmp(name, commands[c].name) == 0) break;
-    if (edits(name, commands[c].name) < edits(name, commands[*nearest].name)) *nearest = c;
+    if (unlike(name, commands[c].name) < unlike(name, commands[*nearest].name)) *nearest = c;
   }
   return c;
 }
@@ -1785,7 +1813,7 @@ static int asks_help(const char *argument)
   return !strcmp(argument, "--help") || !strcmp(argument, "-h");
 }
 
-/* ticket help [COMMAND | --man | --completion] */
+/* ticket help [COMMAND | presets | --man | --completion] */
 static void run_help(const char *topic)
 {
   int nearest;
@@ -1793,7 +1821,12 @@ static void run_help(const char *topic)
   if (!topic || c < COMMANDS) help(c);
   else if (!strcmp(topic, "--man")) manual();
   else if (!strcmp(topic, "--completion")) completion();
-  else fail_usage("there is no command '%s'; see ticket help", topic);
+  else if (!strcmp(topic, "presets")) list_presets();
+  else
+    fail_usage("there is no help on '%s'; did you mean ticket help %s? See ticket help", topic,
+               unlike(topic, "presets") < unlike(topic, commands[nearest].name)
+                   ? "presets"
+                   : commands[nearest].name);
 }
 
 static void run_command(int c, int count, char **argument)
@@ -1817,7 +1850,8 @@ int main(int count, char **argument)
   if (asks_help(command_name)) command_name = "help";
   c = find_command(command_name, &nearest);
   for (k = 2; k < count; k++) helped |= asks_help(argument[k]);
-  if (!strcmp(command_name, "--version")) printf("ticket %s\n", TICKET_VERSION);
+  if (!strcmp(command_name, "--version") || !strcmp(command_name, "-V"))
+    printf("ticket %s\n", TICKET_VERSION);
   else if (!*command_name)
     fail_usage("say what to do: ticket COMMAND [--option value]...; see ticket help");
   else if (c == COMMANDS)

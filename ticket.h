@@ -4,7 +4,7 @@
  * win, after Maene, Li and Moens, "Towards Understanding Iterative Magnitude Pruning" (2021).
  * Build: cc -std=c99 -O2 *.c -lm        SPDX-License-Identifier: MIT
  *
- * Contract (README, "The same bits everywhere"): binary32, each + - * / sqrt rounds once, no
+ * Contract (CONTRACT.md): binary32, each + - * / sqrt rounds once, no
  * fused multiply-add, one order for every sum. In the code a product used in a sum is written 
  * a + (float)(w * x) and constants are static const float, so that compilers that compute in a
  * wider type (FLT_EVAL_METHOD 1 or 2) round where the others do.
@@ -14,6 +14,8 @@
 #ifndef TICKET_H
 #define TICKET_H
 
+#include <float.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,15 +36,24 @@ enum { NAME_SIZE = 64 }; /* a tensor's name with its final zero */
 uint32_t bits_of(float x); /* its binary32 bits */
 float float_of(uint32_t bits);
 /* Functions built from contract operations only; the error bounds are measured by test/unit.c. */
-float square_root(float x);  /* correctly rounded, with a detour for x87, which keeps more digits */
+/* Correctly rounded. Here, so that loops over it become vectors. */
+static inline float square_root(float x)
+{
+#if FLT_EVAL_METHOD == 0
+  return sqrtf(x);
+#else
+  volatile float rounded = sqrtf(x); /* through memory: a cast alone leaves x87's extra digits */
+  return rounded;
+#endif
+}
 float exponential(float x);  /* e^x within 2 ulp; 0 below -104, infinite above 88.8 */
 float logarithm(float x);    /* ln x within 2 ulp, x > 0 and normal or subnormal; -infinity at 0 */
 float cosine_turns(float u); /* cos(2 pi u), 0 <= u <= 1, absolute error below 2e-7 */
 float arc_cosine(float x);   /* acos x in radians, -1 <= x <= 1, absolute error below 5e-7 */
 int is_finite(float x);      /* by its bits, so that no compiler option can assume the answer */
 float lanes_sum(float lane[LANES]); /* adds lanes l and l+8, l+4, l+2, l+1 */
-/* sum[j] = lanes_sum of sum[16 j ...], j < n ascending */
-void lanes_sums(float *sum, size_t n);
+/* out[j] = lanes_sum of sum[16 j ...], j < n ascending; out may be sum */
+void lanes_sums(float *out, float *sum, size_t n);
 /* 64-bit FNV-1a of n bytes, going on from `hash`, which begins as FNV_START. */
 #define FNV_START 0xcbf29ce484222325u
 uint64_t fnv1a(uint64_t hash, const void *bytes, size_t n);
@@ -227,6 +238,8 @@ typedef struct {
  * malformed. dataset_free releases it. */
 void dataset_load(Dataset *data, const char *spec, size_t train_size);
 void dataset_free(Dataset *data);
+/* Of training pixels and labels, then those of the test set. */
+uint64_t data_digest(const Dataset *data);
 /* Writes the set into an existing folder as IDX files with MNIST's names (1 channel, or idx) or as
  * CIFAR-10 binary files data_batch_1.bin ... test_batch.bin (3 channels). */
 void dataset_write(const Dataset *data, const char *folder);
@@ -257,9 +270,8 @@ typedef struct {
  * it is to the left of the next row and above the next plane too. */
 typedef struct {
   size_t channels, height, width;
-  int flat; /* what dense layers read and write: 1 x 1, without a border */
-  /* L: LANES where images have rows and columns, up to TILE where they are flat */
-  size_t tile;
+  int flat;          /* what dense layers read and write: 1 x 1, without a border */
+  size_t tile;       /* L: LANES; up to TILE if flat */
   size_t row, plane; /* numbers from one row, one channel, to the next */
   float *value;      /* of pixel 0 of channel 0 of tile 0 */
   /* d loss / d value while the backward pass needs it; the room is shared. NULL for the images */
@@ -284,18 +296,15 @@ typedef struct {
 
 /* A layer reads activation `in` and writes `out`. */
 typedef struct {
-  char name[NAME_SIZE];  /* as its tensors begin; "" without tensors */
-  int kind;              /* index of the table `layer_kinds` in nn.c */
-  int in, out, shortcut; /* activations; shortcut: what SUM adds */
-  int weight, bias;      /* tensors, or -1; of NORM gamma and beta */
-  int mean, variance;    /* NORM: the running statistics, tensors */
-  int relu;              /* y = max(y, 0) at the end */
-  /* another layer has written the gradient of `in` (`shortcut`) before this one */
-  int adds, adds_shortcut;
-  /* CONV: channels in, rows and columns of the plane they fill, a pixel being LANES numbers; */
-  size_t inputs, height, width;
-  /* the same of the output. A dense layer is 1x1 with L / LANES pixels */
-  size_t outputs, rows, columns;
+  char name[NAME_SIZE];           /* as its tensors begin; "" without tensors */
+  int kind;                       /* index of the table `layer_kinds` in nn.c */
+  int in, out, shortcut;          /* activations; shortcut: what SUM adds */
+  int weight, bias;               /* tensors, or -1; of NORM gamma and beta */
+  int mean, variance;             /* NORM: the running statistics, tensors */
+  int relu;                       /* y = max(y, 0) at the end */
+  int adds, adds_shortcut;        /* to the gradient of `in`, `shortcut`, that another began */
+  size_t inputs, height, width;   /* channels in, rows and columns of their planes, in pixels; */
+  size_t outputs, rows, columns;  /* of the output. A dense layer is 1x1 with L / LANES pixels */
   size_t kernel, stride, padding; /* CONV; pools: kernel = stride = window */
   size_t survivors;               /* weights not masked */
   /* CONV: backward has lists for each phase (row mod stride, column mod stride) of the input */
@@ -317,11 +326,10 @@ typedef struct {
   void (*build)(struct Net *net);
 } Model;
 
-/* What a place of the batch shows: an image of a split, from which row and column on, in 0 ... 2
- * CROP, and whether flipped; or nothing. */
+/* What a place of the batch shows: an image of a split, or nothing. */
 typedef struct {
   const unsigned char *pixel;
-  uint32_t crop[3];
+  uint32_t crop[3]; /* crop_flip */
   int empty;
 } View;
 
@@ -335,14 +343,11 @@ typedef void Observe(void *context, const Net *net, int layer, int backward);
 struct Net {
   char model[NAME_SIZE];
   size_t classes, batch;
-  size_t tile; /* L of flat activations */
-  /* places for images: the batch rounded up to whole tiles, a multiple of LANES */
-  size_t slots;
-  size_t images; /* in the batch now loaded */
-  size_t height; /* of an image, */
-  size_t width;  /* and its width */
-  /* rows and columns of zeros below and to the right of every plane of images */
-  size_t border;
+  size_t tile;          /* L of flat activations */
+  size_t slots;         /* places for images: the batch in whole tiles, a multiple of LANES */
+  size_t images;        /* in the batch now loaded */
+  size_t height, width; /* of an image */
+  size_t border;        /* rows of zeros below, columns to the right of every plane of images */
   int threads;
   Tensor *tensor;
   int tensors;
@@ -350,10 +355,9 @@ struct Net {
   size_t size;         /* of the flat vectors: parameters, then batch-norm statistics */
   float *weight;       /* [size]; +0 where masked */
   unsigned char *mask; /* [size]: 1 keeps, 0 masks; 1 for all that is not prunable */
-  /* parameters not masked; what is masked has no gradient and no momentum at all */
-  size_t survivors;
-  uint32_t *survivor; /* [survivors]: their flat indices, ascending */
-  float *gradient;    /* [survivors]: d loss / d weight[survivor[j]] */
+  size_t survivors;    /* parameters not masked; others have no gradient and no momentum */
+  uint32_t *survivor;  /* [survivors]: their flat indices, ascending */
+  float *gradient;     /* [survivors]: d loss / d weight[survivor[j]] */
   Layer *layer;
   int layers;
   Activation *activation; /* [0] is the input, the last one the logits */
@@ -363,13 +367,12 @@ struct Net {
   float *loss;          /* [L T] of each image */
   int training;         /* what net_forward was told */
   float momentum;       /* of batch norm's running statistics: 0.1 as PyTorch's */
-  /* a layer's weights in the order in which the kernels read them; later its masked dW */
-  float *packed;
-  float *room; /* [threads][room_size] each thread's workspace */
+  float *packed;        /* a layer's weights in the order in which the kernels read them */
+  float *room;          /* [threads][room_size] each thread's workspace */
   size_t room_size;
   Span *span;          /* [O] of the layer whose weight gradient is being made */
-  float *memory;       /* the one block that holds activations, their gradients, packed and room */
-  size_t bytes;        /* of that block */
+  void *owned;         /* all that net_free frees, as a chain */
+  size_t bytes;        /* of activations and their gradients */
   float value[3][256]; /* normalised pixel: (p / 255 - mean) / deviation per channel */
   Observe *observe;    /* or NULL */
   void *observer;      /* its context */
@@ -427,11 +430,18 @@ size_t net_prunable(const Net *net, int surviving); /* prunable weights: all, or
 uint64_t net_digest(const Net *net);   /* digest_floats of weight[size]: parameters, statistics */
 double net_operations(const Net *net); /* + and * of one step on the batch loaded */
 
-/* One batch: images index[0..n) of the split, n <= L T (first, first + 1 ... where index is
- * NULL). forward fills the activations; net_loss fills loss and d (mean loss) / d logits, adds
- * the losses to the lanes and to *wrong the images whose largest logit (the first of equals) is
- * not the label's; backward fills gradient. */
-void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n);
+/* OpenLTH's augmentation: crop[0], crop[1] in 0 ... 2 CROP are the row and column from which the
+ * image with a border of CROP black pixels is taken (CROP: not moved), crop[2] whether it is then
+ * mirrored; drawn from a stream of purpose RANDOM_AUGMENT, from index 64 image upwards. */
+enum { CROP = 4 };
+void crop_flip(Stream s, uint32_t image, uint32_t crop[3]);
+
+/* One batch: images index[0..n) of the split, n <= L T (first, first + 1 ... where index is NULL),
+ * moved and flipped as `augment` says, if not NULL. forward fills the activations; net_loss fills
+ * loss and d (mean loss) / d logits, adds the losses to the lanes and to *wrong the images whose
+ * largest logit (the first of equals) is not the label's; backward fills gradient. */
+void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n,
+              const Stream *augment);
 /* training: batch norm by the batch's statistics, and the running ones follow */
 void net_forward(Net *net, int training);
 void net_loss(Net *net, float lane[LANES], size_t *wrong);
@@ -440,14 +450,6 @@ void net_backward(Net *net);
  * to room of the caller's. The gradient is there while `observe` looks at a layer that writes
  * it. */
 void net_read(const Net *net, int activation, int gradient, float *to);
-/* The same with training images cropped at random from a border of CROP black pixels and flipped
- * (OpenLTH's augmentation): crop[0], crop[1] in 0 ... 2 CROP say from which row and column of
- * the bordered image the crop is taken (CROP: not moved), crop[2] whether it is then mirrored;
- * drawn from a stream of purpose RANDOM_AUGMENT, from index 64 image upwards. */
-enum { CROP = 4 };
-void crop_flip(Stream s, uint32_t image, uint32_t crop[3]);
-void net_load_augmented(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n,
-                        const Stream *augment);
 /* Batch norm's running statistics := the averages over the batches of one pass over the split
  * (Garipov 2018). */
 void net_recompute(Net *net, const Split *split);
@@ -497,7 +499,7 @@ typedef struct {
 void optimizer_create(Optimizer *o, const Net *net);
 void optimizer_clear(Optimizer *o, const Net *net); /* as new */
 void optimizer_free(Optimizer *o);
-/* One update of all unmasked parameters (README, "Optimiser"). */
+/* One update of all unmasked parameters (CONTRACT.md). */
 void optimizer_step(Optimizer *o, Net *net, const Training *how, float lr);
 
 /* What a training loop tells after each step; loss and wrong are sums over the `seen` images of
@@ -705,9 +707,14 @@ void stability(const Experiment *e, const long *at, int n);
  * hold: a run's PREFIX or PREFIX.tsv (with PREFIX.epochs.tsv and PREFIX.Lnn.safetensors where
  * they are), or a .tsv file that lmc, curve, distance, probe or stability printed; each is known
  * by its header. Runs that differ in seeds, number of levels or branches only are averaged,
- * others drawn side by side. The page is the same bytes everywhere. Prints its name. Fails,
- * naming the file, on one that is cut short, damaged or no table of ticket. */
+ * others drawn side by side. data: the set that ten images are read from, or NULL: those of
+ * built-in sets only. A table of published values (chart, line, x, y, low, high; `-`: none) adds
+ * hollow marks to the charts whose titles it names, in the style of the line of that name, and its
+ * `# key = value` lines to the top of the page. values: whether to write OUT.values.tsv, a row per
+ * point of all charts. The page is the same bytes everywhere. Prints its name. Fails, naming the
+ * file, on one that is cut short, damaged or no table of ticket. */
 typedef int Standard(const char *option, const char *value); /* has it this value if not given? */
-void write_report(char *const *name, int n, const char *out, Standard *is_standard);
+void write_report(char *const *name, int n, const char *out, const char *data, int values,
+                  Standard *is_standard);
 
 #endif

@@ -25,9 +25,12 @@ for option in data train-size model init-scheme init epochs steps batch optimize
   schedule milestones gamma seed order-seed levels rate scope output-rate rewind retrain one-shot branches preset out quiet; do
   grep -q -e "^  --$option " help.imp && good || bad 'help imp' "--$option" 'none'
 done
+works 'help presets' help presets
+cp out help.presets
 for preset in lenet-mnist lenet-mnist-lmc lenet-mnist-lth lenet-mnist-openlth; do
-  grep -q "^  $preset " help.imp && good || bad 'help imp' "preset $preset and its source" 'none'
+  grep -q "^  $preset " help.presets && good || bad 'help presets' "preset $preset and its source" 'none'
 done
+grep -q 'ticket help presets' help.imp && good || bad 'help imp' 'where the presets are' 'none'
 for section in files data model training pruning 'for example'; do
   grep -q "^$section:\$" help.imp && good || bad 'help imp' "a section '$section:'" 'none'
 done
@@ -37,6 +40,9 @@ for column in $(grep '^level' columns.tsv); do
   grep -q -e "^  \(.*, \)*$column[ ,]" -e "^  \(.*, \)*\*_${column#*_}[ ,]" help.imp && good || bad 'help imp' "the column $column" 'none'
 done
 works --version --version
+cp out version
+works -V -V
+same '-V is --version' version out
 works --help --help
 
 group 'the manual and the completion'
@@ -57,12 +63,23 @@ complete() # WORD...: what bash offers for the last of them
 }
 if command -v bash >/dev/null; then
   is 'a command' 'bench' "$(complete ticket be)"
-  is 'help of a command' 'probe' "$(complete ticket help pr)"
+  is 'help of a command' 'probe presets' "$(complete ticket help pr)"
+  is 'presets is no command' 'probe' "$(complete ticket pr)"
   is 'an option' '--repel --repel-set' "$(complete ticket imp --quiet --rep)"
   is 'of that command' '' "$(complete ticket train --out x --rep)"
   is 'a choice' 'kaiming-normal kaiming-uniform' "$(complete ticket train --init-scheme k)"
   is 'a preset' 'vgg16-cifar10 vgg16-low vgg16-warmup vgg16-openlth' "$(complete ticket imp --preset vgg16)"
-  is 'a file: left to bash' '' "$(complete ticket imp --init '')"
+  is 'a data set' 'mnist:' "$(complete ticket imp --data mn)"
+  is 'a model' 'vgg16 vgg19' "$(complete ticket imp --model vgg1 | tr ' ' '\n' | grep '[69]' | tr '\n' ' ' | sed 's/ $//')"
+  is 'a control' 'shuffle' "$(complete ticket imp --branches sh)"
+  mkdir names && cd names && : >a.L00.safetensors && : >a.tsv
+  cp ../completion .
+  is 'a checkpoint' 'a.L00.safetensors' "$(complete ticket lmc a)"
+  is 'another' 'a.L00.safetensors' "$(complete ticket lmc a.L00.safetensors a)"
+  is 'of --init' 'a.L00.safetensors' "$(complete ticket imp --init a)"
+  is 'a table' 'a.tsv' "$(complete ticket report a)"
+  is 'other files: left to bash' '' "$(complete ticket imp --out a)"
+  cd ..
 else skip 'completion: there is no bash'; fi
 
 group 'unknown commands and options name the nearest'
@@ -70,7 +87,13 @@ refused 2 'ticket COMMAND'
 refused 2 'did you mean imp' ipm
 refused 2 'did you mean train' trian --out x
 refused 2 'did you mean verify' verfiy
-refused 2 "no command 'no'" help no
+refused 2 "there is no help on 'no'" help no
+refused 2 'did you mean ticket help report' help reprot
+refused 2 'did you mean ticket help presets' help preset
+refused 2 'did you mean --levels' imp --lev 3 --out x
+refused 2 'did you mean verify' ver
+refused 2 'did you mean resnet20-large-batch' imp --preset resnet20-large --out x
+refused 2 'did you mean lenet-mnist?' imp --preset lenet-mnits --out x
 refused 2 'did you mean --levels' imp --level 3 --out x
 refused 2 'did you mean --branches' imp --branchs reinit --out x
 refused 2 'did you mean --weight-decay' train --wieght-decay 0 --out x
@@ -525,9 +548,20 @@ refused 1 nowhere/train-images-idx3-ubyte data --out nowhere
 
 # ==== divergence =============================================================================
 
+group 'a run that goes on says from where'
+works 'a run' imp $tiny --levels 2 --out on
+cp err begun
+rm on.L01.safetensors
+works 'again' imp $tiny --levels 2 --out on
+is 'at first nothing' 0 "$(grep -c 'goes on' begun)"
+is 'networks that are there' 1 "$(tr '\r' '\n' <err | grep -c '^on goes on: 1 of 2 networks are there$')"
+rm on.L01.safetensors
+works '--quiet' imp $tiny --levels 2 --out on --quiet
+is 'nothing' '' "$(cat err)"
+
 group 'a learning rate that diverges stops the run'
-refused 1 'level 0, epoch 0, step' train $tiny --optimizer sgd --lr 1e6 --out d --quiet
-refused 1 'level 0, epoch' imp $tiny --levels 2 --branches reinit --optimizer sgd --lr 1e6 --out d2 --quiet
+refused 1 'level 0, epoch 1, step' train $tiny --optimizer sgd --lr 1e6 --out d --quiet
+refused 1 'level 0, epoch 1' imp $tiny --levels 2 --branches reinit --optimizer sgd --lr 1e6 --out d2 --quiet
 is 'networks written' '' "$(ls | grep '^d2*\.L')"
 is 'rows written' 0 "$(grep -c '^[0-9]' d.tsv)"
 for steps in 1 2 3 4 5 6; do # the last update can be the one that diverges: then no inf or nan may be written

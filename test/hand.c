@@ -55,7 +55,7 @@ int main(int count, char **argument)
   net_close(&net);
   net_init(&net, KAIMING_NORMAL, 1, 0);
   optimizer_create(&o, &net);
-  net_load(&net, &data.train, NULL, 0, (size_t)strtol(argument[2], NULL, 10));
+  net_load(&net, &data.train, NULL, 0, (size_t)strtol(argument[2], NULL, 10), NULL);
   net_forward(&net, 1);
   net_loss(&net, lane, &wrong);
   net_backward(&net);

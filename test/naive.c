@@ -3,7 +3,7 @@
  * slow and plain. test/unit.c compares nn.c with it bit by bit.
  *
  * It shares no code with nn.c, not even the functions: a square root in integers, powers of two
- * by ldexp and frexp. The contract (DESIGN.md 3): every operation rounds once to binary32, so
+ * by ldexp and frexp. The contract (CONTRACT.md 1): every operation rounds once to binary32, so
  * every one has a line of its own and its result goes into a float; every sum starts at +0 and
  * has one order; masked weights are skipped, not added as zeros; a sum over a batch has 16
  * lanes, lane = image mod 16. SPDX-License-Identifier: MIT */

@@ -9,7 +9,7 @@ for python in "$PYTHON" /usr/bin/python3 python3; do
   python=
 done
 cd "$room" || exit 1
-sed -n '/^```python/,/^```/p' "$here/README.md" | grep -v '^```' >readme.py
+sed -n '/^```python/,/^```/p' "$here/README.md" | grep -v -e '^```' -e '^print' >readme.py
 digest() { tail -n 1 "$1" | awk '{print $NF}'; } # of the last network of a table
 setting() { sed -n "s/^# $2 = //p" "$1"; }       # FILE NAME
 

@@ -78,7 +78,7 @@ int main(int count, char **argument)
   how.optimizer = SGD;
   how.momentum = 0.9f;
   for (step = 0; step < STEPS; step++) {
-    net_load(&net, &batch, NULL, 0, batch.n);
+    net_load(&net, &batch, NULL, 0, batch.n, NULL);
     net_forward(&net, 1);
     net_loss(&net, lane, &wrong);
     if (step == 0) {

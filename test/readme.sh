@@ -1,6 +1,7 @@
 #!/bin/sh
-# test/readme.sh - every command in README.md runs, and its shown output is what it prints; the files and options that it
-# names exist. From the root of the repository, with ./ticket built. SPDX-License-Identifier: MIT
+# test/readme.sh - every command in README.md and then in results/README.md from `# Further results` on runs (those before
+# it: test/paper.sh), and its shown output is what it prints; the files and options that it names exist. From the root of
+# the repository, with ./ticket built. SPDX-License-Identifier: MIT
 #
 # A command is a line of an indented block that begins as one (the pattern `begins`), or such a span between backticks in the
 # text; the other lines of indented blocks are what the command before them prints last, tabs as a terminal shows them. All
@@ -12,7 +13,7 @@ cp -R ./*.c ticket.h Makefile README.md CHANGELOG.md CONTRACT.md results test "$
 unset TICKET MAKEFLAGS MAKELEVEL MFLAGS
 TESTED=$ticket DESTDIR=$room/installed
 export TESTED DESTDIR
-begins='\./|python3 |make( |$)|sh |sed |cc |for |man |sbatch |export |[A-Z_]+=[^ ]+ [a-z./]'
+begins='\./|python3 |grep |make( |$)|sh |sed |cc |for |man |sbatch |export |[A-Z_]+=[^ ]+ [a-z./]'
 
 # Not run: PATTERN and the reason, in two lines.
 left_out="make CC=*
@@ -23,6 +24,8 @@ make OPENMP=1
 builds: test/all.sh tests it where the compiler has OpenMP
 make test
 this is a part of it
+make check
+the same
 cc -std=c99 -O2 ?.c -lm
 builds: .ci/run
 ./a.out verify
@@ -31,7 +34,7 @@ sh test/portability.sh*
 minutes, and other compilers: .ci/run
 LD_PRELOAD=* python3 test/torch_speed.py *
 needs PyTorch and a quiet machine
-python3 results/cifar-torch.py *
+python3 results/fig1/cifar-torch.py *
 needs PyTorch and minutes
 python3 test/reference.py *
 needs numpy: test/reference.sh
@@ -52,9 +55,14 @@ function put(kind, line) {
 function spans(k, span, last) {
   last = split(text, span, "`")
   for (k = 2; k <= last; k += 2)
-    if (span[k] ~ begins) put("command", span[k])
+    if (span[k] !~ begins) continue
+    else if (ran[span[k]]++) name = "" # once is enough
+    else put("command", span[k])
   text = ""
 }
+FNR == 1 {further = FNR == NR}
+/^# Further results/ {further = 1}
+!further {next}
 /^```/ {fence = !fence; next}
 fence {next}
 !/^    / {text = text " " $0; next}
@@ -66,7 +74,7 @@ more || line ~ begins {
   next
 }
 name {put("output", line)}
-END {spans()}' README.md
+END {spans()}' README.md results/README.md
 
 small() # FILE HEADER IMAGE: the first 100 images or labels of an IDX file
 {
@@ -125,16 +133,20 @@ done
 is 'reasons for commands that are not there' '' "$(printf '%s\n' "$left_out" | sed -n 'p;n' | grep -vxF -f used)"
 
 group 'what the README names'
-for name in $(grep -o ']([^)#:]*)' README.md | tr -d ']()' | sort -u); do
-  [ -e "$name" ] && good || bad "the link to $name" 'a file' 'none'
+for page in README.md results/README.md; do
+  for name in $(grep -o ']([^)#:]*)' $page | tr -d ']()' | sort -u); do
+    [ -e "$(dirname $page)/$name" ] && good || bad "the link of $page to $name" 'a file' 'none'
+  done
 done
+is 'README.md: at most 250 lines' '' "$(tail -n +251 README.md)"
+is 'README.md: at most 110 columns' '' "$(grep '.\{111\}' README.md)"
 for command in $("$ticket" help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do "$ticket" help $command; done >help
-for option in $(grep -o -e '--[a-z][a-z-]*' README.md | sort -u); do
-  case $option in --array | --target) continue ;; esac # Slurm's, clang's
+for option in $(grep -oh -e '--[a-z][a-z-]*' README.md results/README.md | sort -u); do
+  case $option in --array | --mem | --target) continue ;; esac # Slurm's, clang's
   grep -q -e "$option\\( \\|\$\\)" help && good || bad "the option $option" 'an option of a command' 'none'
 done
-for figure in results/*.svg; do same "$figure as its command makes it" "$figure" "$here/$figure"; done
-for table in results/*.table.tsv; do
+for figure in results/*.svg results/*/*.svg; do same "$figure as its command makes it" "$figure" "$here/$figure"; done
+for table in results/*/*.table.tsv; do
   sh results/table.sh "${table%.table.tsv}".seed?.tsv >out
   same "$table and the files that it is made of" out "$table"
 done
@@ -143,12 +155,14 @@ group 'make install and the Python function'
 [ -x "$DESTDIR/usr/local/bin/ticket" ] && grep -q '^\.TH TICKET 1' "$DESTDIR/usr/local/share/man/man1/ticket.1" && good ||
   bad 'make install' 'a program and a manual' "$(find "$DESTDIR" -type f)"
 sed -n '/^```python/,/^```/p' README.md | grep -v '^```' >load.py
+sed -n 's/^print.* # *//p' load.py >says
 echo "print(*load('run.L01.safetensors'))" >>load.py
 for python in "$PYTHON" /usr/bin/python3 python3; do
   [ "$python" ] && "$python" -c 'import numpy' >/dev/null 2>&1 && break
   python=
 done
 if [ "$python" ]; then
-  is 'what it reads' "$(header_of run.L01.safetensors | grep -o '"[a-z_0-9.]*":{"dtype"' | cut -d '"' -f 2)" "$("$python" load.py 2>&1 | tr ' ' '\n')"
+  is 'what it prints' "$(cat says)" "$("$python" load.py 2>&1 | head -n 1)"
+  is 'what it reads' "$(header_of run.L01.safetensors | grep -o '"[a-z_0-9.]*":{"dtype"' | cut -d '"' -f 2)" "$("$python" load.py 2>&1 | tail -n 1 | tr ' ' '\n')"
 else skip 'the Python function: there is no python3 with numpy'; fi
 finish

@@ -1868,7 +1868,7 @@ def run_case(name, command, options, init=None, only=None, data=None, ticket=Non
             level, branch, child = key
             step, memory = o.steps, None
             suffix = '.L%02d%s%s' % (level, '' if branch == 'ticket' else '.' + branch, '.child%d' % child if child else '')
-        metadata = pairs + [('level', str(level)), ('branch', branch), ('child', str(child)), ('step', str(step)), ('digest', digest(solution[0]))]
+        metadata = [pair for pair in pairs if pair[0] not in ('levels', 'branches', 'children', 'points')] + [('level', str(level)), ('branch', branch), ('child', str(child)), ('step', str(step)), ('digest', digest(solution[0]))]
         same_network(out + suffix + '.safetensors', run.net, solution, metadata, memory)
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# test/reference.sh - the contract in numpy against the program (test/reference.py), and the README's session with an
+# test/reference.sh - the contract in numpy against the program (test/reference.py), and results/README.md's session with an
 # error put into a copy of it; where a python3 with numpy is installed. From the root of the repository, with ./ticket
 # built. SPDX-License-Identifier: MIT
 . test/lib.sh
@@ -13,11 +13,11 @@ for python in ${PYTHON:-/usr/bin/python3 python3}; do
   is 'last line' 2 $#
   passed=$((passed + ${1:-0})) failed=$((failed + ${2:-1}))
   group 'an error in a copy of it is found'
-  awk '/python3 mine.py/ {shown = 1; next} shown && /^    / {print substr($0, 5); next} {shown = 0}' README.md >"$room/shown"
-  sed "$(sed -n "s/^    sed '\(.*\)' test\/reference.py >mine.py$/\1/p" README.md)" test/reference.py >"$room/mine.py"
+  awk '/python3 mine.py/ {shown = 1; next} shown && /^    / {print substr($0, 5); next} {shown = 0}' results/README.md >"$room/shown"
+  sed "$(sed -n "s/^    sed '\(.*\)' test\/reference.py >mine.py$/\1/p" results/README.md)" test/reference.py >"$room/mine.py"
   "$python" "$room/mine.py" "$ticket" 'dump resnet8' 'trace resnet8' >"$room/out" 2>/dev/null
   tail -n "$(grep -c '' "$room/shown")" "$room/out" >"$room/last"
-  same 'as the README shows' "$room/shown" "$room/last"
+  same 'as results/README.md shows' "$room/shown" "$room/last"
   finish
 done
 skip 'the contract in numpy: no python3 with numpy (Debian: python3-numpy)'

@@ -5,7 +5,7 @@
 cd "$room" || exit 1
 
 small='--model lenet-12-9 --train-size 330 --batch 50 --steps 4ep --init-scheme kaiming-uniform'
-figures() { grep -c '<figure>' "$1"; }
+figures() { sed '/^<figure>/{N;/Ten images/d;}' "$1" | grep -c '^<figure>'; } # but for the images of the data
 has() { if grep -qF -e "$3" "$2"; then good; else bad "$1" "'$3' in $2" 'none'; fi; } # WHAT FILE TEXT
 has_not() { if grep -qF -e "$3" "$2"; then bad "$1" "no '$3' in $2" "$(grep -F -e "$3" "$2" | head -n 1)"; else good; fi; }
 if command -v tidy >/dev/null; then
@@ -19,12 +19,13 @@ group 'a run'
 works 'imp' imp $small --levels 3 --rate 0.5 --branches reinit,shuffle --children 1 --points 3 --quiet --out one
 works 'its report' report one
 is 'names the page' 'one.html ' "$(tr '\n' ' ' <out)"
-is 'figures: 10 over density, layers, 2 of each branch over steps' 17 "$(figures one.html)"
+is 'figures: 10 over density, layers, masks, 3 of each branch over steps' 21 "$(figures one.html)"
 for text in 'Test accuracy' 'Training accuracy' 'Gap between' 'Pruning threshold' 'Barrier on the test set' 'Instability on the training set' \
-  'Density by layer' 'Training loss: reinit' 'Test error: shuffle' "$(digest_in one.L02.safetensors)" 'prefers-color-scheme' '@media print'; do
+  'Density by layer' 'What the first layer sees' 'Ten images of the training set: synth' 'Training loss: reinit' 'Training error: ticket' 'Test error: shuffle' "$(digest_in one.L02.safetensors)" 'prefers-color-scheme' '@media print'; do
   has 'figures and texts' one.html "$text"
 done
-for text in '<script' 'href=' 'src=' 'url(' '@import' 'unfinished' 'nan' 'inf '; do has_not 'nothing from elsewhere' one.html "$text"; done
+grep -v '^<image [^<>]* href="data:image/bmp;base64,[A-Za-z0-9+/=]*"/>$' one.html >plain.html
+for text in '<script' 'href=' 'src=' 'url(' '@import' 'unfinished' 'nan' 'inf '; do has_not 'nothing from elsewhere' plain.html "$text"; done
 is 'a title for every point' 0 "$(grep -c '<path class="m [^>]*>$' one.html)"
 valid one.html
 cp one.html first.html
@@ -43,19 +44,19 @@ tail -n +2 one.epochs.tsv >bare.epochs.tsv
 group 'what other commands print'
 works 'train' train $small --quiet --out trained
 works 'report of train' report trained
-is 'figures' 7 "$(figures trained.html)"
+is 'figures' 9 "$(figures trained.html)"
 "$ticket" lmc one.L01.safetensors one.L02.reinit.safetensors --points 5 >line.tsv
-"$ticket" curve one.L01.safetensors one.L02.reinit.safetensors --points 5 --steps 5it >bend.tsv
+"$ticket" curve one.L01.safetensors one.L02.reinit.safetensors --points 5 --steps 5it --quiet >bend.tsv
 "$ticket" distance one.L0?.safetensors one.rewind.safetensors >angle.tsv
 "$ticket" distance one.L0?.safetensors --what cosine >cosine.tsv
 "$ticket" probe one.L02.safetensors >probe.tsv
-"$ticket" stability $small --points 3 --at 0,1ep,2ep >stable.tsv
+"$ticket" stability $small --points 3 --at 0,1ep,2ep --quiet >stable.tsv
 works 'report of tables' report line.tsv bend.tsv angle.tsv cosine.tsv probe.tsv stable.tsv --out tables
-is 'figures' 11 "$(figures tables.html)"
-for text in 'Test error on the way' 'curve, one.L01 to one.L02.reinit (bend)' 'straight line, one.L01 to one.L02.reinit (line)' 'Distances: angle' 'Distances: cosine' 'Weights by value' 'Instability on the test set' 'train_barrier ='; do
+is 'figures' 13 "$(figures tables.html)"
+for text in 'Test error on the way' 'curve, ticket 1 to reinit 2<' 'straight line, ticket 1 to reinit 2<' 'Angles: ticket' 'Cosines: ticket' 'Weights by value' 'Instability on the test set' 'train_barrier ='; do
   has 'tables' tables.html "$text"
 done
-is 'cells of the first matrix' 16 "$(sed '/Distances: cosine/,$d' tables.html | grep -c '^<rect.*<title>\|^<rect[^/]*>$')"
+is 'cells of the first matrix' 16 "$(sed '1,/Angles: /d;/Cosines: /,$d' tables.html | grep -c '^<rect.*<title>\|^<rect[^/]*>$')"
 valid tables.html
 for table in line bend angle probe stable; do
   works "report $table" report $table
@@ -105,12 +106,12 @@ has 'in words' high.html 'Ends of unequal error give a barrier without any hill'
 has 'in words' high.html '0 where there is no hill'
 has_not 'no claim that the barrier has no hill' high.html 'minus the mean of its ends; if tickets win it stays near 0'
 wanted=$(awk -F '\t' '/^2\tticket/ {printf "%g", $14}' high.tsv)
-has 'the height of level 2' high.html "height (points): $wanted<"
+has 'the height of level 2' high.html "points of error: $wanted<"
 valid high.html
 cp stable.tsv stable2.tsv
 works 'stability of 0.2.0' report stable2
 is 'its figures' 4 "$(figures stable2.html)"
-has 'its height' stable2.html "height (points): $(awk -F '\t' '/^0/ {printf "%g", $7}' stable2.tsv)<"
+has 'its height' stable2.html "points of error: $(awk -F '\t' '/^0/ {printf "%g", $7}' stable2.tsv)<"
 
 group 'means are between runs'
 row() { printf '%s\t%s\t9\t%s\t0.1\t0.1\t%s\t0.1\t%s\t-\t-\t-\t-\t-\t-\t-\td\n' "$1" ticket "$2" "$3" "$3"; } # LEVEL DENSITY ERROR
@@ -124,7 +125,7 @@ points=$(figure mean1.html 'Test accuracy' | sed -n 's/.* points="\([^"]*\)".*/\
 is 'two at one place' 2 "$(printf '%s\n' $points | cut -d , -f 1 | sort | uniq | wc -l | tr -d ' ')"
 works 'two runs' report mean1 mean2 --out means
 is 'three means' 3 "$(figure means.html 'Test accuracy' | grep -c 'mean of 2 runs')"
-is 'of equal levels: sparse first' '67 79 88 ' "$(figure means.html 'Test accuracy' | sed -n 's/^test accuracy (%): //p' | tr '\n' ' ')"
+is 'of equal levels: sparse first' '67 79 88 ' "$(figure means.html 'Test accuracy' | sed -n 's/^accuracy (%): //p' | tr '\n' ' ')"
 is 'densities too' '49.5 50 100 ' "$(figure means.html 'Test accuracy' | sed -n 's/^weights that remain (%): //p' | tr '\n' ' ')"
 has 'from the lowest' means.html 'mean of 2 runs, from 64 to 70'
 sed 's/^# seed = .*/# seed = 3/;/^1/d' mean2.tsv >mean3.tsv
@@ -134,6 +135,129 @@ sed '/^0/d' stable.tsv | sed -n '/^step/,$!p' >steps1.tsv
 printf 'step\ttrain_instability\ttest_instability\ttrain_error\ttest_error\tdigest\n5\t1\t2\t0\t0\td\n5\t3\t4\t0\t0\td\n' >>steps1.tsv
 works 'a step twice' report steps1
 has_not 'no mean' steps1.html 'runs, from'
+
+group 'instability over batch size, angles along a matrix'
+for batch in 20 50; do # as results/paper.mk makes them
+  for seed in 1 2; do
+    { echo '# density = 100.0'; "$ticket" stability $small --batch $batch --seed $seed --points 3; } >b$batch.$seed.tsv
+  done
+done
+works 'two batch sizes, two seeds' report b20.1 b20.2 b50.1 b50.2 --values --out batches
+is 'figures: training and test set' 2 "$(figures batches.html)"
+has 'means' batches.html 'mean of 2 runs, from'
+column() { awk -F '\t' '/^0/ {print $'$2'}' "$1"; } # FILE NUMBER
+is 'of the tables' "$(for batch in 20 50; do
+  echo "$(column b$batch.1.tsv 2) $(column b$batch.2.tsv 2)" | awk '{printf "%.4f\n", ($1 + $2) / 2}'
+done)" "$(awk -F '\t' '/by batch size, training/ {printf "%.4f\n", $4}' batches.values.tsv)"
+works 'one batch size' report b20.1 b20.2 --out batch
+is 'over steps' 4 "$(figures batch.html)"
+works 'a matrix' report angle --values
+is 'to the next network, the last apart; to the last' "$(awk -F '\t' '/^one/ {row[++n] = $0} END {
+  for (i = 1; i < n - 1; i++) {split(row[i], v, "\t"); printf "%g\n", v[i + 2]}
+  for (i = 1; i < n; i++) {split(row[i], v, "\t"); printf "%g\n", v[n + 1]}}' angle.tsv)" "$(awk -F '\t' '/^Angle/ {printf "%g\n", $4}' angle.values.tsv)"
+sed '$d' angle.tsv >oblong.tsv
+works 'a matrix that is not square' report oblong
+has_not 'has no such line' oblong.html 'Angle to the'
+
+group 'published values'
+{
+  printf '# claim = tickets <win>\nchart\tline\tx\ty\tlow\thigh\n'
+  printf 'Test accuracy\tticket\t%s\n' '100.5	98	97	99' '50	97	-	-'
+  printf 'Test accuracy\tother\t100\t90\t-\t-\nNo such chart\tticket\t1\t2\t-\t-\n'
+} >paper.tsv
+works 'a run beside them' report one paper --values --out marks
+figure marks.html 'Test accuracy' >marked
+is 'hollow marks and their legend' 5 "$(grep -o '<path class="o s' marked | wc -l | tr -d ' ')"
+is 'of one line in the style of ours' 3 "$(grep -o '<path class="o s0"' marked | wc -l | tr -d ' ')"
+is 'no lines more' "$(figure one.html 'Test accuracy' | grep -c '<polyline')" "$(grep -c '<polyline' marked)"
+has 'their range' marked 'published: ticket'
+has 'what they say, escaped' marks.html '<strong>claim:</strong> tickets &#60;win&#62;'
+is 'as many charts as without' "$(figures one.html)" "$(figures marks.html)"
+is 'the values' "$(printf '50.0000 97\n100.0000 98')" "$(awk -F '\t' '$1 == "Test accuracy" && $2 == "ticket" && $7 != "-" {printf "%.4f %s\n", $3, $7}' marks.values.tsv)"
+is 'accuracies' "$(awk -F '\t' '$2 == "shuffle" {printf "%g\n", 100 - $9}' one.tsv | sort)" "$(awk -F '\t' '$1 == "Test accuracy" && $2 == "shuffle" {printf "%g\n", $4}' marks.values.tsv | sort)"
+is 'and all published ones' 3 "$(grep -c 'published: ' marks.values.tsv)"
+valid marks.html
+works 'values of another page are such a table' report one marks.values --out again
+has 'as marks' again.html 'published: shuffle'
+sed 's/	98	/	x	/' paper.tsv >word.tsv
+refused 1 'word.tsv: row 1...is not a number' report one word
+works 'published values alone' report paper
+is 'are no figure' 0 "$(figures paper.html)"
+
+group 'one colour per branch, one scale per unit'
+works 'branches in another order' imp $small --levels 2 --rate 0.5 --branches shuffle,reinit --quiet --out order
+works 'its report' report order
+for page in one order; do
+  figure $page.html 'Test accuracy' >drawn
+  for branch in ticket:0 reinit:1 shuffle:3; do
+    is "$page: the style of ${branch%:*}" "${branch#*:}" "$(grep -B 1 ">${branch%:*}</text>" drawn | sed -n 's/.*class="l s\([0-9]\) .*/\1/p' | tail -n 1)"
+  done
+done
+ticks() { figure "$1" "$2" | sed -n 's/.*<text class="e" [^>]*>\(.*\)<\/text>/\1/p' | tr '\n' ' '; } # FILE TITLE: of the y axis
+for pair in 'Test accuracy:Training accuracy' 'Barrier on the test set:Height of the barrier on the training set' 'Training loss. ticket:Training loss. shuffle'; do
+  is "axes of $pair" "$(ticks one.html "${pair%:*}")" "$(ticks one.html "${pair#*:}")"
+done
+"$ticket" distance one.L0?.reinit.safetensors >angle2.tsv
+"$ticket" distance --what l2 one.L0?.reinit.safetensors >far.tsv
+"$ticket" distance --what l2 one.L00.safetensors one.rewind.safetensors >near.tsv
+works 'matrices' report angle.tsv angle2.tsv far.tsv near.tsv --out scales
+scale() { figure scales.html "$1" | sed -n 's/.*<text class="" x="3620" [^>]*>\(.*\)<\/text>/\1/p' | tr '\n' ' '; }
+is 'angles' '0 0.2 0.4 0.6 0.8 1 ' "$(scale 'Angles: ticket')"
+is 'of a control' '0 0.2 0.4 0.6 0.8 1 ' "$(scale 'Angles: reinit')"
+is 'l2' "$(scale 'Euclidean distances: ticket')" "$(scale 'Euclidean distances: reinit')"
+for page in one scales tables; do
+  is "no caption twice on $page.html" '' "$(sed -n 's/^<figcaption>\([^ ].*\)<.*/\1/p' $page.html | sort | uniq -d | head -n 1)"
+done
+{ printf '# model = %s\n' "$(printf 'long %.0s' 1 2 3 4 5 6 7 8)long"; head_of 1; row 0 100.0000 10; } >long1.tsv
+sed 's/long/longer/' long1.tsv >long2.tsv
+works 'long names' report long1 long2 --out long
+is 'go on in another line' 'ticket, model = longer long long long long long long|long long|' \
+  "$(figure long.html 'Test accuracy' | sed -n 's/.*<text class="" x="450" [^>]*>\(.*\)<\/text>/\1/p' | tail -n 2 | sed 's/^ *//;s/ *$//' | tr '\n' '|')"
+
+group 'pictures'
+# inputs without a connection, from the checkpoint: the mask of fc_layers.0 is the first of the masks, 12 x 784
+cut_off() { data_of "$1" | od -An -v -tu1 | tr -s ' ' '\n' | grep . | tail -n "$(header_of "$1" | sed 's/.*"mask.fc.weight":[^]]*\][^]]*,\([0-9]*\)\].*/\1/' | awk '{print 12 * 784 + 9 * 12 + 10 * 9}')" | head -n $((12 * 784)) | awk '{n[NR % 784] += $1} END {for (i = 0; i < 784; i++) c += n[i] == 0; print c}'; }
+works 'a sparse run' imp $small --levels 3 --rate 0.8 --branches shuffle --quiet --out few
+works 'its report' report few
+is 'inputs that are cut off' "$(for f in few.L00 few.L01 few.L02 few.L01.shuffle few.L02.shuffle; do cut_off $f.safetensors; done | tr '\n' ' ')" "$(figure few.html 'What the first layer sees' | sed -n 's/.*>\([0-9]*\) cut off<.*/\1/p' | tr '\n' ' ')"
+has_not 'controls with masks of their own' few.html 'at random'
+works 'a run without' report two
+has 'as many connections are drawn' two.html 'as many at random'
+works 'a convolution' imp --data synth-rgb --model conv2-8 --train-size 100 --steps 2it --levels 2 --rate 0.9 --quiet --out kernels
+works 'its report' report kernels
+has 'kernels' kernels.html ' empty</text>'
+valid kernels.html
+works 'no picture of inputs that are no square' report few.tsv
+mkdir -p files
+works 'the set as files' data --train-size 330 --out files
+if command -v base64 >/dev/null; then
+  sed -n '/<h3>Ten images/,/<.svg>/s/.*base64,\([^"]*\)".*/\1/p' few.html | base64 -d >images.bmp
+  is 'a BMP file of its own size' "BM $(wc -c <images.bmp | tr -d ' ')" "$(head -c 2 images.bmp) $(od -An -tu4 -j 2 -N 4 images.bmp | tr -d ' ')"
+  first=$(tail -n +1 files/train-labels-idx1-ubyte | tail -c +9 | od -An -v -tu1 | tr -s ' ' '\n' | grep . | grep -nx 0 | head -n 1 | cut -d : -f 1)
+  tail -c +$((17 + 784 * (first - 1))) files/train-images-idx3-ubyte | head -c 784 >class0
+  # rows from the bottom: image 0 fills the left of the upper half, rows 0 to 27 of 57; a row is 144 bytes after 1078
+  for row in 0 13 27; do
+    is "row $row of class 0" "$(tail -c +$((1 + 28 * row)) class0 | head -c 28 | cksum)" "$(tail -c +$((1079 + 144 * (56 - row))) images.bmp | head -c 28 | cksum)"
+  done
+else skip 'images are not decoded: there is no base64'; fi
+works 'another set' imp $small --data mnist:files --levels 1 --quiet --out other
+works 'without --data' report other
+has 'says how to see it' other.html 'ticket report --data mnist:DIR'
+works 'with --data' report --data mnist:files other
+has 'shows it' other.html 'Ten images of the training set: mnist'
+is 'the same images' "$(sed -n '/<h3>Ten images/,/<.svg>/s/.*base64,//p' few.html)" "$(sed -n '/<h3>Ten images/,/<.svg>/s/.*base64,//p' other.html)"
+sed 's/^# data-digest = ./&0/;/^# checksum/d' other.tsv >false.tsv
+refused 1 'its digest is' report --data mnist:files false
+
+group 'in words'
+has 'a sentence of result' few.html "the ticket errs on $(awk '/^2\tticket/ {printf "%g", $9}' few.tsv)%, its shuffle on $(awk '/^2\tshuffle/ {printf "%g", $9}' few.tsv)%"
+has 'title' few.html '<title>Lottery tickets: lenet-12-9 on synth</title>'
+for word in level mask ticket reinit; do has 'definitions' few.html "<dt>$word</dt>"; done
+cp few.tsv run2.tsv
+cp few.L00.safetensors copy.L00.safetensors
+"$ticket" lmc few.L00.safetensors copy.L00.safetensors >two-runs.tsv
+works 'two runs' report two-runs
+has 'are named' two-runs.html 'straight line, ticket 0 to copy ticket 0<'
 
 group 'what an axis cannot show'
 { head_of 1; row 0 100.0000 10; row 1 10.0000 20; row 2 0.0000 90; } >none.tsv

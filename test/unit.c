@@ -820,7 +820,7 @@ static int compare_batch(Case *c, const uint32_t *index, size_t first, size_t im
   for (k = 0; k < LANES; k++) lane[k] = expected_lane[k] = (float)k / 3.0f;
   for (b = 0; b < images; b++) c->label[b] = c->data.train.label[index ? index[b] : first + b];
   poison(&c->net);
-  net_load(&c->net, &c->data.train, index, first, images);
+  net_load(&c->net, &c->data.train, index, first, images, NULL);
   naive_pixels(c->x, &c->data, &c->data.train, index, first, images);
   for (b = 0; b < images; b++)
     for (k = 0; k < I; k++)
@@ -1041,7 +1041,7 @@ static void test_sparse_is_dense(uint64_t seed)
     for (k = 0; k < 2; k++) {
       Net *net = k ? &d.net : &c.net;
       poison(net);
-      net_load(net, &c.data.train, NULL, 0, images);
+      net_load(net, &c.data.train, NULL, 0, images, NULL);
       net_forward(net, 1);
       net_loss(net, lane[k], &wrong[k]);
       net_backward(net);
@@ -1214,7 +1214,8 @@ static Pair random_block(Stack *s, Pair in, int affine)
   return at;
 }
 
-/* 1 to 5 parts, then none to 2 hidden dense layers. The images must be there; batch places. */
+/* 1 to 5 parts, then none to 2 hidden dense layers, maybe with a shortcut. The images must be
+ * there; batch places. */
 static void random_stack(Stack *s, Case *c, size_t batch, int threads, double affordable)
 {
   const size_t parts = roll_between(1, 5);
@@ -1252,6 +1253,8 @@ static void random_stack(Stack *s, Case *c, size_t batch, int threads, double af
     while (outputs > 1 && (double)(inputs * outputs) > s->affordable) outputs = outputs / 2;
     at = stack_dense(s, at, outputs);
     if (roll(4)) at = stack_relu(s, at);
+    if (roll(3) == 0 && (double)(outputs * outputs) <= s->affordable)
+      at = stack_sum(s, stack_dense(s, at, outputs), at);
   }
   stack_dense(s, at, c->net.classes);
   net_close(&c->net);
@@ -1317,7 +1320,7 @@ static void compare_evaluation(Case *c)
   naive_forward(&c->naive, c->x, images, 0);
   naive_loss(&c->naive, test->label, images, c->loss, lane, &other);
   poison(&c->net);
-  net_load(&c->net, test, NULL, 0, images);
+  net_load(&c->net, test, NULL, 0, images, NULL);
   net_forward(&c->net, 0);
   compare_activations(c, images);
   check_floats("running statistics after evaluation", c->naive.weight + c->net.parameters,
@@ -1612,7 +1615,7 @@ static void test_differences(uint64_t seed)
     if (nearest > 1e-3) {
       made++;
       in_case("try %lu (%s, %lu images)", (unsigned long)tries, c.model, (unsigned long)images);
-      net_load(&c.net, &c.data.train, NULL, 0, images);
+      net_load(&c.net, &c.data.train, NULL, 0, images, NULL);
       net_forward(&c.net, 1);
       net_loss(&c.net, lane, &wrong);
       net_backward(&c.net);
@@ -1738,7 +1741,7 @@ static void test_divergence(uint64_t seed)
               : c.net.tensor[i < 15 ? 1 : 3].offset + roll(5);
     c.net.weight[j] = from_bits(0x7fc00000);
     in_case("parameter %lu of %lu is NaN", (unsigned long)j, (unsigned long)c.net.size);
-    net_load(&c.net, &c.data.train, NULL, 0, 40);
+    net_load(&c.net, &c.data.train, NULL, 0, 40, NULL);
     net_forward(&c.net, 1);
     net_loss(&c.net, lane, &wrong);
     for (k = 0; k < 40 && !is_finite(c.net.loss[k]);) k++;
@@ -1979,7 +1982,7 @@ static void test_adam(uint64_t seed)
   random_data(&c.data, 1, 4, 4, 3, 20, 0);
   make_networks(&c, hidden, 1, 20);
   net_init(&c.net, KAIMING_UNIFORM, seed, 0);
-  net_load(&c.net, &c.data.train, NULL, 0, 20);
+  net_load(&c.net, &c.data.train, NULL, 0, 20, NULL);
   net_forward(&c.net, 1);
   net_loss(&c.net, lane, &wrong);
   net_backward(&c.net);

@@ -390,7 +390,7 @@ static double *predictions(Net *net, const Solution *s)
   for (first = 0; first < data.test.n; first++) {
     const Activation *z = &net->activation[net->activations - 1];
     double sum = 0;
-    net_load(net, &data.test, NULL, first, 1);
+    net_load(net, &data.test, NULL, first, 1, NULL);
     net_forward(net, 0);
     for (c = 0; c < C; c++) sum += exp((double)z->value[c * z->tile]);
     for (c = 0; c < C; c++) p[first * C + c] = (double)z->value[c * z->tile] - log(sum);

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""cifar-torch.py resnet20|conv4 DIR SEED [WEIGHTS [MASK]]: the trainings of results/resnet20.tsv and results/conv4.tsv in PyTorch:
+"""cifar-torch.py resnet20|conv4 DIR SEED [WEIGHTS [MASK]]: the trainings of results/fig1/resnet20.tsv and results/fig13/conv4.tsv in PyTorch:
 test error in percent after each epoch. DIR holds CIFAR-10's binary version. WEIGHTS is a safetensors file to start from
 (PREFIX.rewind.safetensors), MASK one whose masks are kept (PREFIX.L03.safetensors); else PyTorch draws its own."""
 import json, sys
