@@ -19,7 +19,7 @@ code, inside = [], False
 for line in open('README.md'):
     if line.startswith('```'):
         inside = line.startswith('```python')
-    elif inside:
+    elif inside and not line.startswith('print'):
         code.append(line)
 exec(''.join(code))  # load, write_set, load_module
 
