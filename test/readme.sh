@@ -34,12 +34,16 @@ sh test/portability.sh*
 minutes, and other compilers: .ci/run
 LD_PRELOAD=* python3 test/torch_speed.py *
 needs PyTorch and a quiet machine
+LD_PRELOAD=* python3 test/torch_experiment.py *
+needs PyTorch and minutes
 python3 results/fig1/cifar-torch.py *
 needs PyTorch and minutes
 python3 test/reference.py *
 needs numpy: test/reference.sh
 python3 mine.py *
 needs numpy: test/reference.sh
+sh test/torch.sh
+needs PyTorch: test/all.sh runs it
 sbatch *
 needs Slurm: test/sweep.sh"
 
