@@ -1641,51 +1641,20 @@ static const struct {
   float mean[3], deviation[3];
   void (*load)(Dataset *data, const char *base);
 } SET[] = {
+/* clang-format off */
 #define IMAGENET                                                                                   \
   {0.485f, 0.456f, 0.406f}, { 0.229f, 0.224f, 0.225f }
 #define WITHIN "/ /raw/ "
 #define CIFAR100 "/ /cifar-100-binary/ /cifar100/ /cifar100/cifar-100-binary/", "train.bin"
     {"synth", NULL, NULL, 1, 28, 28, 10, {0.2023f, 0, 0}, {0.2975f, 0, 0}, load_synth},
-    {"synth-rgb",
-     NULL,
-     NULL,
-     3,
-     32,
-     32,
-     10,
-     {0.5560f, 0.5533f, 0.5487f},
-     {0.2754f, 0.2758f, 0.2755f},
-     load_synth},
-    {"mnist",
-     WITHIN "/MNIST/ /MNIST/raw/ /mnist/ /mnist/MNIST/raw/",
-     TRAIN_IMAGES,
-     1,
-     28,
-     28,
-     10,
-     {0.1307f, 0, 0},
-     {0.3081f, 0, 0},
-     load_idx},
-    {"fashion",
-     WITHIN "/FashionMNIST/ /FashionMNIST/raw/ /fashion/ /fashion-mnist/",
-     TRAIN_IMAGES,
-     1,
-     28,
-     28,
-     10,
-     {0.2860f, 0, 0},
-     {0.3530f, 0, 0},
-     load_idx},
-    {"kmnist",
-     WITHIN "/KMNIST/ /KMNIST/raw/ /kmnist/",
-     TRAIN_IMAGES,
-     1,
-     28,
-     28,
-     10,
-     {0.1918f, 0, 0},
-     {0.3483f, 0, 0},
-     load_idx},
+    {"synth-rgb", NULL, NULL, 3, 32, 32, 10, {0.5560f, 0.5533f, 0.5487f},
+     {0.2754f, 0.2758f, 0.2755f}, load_synth},
+    {"mnist", WITHIN "/MNIST/ /MNIST/raw/ /mnist/ /mnist/MNIST/raw/", TRAIN_IMAGES, 1, 28, 28,
+     10, {0.1307f, 0, 0}, {0.3081f, 0, 0}, load_idx},
+    {"fashion", WITHIN "/FashionMNIST/ /FashionMNIST/raw/ /fashion/ /fashion-mnist/",
+     TRAIN_IMAGES, 1, 28, 28, 10, {0.2860f, 0, 0}, {0.3530f, 0, 0}, load_idx},
+    {"kmnist", WITHIN "/KMNIST/ /KMNIST/raw/ /kmnist/", TRAIN_IMAGES, 1, 28, 28, 10,
+     {0.1918f, 0, 0}, {0.3483f, 0, 0}, load_idx},
     /* DIR/emnist-letters-train-images-idx3-ubyte is of idx:DIR/emnist-letters */
     {"idx", WITHIN "-", TRAIN_IMAGES, 0, 0, 0, 0, {0, 0, 0}, {0, 0, 0}, load_idx},
     {"cifar10", "/ /cifar-10-batches-bin/ /cifar10/ /cifar10/cifar-10-batches-bin/",
@@ -1693,6 +1662,7 @@ static const struct {
     {"cifar100", CIFAR100, 3, 32, 32, 100, IMAGENET, load_cifar},
     {"cifar100-coarse", CIFAR100, 3, 32, 32, 20, IMAGENET, load_cifar},
 };
+/* clang-format on */
 enum { SETS = sizeof SET / sizeof SET[0] };
 
 /* Where the files of a set are (find_base). Fails, saying what to do, if there is only what ticket
