@@ -60,22 +60,36 @@ void show_progress(const char *format, ...)
   line_is_open = format[strlen(format) - 1] != '\n';
 }
 
-void show_training(Clock *clock, const Progress *p, double share, const char *what)
+/* Whether it is time to say something again; then `left` is how long it will take. */
+static int is_time(Clock *clock, double share, char left[64])
 {
   const time_t now = time(NULL);
   const double passed = difftime(now, clock->begun), rest = passed * (1 - share) / (share + 1e-9);
   const long seconds = rest < 1e8 ? (long)rest : 100000000L;
-  char left[64] = "";
   if (clock->quiet || difftime(now, clock->shown) < (passed < 200    ? 1
                                                      : passed < 6000 ? passed / 200
                                                                      : 30))
-    return;
+    return 0;
   clock->shown = now;
+  *left = 0;
   if (passed >= 2) /* earlier it would be a guess */
     sprintf(left, "%ld:%02ld:%02ld left", seconds / 3600, seconds / 60 % 60, seconds % 60);
+  return 1;
+}
+
+void show_training(Clock *clock, const Progress *p, double share, const char *what)
+{
+  char left[64];
+  if (!is_time(clock, share, left)) return;
   show_progress("%s  epoch %ld/%ld  loss %.4f  error %.2f%%  %s   ", what, p->epoch + 1, p->epochs,
                 (double)p->loss / (double)p->seen, 100.0 * (double)p->wrong / (double)p->seen,
                 left);
+}
+
+void show_share(Clock *clock, double share, const char *what)
+{
+  char left[64];
+  if (is_time(clock, share, left)) show_progress("%s  %.0f%%  %s   ", what, 100 * share, left);
 }
 
 void notice(const char *format, ...)

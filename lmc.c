@@ -53,6 +53,14 @@ void solution_free(Solution *s)
   free(s->mask);
 }
 
+/* The net as it is, on both sets, in the place's losses and wrong images. */
+static void evaluate_place(Net *net, const Dataset *data, int recompute, Place *p)
+{
+  if (recompute && net->size > net->parameters) net_recompute(net, &data->train);
+  net_evaluate(net, &data->train, &p->loss[0], &p->wrong[0]);
+  net_evaluate(net, &data->test, &p->loss[1], &p->wrong[1]);
+}
+
 static void set_common_mask(Net *net, const Solution *a, const Solution *b, int masking)
 {
   unsigned char *mask = allocate(net->size, 1, "a mask");
@@ -92,9 +100,7 @@ void path(Net *net, const Dataset *data, const Solution *a, const float *bend, c
     p->at = from + (float)((float)(to - from) * (float)((float)k / (float)(points - 1)));
     if (k == points - 1) p->at = to; /* not nearly */
     go_to(net, a->weight, bend, b->weight, p->at);
-    if (recompute && net->size > net->parameters) net_recompute(net, &data->train);
-    net_evaluate(net, &data->train, &p->loss[0], &p->wrong[0]);
-    net_evaluate(net, &data->test, &p->loss[1], &p->wrong[1]);
+    evaluate_place(net, data, recompute, p);
   }
 }
 
@@ -141,33 +147,46 @@ static void barrier_text(const Barrier *found, size_t pairs, size_t n, char barr
   sprintf(height, "%.4f", (double)mean);
 }
 
+/* Loss and error on both sets as the rest of a row; error "-" where the loss is not finite. */
+static void print_place(const Place *p, const Dataset *data)
+{
+  const size_t images[2] = {data->train.n, data->test.n};
+  char error[32], text[64];
+  int set;
+  for (set = 0; set < 2; set++) {
+    const int finite = is_finite(p->loss[set]);
+    printf("\t%s", decimals(text, p->loss[set]));
+    printf("\t%s", finite ? percent(error, p->wrong[set], images[set]) : "-");
+  }
+  printf("\n");
+}
+
+/* An end of what is measured must be a network that can be used. */
+static void expect_finite(const Place *end, const char *name)
+{
+  if (!is_finite(end->loss[0]) || !is_finite(end->loss[1]))
+    fail("%s: its loss is not finite: its training diverged", name);
+}
+
 void print_path(Net *net, const Dataset *data, const Solution *s, char *const *name,
                 const float *bend, int masking, int recompute, float from, float to, int points)
 {
   static const char *const sets[2] = {"train", "test"};
   Place end[2], *place = allocate((size_t)points, sizeof *place, "places on a path");
   const size_t images[2] = {data->train.n, data->test.n};
-  char error[32], barrier[32], height[32], text[64];
+  char barrier[32], height[32], text[64];
   Barrier found[2];
   int k, set;
   path(net, data, &s[0], bend, &s[1], masking, recompute, 0, 1, end, 2);
-  for (k = 0; k < 2; k++)
-    if (!is_finite(end[k].loss[0]) || !is_finite(end[k].loss[1]))
-      fail("%s: its loss is not finite: its training diverged", name[k]);
+  for (k = 0; k < 2; k++) expect_finite(&end[k], name[k]);
   path(net, data, &s[0], bend, &s[1], masking, recompute, from, to, place, points);
   for (set = 0; set < 2; set++) found[set] = barrier_of(place, points, &end[0], &end[1], set);
   if (bend && !(found[0].finite && found[1].finite))
     fail("training diverged: the loss is not finite on the curve; try a lower --lr or a --warmup");
   printf("at\ttrain_loss\ttrain_error\ttest_loss\ttest_error\n");
   for (k = 0; k < points; k++) {
-    const Place *p = &place[k];
-    printf("%s", decimals(text, p->at));
-    for (set = 0; set < 2; set++) {
-      const int finite = is_finite(p->loss[set]);
-      printf("\t%s", decimals(text, p->loss[set]));
-      printf("\t%s", finite ? percent(error, p->wrong[set], images[set]) : "-");
-    }
-    printf("\n");
+    printf("%s", decimals(text, place[k].at));
+    print_place(&place[k], data);
   }
   for (set = 0; set < 2; set++) {
     barrier_text(&found[set], 1, images[set], barrier, height);
@@ -176,6 +195,98 @@ void print_path(Net *net, const Dataset *data, const Solution *s, char *const *n
            found[set].finite ? decimals(text, found[set].loss) : "-");
   }
   free(place);
+}
+
+/* The axes of the plane through a, b and c (Garipov 2018, section 4): with u = b - a and
+ * v = c - a - (<c - a, u> / <u, u>) u, whose inner products are over parameters, x counts along u
+ * and y along v in units of the weights: a is at (0, 0), b at (width, 0), c at (side, height). */
+typedef struct {
+  float *u, *v; /* [net->size] */
+  float width, side, height;
+} Axes;
+
+static Axes axes_of(const Net *net, const Solution *s, char *const *name)
+{
+  const size_t n = net->parameters;
+  Axes x;
+  float uu, share;
+  size_t j;
+  x.u = copy_of(s[1].weight, net->size, net->size, sizeof(float), "the plane");
+  x.v = copy_of(s[2].weight, net->size, net->size, sizeof(float), "the plane");
+  for (j = 0; j < net->size; j++) {
+    x.u[j] = x.u[j] - s[0].weight[j];
+    x.v[j] = x.v[j] - s[0].weight[j];
+  }
+  uu = dot(x.u, x.u, n);
+  share = uu > 0 ? dot(x.u, x.v, n) / uu : 0;
+  for (j = 0; j < net->size; j++) x.v[j] = x.v[j] - (float)(share * x.u[j]);
+  x.width = square_root(uu);
+  x.side = share * x.width;
+  x.height = square_root(dot(x.v, x.v, n));
+  if (!(x.height > 0.0001f * x.width) || !is_finite(x.width + x.height))
+    fail("%s, %s and %s lie on one line, or too far apart for numbers, and so on no plane; give "
+         "two of them",
+         name[0], name[1], name[2]);
+  return x;
+}
+
+/* a + (x / width) u + (y / height) v, +0 where masked */
+static void go_to_plane(Net *net, const float *a, const Axes *axes, float x, float y)
+{
+  const float p = x / axes->width, q = y / axes->height;
+  size_t j;
+  for (j = 0; j < net->size; j++) {
+    const float step = (float)(p * axes->u[j]) + (float)(q * axes->v[j]);
+    net->weight[j] = net->mask[j] ? a[j] + step : 0;
+  }
+}
+
+/* low + (high - low) (from + (to - from) k / (points - 1)) */
+static float on_axis(float low, float high, float from, float to, int k, int points)
+{
+  const float at = from + (float)((float)(to - from) * (float)((float)k / (float)(points - 1)));
+  return low + (float)((float)(high - low) * at);
+}
+
+void print_plane(Net *net, const Dataset *data, const Solution *s, char *const *name, int recompute,
+                 float from, float to, int points)
+{
+  Axes axes = axes_of(net, s, name);
+  const float left = axes.side < 0 ? axes.side : 0;
+  const float right = axes.side > axes.width ? axes.side : axes.width;
+  const float corner[3][2] = {{0, 0}, {axes.width, 0}, {axes.side, axes.height}};
+  Clock clock = {time(NULL), 0, 0};
+  Solution first_two;
+  char text[2][64];
+  int i, k;
+  set_common_mask(net, &s[0], &s[1], UNION);
+  solution_take(&first_two, net);
+  set_common_mask(net, &first_two, &s[2], UNION);
+  printf("network\tx\ty\ttrain_loss\ttrain_error\ttest_loss\ttest_error\n");
+  for (k = 0; k < 3; k++) {
+    Place place;
+    memcpy(net->weight, s[k].weight, net->size * sizeof(float));
+    evaluate_place(net, data, recompute, &place);
+    expect_finite(&place, name[k]);
+    printf("%c\t%s", 'A' + k, decimals(text[0], corner[k][0]));
+    printf("\t%s", decimals(text[1], corner[k][1]));
+    print_place(&place, data);
+  }
+  for (i = 0; i < points; i++)
+    for (k = 0; k < points; k++) {
+      const float x = on_axis(left, right, from, to, k, points);
+      const float y = on_axis(0, axes.height, from, to, i, points);
+      Place place;
+      go_to_plane(net, s[0].weight, &axes, x, y);
+      evaluate_place(net, data, recompute, &place);
+      printf("-\t%s\t%s", decimals(text[0], x), decimals(text[1], y));
+      print_place(&place, data);
+      show_share(&clock, (double)(i * points + k + 1) / (points * points), "plane");
+    }
+  if (clock.shown) show_progress("\n");
+  solution_free(&first_two);
+  free(axes.u);
+  free(axes.v);
 }
 
 void barriers(Net *net, const Dataset *data, const Solution *s, int n, int points,

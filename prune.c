@@ -60,14 +60,19 @@ static size_t share_of(size_t n, long share)
 }
 
 /* Number of the ranking that tensor k takes part in, -1: none. LAYER: one per tensor. GLOBAL: one
- * for all, but the output layer and the convolutions have their own if they have their own rate. */
+ * for all, but the output layer, the convolutions and the tensors of each own rate have theirs if
+ * they have a rate of theirs. */
 enum { OF_ALL, OF_OUTPUT, OF_CONVOLUTIONS, RANKINGS };
 static int ranking_of(const Net *net, int k, const Pruning *how, long *rate)
 {
   const Tensor *t = &net->tensor[k];
-  int ranking = OF_ALL;
+  int ranking = OF_ALL, i = 0;
   *rate = how->rate;
-  if (t->output && how->output_rate >= 0) {
+  while (i < how->owns && !strstr(t->name, how->own[i].part)) i++;
+  if (i < how->owns) {
+    ranking = RANKINGS + i;
+    *rate = how->own[i].rate;
+  } else if (t->output && how->output_rate >= 0) {
     ranking = OF_OUTPUT;
     *rate = how->output_rate;
   } else if (t->dims == 4 && how->conv_rate >= 0) {
@@ -78,12 +83,21 @@ static int ranking_of(const Net *net, int k, const Pruning *how, long *rate)
   return how->scope == LAYER ? k : ranking;
 }
 
+/* Number of the tensor that a weight belongs to. */
+static int tensor_of(const Net *net, size_t weight)
+{
+  int k = 0;
+  while (weight >= net->tensor[k].offset + net->tensor[k].size) k++;
+  return k;
+}
+
 /* The bits of |w| read as an integer have the order of |w|, so (|w|, index) is one 64-bit key. */
 float prune_magnitude(const Net *net, unsigned char *mask, const Pruning *how)
 {
   uint64_t *rank = allocate(net_prunable(net, 0), sizeof *rank, "the ranking of weights");
+  size_t *left = allocate((size_t)net->tensors, sizeof *left, "survivors"); /* of each tensor */
   uint64_t highest = 0;
-  const int rankings = how->scope == LAYER ? net->tensors : RANKINGS;
+  const int rankings = how->scope == LAYER ? net->tensors : RANKINGS + how->owns;
   int ranking, k;
   for (ranking = 0; ranking < rankings; ranking++) {
     size_t total = 0, n = 0, keep, j;
@@ -93,16 +107,27 @@ float prune_magnitude(const Net *net, unsigned char *mask, const Pruning *how)
       if (ranking_of(net, k, how, &tensor_rate) != ranking) continue;
       rate = tensor_rate;
       total += t->size;
-      for (j = t->offset; j < t->offset + t->size; j++)
-        if (mask[j]) rank[n++] = (uint64_t)(bits_of(net->weight[j]) & 0x7fffffffu) << 32 | j;
+      for (j = t->offset; j < t->offset + t->size; j++) {
+        if (!mask[j]) continue;
+        rank[n++] = (uint64_t)(bits_of(net->weight[j]) & 0x7fffffffu) << 32 | j;
+        left[k]++;
+      }
     }
     qsort(rank, n, sizeof *rank, by_value);
     if (how->density < 0) keep = n - share_of(n, rate);
     else keep = rate == 0 ? n : share_of(total, how->density);
-    for (j = 0; j + keep < n; j++) mask[rank[j] & 0xffffffffu] = 0;
-    if (j > 0 && rank[j - 1] > highest) highest = rank[j - 1];
+    for (j = 0, total = n; total > keep && j < n; j++) {
+      const size_t weight = rank[j] & 0xffffffffu;
+      k = tensor_of(net, weight);
+      if (left[k] <= how->keep) continue;
+      mask[weight] = 0;
+      left[k]--;
+      total--;
+      if (rank[j] > highest) highest = rank[j];
+    }
   }
   free(rank);
+  free(left);
   return float_of((uint32_t)(highest >> 32));
 }
 
@@ -715,10 +740,11 @@ static int make_rewind(Loop *loop)
 static int is_last(Loop *loop, size_t before)
 {
   const Pruning *p = &loop->e->pruning;
-  const int by_rate = p->rate > 0 || p->output_rate > 0 || p->conv_rate > 0;
-  /* --rate 0 asks for the same again */
-  const int wanted = p->density >= 0 ? p->density < MILLION : by_rate;
+  int by_rate = p->rate > 0 || p->output_rate > 0 || p->conv_rate > 0, wanted, k;
   const size_t after = net_prunable(&loop->net, 1);
+  for (k = 0; k < p->owns; k++) by_rate = by_rate || p->own[k].rate > 0;
+  /* --rate 0 asks for the same again */
+  wanted = p->density >= 0 ? p->density < MILLION : by_rate;
   if (after > 0 && (after < before || !wanted)) return 0;
   if (!loop->ended)
     notice("level %d: %s; the run ends with level %d", loop->level,
@@ -954,6 +980,23 @@ static void remove_begun(Loop *loop)
   table_free(&file);
 }
 
+/* Fails unless each own rate is of some tensor that is pruned. */
+static void check_own_rates(const Net *net, const Pruning *how)
+{
+  int i, k, fits;
+  for (i = 0; i < how->owns; i++) {
+    const char *last = "";
+    for (k = fits = 0; k < net->tensors; k++) {
+      if (!net->tensor[k].prunable) continue;
+      last = net->tensor[k].name;
+      fits = fits || strstr(last, how->own[i].part) != NULL;
+    }
+    if (!fits)
+      fail_usage("--rate-of %s=...: no weights of %s have a name with that part; the last are %s",
+                 how->own[i].part, net->model, last);
+  }
+}
+
 /* Everything that the loop needs; refuses files of another run. */
 static void open_run(Loop *loop, const Experiment *e)
 {
@@ -967,6 +1010,7 @@ static void open_run(Loop *loop, const Experiment *e)
   optimizer_create(&loop->optimizer, &loop->net);
   loop->clock.begun = loop->saved = time(NULL);
   loop->clock.quiet = e->quiet;
+  check_own_rates(&loop->net, &e->pruning);
   remove_begun(loop);
   write_rows(e, &loop->results); /* shows at once whether results can be written */
   take_rows(e, &loop->epochs);

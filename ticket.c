@@ -32,7 +32,7 @@ enum {
   REPORT = 4096,
   TRACE = 8192
 };
-enum { TEXT, INTEGER, REAL, CHOICE, LIST, STEPS, STEP_LIST, FLAG };
+enum { TEXT, INTEGER, REAL, CHOICE, LIST, STEPS, STEP_LIST, RATES, FLAG };
 
 enum {
   O_DATA,
@@ -63,6 +63,8 @@ enum {
   O_SCOPE,
   O_OUTPUT_RATE,
   O_CONV_RATE,
+  O_RATE_OF,
+  O_KEEP,
   O_REWIND,
   O_RETRAIN,
   O_ONE_SHOT,
@@ -88,7 +90,7 @@ enum {
 
 typedef struct {
   const char *name, *argument, *standard; /* "" stands for: not given */
-  int kind, commands, recorded;           /* recorded: the results depend on it */
+  int kind, commands, recorded;           /* recorded: the results depend on it; 2: if given */
   double least, most;
   const char *help; /* of CHOICE and LIST after the choices in argument */
 } Option;
@@ -160,6 +162,11 @@ static const Option options[OPTIONS] = {
                        "the output layer's own rate; as the others if not given"},
     [O_CONV_RATE] = {"conv-rate", "X", "", REAL, IMP, 1, 0, 1,
                      "the convolutions' own rate; as the others if not given"},
+    [O_RATE_OF] = {"rate-of", "PART=X,...", "", RATES, IMP, 2, 0, 1,
+                   "own rate of the layers whose weights have PART in their names, as in "
+                   "conv=0.15,fc.weight=0; the first that fits counts, before the two above"},
+    [O_KEEP] = {"keep", "N", "", INTEGER, IMP, 2, 0, 1e9,
+                "so many weights survive in every layer; other layers lose more instead"},
     [O_REWIND] = {"rewind", "STEP", "0", STEPS, IMP, 1, 0, 1e9,
                   "step whose weights a pruned network goes back to; 0: initialisation"},
     [O_RETRAIN] = {"retrain", "weights|lr|finetune", "weights", CHOICE, IMP, 1, 0, 0,
@@ -181,8 +188,9 @@ static const Option options[OPTIONS] = {
     [O_AT] = {"at", "STEP,...", "0", STEP_LIST, STABILITY, 1, 0, 1e9,
               "steps at which copies are taken, ascending"},
     [O_FROM] = {"from", "X", "0", REAL, LMC, 1, -1e6, 1e6,
-                "first place on the line; 0 is A, 1 is B"},
-    [O_TO] = {"to", "X", "1", REAL, LMC, 1, -1e6, 1e6, "last place"},
+                "first place on the line; 0 is A, 1 is B; of a plane, -0.2: 0 is where the three "
+                "networks begin, 1 where they end"},
+    [O_TO] = {"to", "X", "1", REAL, LMC, 1, -1e6, 1e6, "last place; of a plane 1.2"},
     [O_BN] = {"bn", "average|recompute", "average", CHOICE, LMC, 1, 0, 0,
               "batch-norm statistics: on the line as the weights, or of the training set (in "
               "batches of --batch)"},
@@ -360,7 +368,8 @@ static int choice_of(const char *choices, const char *text, size_t n)
 static double amount(const Option *o, const char *text, long per_epoch, const char **end)
 {
   const int step = o->kind == STEPS || o->kind == STEP_LIST;
-  const size_t n = strspn(text, o->kind == REAL ? "0123456789.eE+-" : "0123456789");
+  const int real = o->kind == REAL || o->kind == RATES;
+  const size_t n = strspn(text, real ? "0123456789.eE+-" : "0123456789");
   char *stop;
   double x;
   if (step && (n == 0 || n > 23))
@@ -369,7 +378,7 @@ static double amount(const Option *o, const char *text, long per_epoch, const ch
   x = step ? (double)strtoull(text, &stop, 10) : strtod(text, &stop);
   if (stop == text || stop > text + n || !(x >= o->least && x <= o->most))
     fail_usage("--%s %.*s: must be %s from %.9g to %.16g", o->name, (int)(step ? n : strlen(text)),
-               text, o->kind == REAL ? "a number" : "a whole number", o->least, o->most);
+               text, real ? "a number" : "a whole number", o->least, o->most);
   if (step) {
     const int epochs = !strncmp(stop, "ep", 2);
     if (epochs || !strncmp(stop, "it", 2)) stop += 2;
@@ -381,6 +390,15 @@ static double amount(const Option *o, const char *text, long per_epoch, const ch
   }
   if (end) *end = stop;
   return x;
+}
+
+/* Characters of PART= at `at`, a place in the text of RATES. */
+static size_t after_part(const Option *o, const char *text, const char *at)
+{
+  const size_t n = strcspn(at, "=,");
+  if (at[n] != '=' || n == 0 || n >= NAME_SIZE)
+    fail_usage("--%s %s: '%s' is no PART=X such as conv=0.15", o->name, text, at);
+  return n + 1;
 }
 
 /* Fails unless the text is a value that the option takes. */
@@ -399,9 +417,10 @@ static void check(const Option *o, const char *text)
     const size_t n = strcspn(end, ",");
     if (o->kind == LIST && choice_of(o->argument, end, n) < 0)
       fail_usage("--%s %s: must be a list of %s", o->name, text, o->argument);
+    if (o->kind == RATES) end += after_part(o, text, end);
     if (o->kind == LIST) end += n;
     else amount(o, end, 1, &end);
-    if (*end == ',' && (o->kind == LIST || o->kind == STEP_LIST)) end++;
+    if (*end == ',' && (o->kind == LIST || o->kind == STEP_LIST || o->kind == RATES)) end++;
     else if (*end) fail_usage("--%s %s: '%s' is not understood", o->name, text, end);
     else return;
   }
@@ -450,6 +469,30 @@ static void apply_preset(const char *name)
   preset_steps = value[O_STEPS];
 }
 
+/* Fails unless the command line names as many files as the command takes. */
+static void check_files(void)
+{
+  const char *takes = "checkpoints";
+  int fits = files > 0;
+  if (command & REPORT && files == 0)
+    fail_usage("report takes result files or the PREFIX of runs, but none is given; see ticket "
+               "help report");
+  if (!(command & MEASURES)) return;
+  if (command == LMC) {
+    takes = "two checkpoints, or three for a plane";
+    fits = files == 2 || files == 3;
+  } else if (command == CURVE) {
+    takes = "two checkpoints";
+    fits = files == 2;
+  } else if (command == PROBE) {
+    takes = "one checkpoint";
+    fits = files == 1;
+  }
+  if (!fits)
+    fail_usage("%s takes %s, but %d %s given; see ticket help %s", command_name, takes, files,
+               files == 1 ? "is" : "are", command_name);
+}
+
 /* Reads --option value and --option=value into value[], other words into file[]. */
 static void parse(int count, char **argument)
 {
@@ -490,17 +533,7 @@ static void parse(int count, char **argument)
     set(k, equals ? equals + 1 : argument[++i], GIVEN);
     if (k == O_PRESET) apply_preset(value[O_PRESET]);
   }
-  if (command & REPORT && files == 0)
-    fail_usage("report takes result files or the PREFIX of runs, but none is given; see ticket "
-               "help report");
-  if (command & MEASURES && (command & PAIRS    ? files != 2
-                             : command == PROBE ? files != 1
-                                                : files == 0))
-    fail_usage("%s takes %s, but %d %s given; see ticket help %s", command_name,
-               command & PAIRS    ? "two checkpoints"
-               : command == PROBE ? "one checkpoint"
-                                  : "checkpoints",
-               files, files == 1 ? "is" : "are", command_name);
+  check_files();
 }
 
 static double number(int option) { return amount(&options[option], value[option], 1, NULL); }
@@ -514,18 +547,39 @@ static int choice(int option)
 }
 static int is_on(int option) { return !strcmp(value[option], "on"); }
 
-/* A rate or density in millionths, -1 if not given. */
+/* The rate or density at `text`, part of an option's value, in millionths. */
+static long millionths_at(int option, const char *text, const char **end)
+{
+  const double x = amount(&options[option], text, 1, end) * 1e6;
+  const long whole = (long)(x + 0.5);
+  if (fabs(x - (double)whole) > 1e-4)
+    fail_usage("--%s %s: has more than 6 decimals; write %ld.%06ld", options[option].name, text,
+               whole / MILLION, whole % MILLION);
+  return whole;
+}
+
+/* The option's, -1 if not given. */
 static long millionths(int option)
 {
-  double x;
-  long whole;
-  if (!*value[option]) return -1;
-  x = number(option) * 1e6;
-  whole = (long)(x + 0.5);
-  if (fabs(x - (double)whole) > 1e-4)
-    fail_usage("--%s %s: has more than 6 decimals; write %ld.%06ld", options[option].name,
-               value[option], whole / MILLION, whole % MILLION);
-  return whole;
+  return *value[option] ? millionths_at(option, value[option], NULL) : -1;
+}
+
+/* The rates of --rate-of. */
+static void own_rates(Pruning *how)
+{
+  const Option *o = &options[O_RATE_OF];
+  const char *at = value[O_RATE_OF];
+  while (*at) {
+    OwnRate *own = &how->own[how->owns++];
+    const size_t n = after_part(o, value[O_RATE_OF], at);
+    if (how->owns == OWN_RATES) fail_usage("--%s: has %d rates or more", o->name, OWN_RATES);
+    memcpy(own->part, at, n - 1);
+    own->rate = millionths_at(O_RATE_OF, at + n, &at);
+    if (how->density >= 0 && own->rate > 0)
+      fail_usage("--one-shot %s and --rate-of %s contradict each other; %s=0 keeps those whole",
+                 value[O_ONE_SHOT], value[O_RATE_OF], own->part);
+    at += *at == ',';
+  }
 }
 
 /* The steps of a list; returns how many they are. */
@@ -601,6 +655,9 @@ static void check_effects(void)
        "give --children too");
   idle(O_REPEL_SET, !(number(O_REPEL) < 0 || number(O_REPEL) > 0), O_REPEL, leave);
   idle(O_OUT, command == TRACE && !*value[O_DUMP], O_DUMP, "give --dump too");
+  if (command == LMC && files == 3 && choice(O_MASK) != UNION)
+    fail_usage("--mask %s: is of lines; a plane has the weights of all three networks",
+               value[O_MASK]);
   idle(O_SEED, command & (PROBE | BATCHES) && *value[O_ORDER_SEED], O_ORDER_SEED, leave);
   contradict(O_OUTPUT_RATE);
   contradict(O_CONV_RATE);
@@ -709,7 +766,8 @@ static int configuration(const Dataset *data, const char **key, const char **tex
     text[n++] = normalised[k];
   }
   for (k = 0; k < OPTIONS; k++)
-    if (options[k].recorded && options[k].commands & command && !of_checkpoints(k)) {
+    if (options[k].recorded && options[k].commands & command && !of_checkpoints(k) &&
+        (options[k].recorded == 1 || *value[k])) {
       key[n] = options[k].name;
       text[n++] = *value[k] ? value[k] : "-";
     }
@@ -931,6 +989,8 @@ static void experiment_of(Experiment *e, const Dataset *data)
   e->pruning.output_rate = millionths(O_OUTPUT_RATE);
   e->pruning.conv_rate = millionths(O_CONV_RATE);
   e->pruning.density = millionths(O_ONE_SHOT);
+  own_rates(&e->pruning);
+  e->pruning.keep = *value[O_KEEP] ? (size_t)number(O_KEEP) : 0;
   e->rewind = steps_of(O_REWIND, steps_per_epoch(data));
   e->retrain = choice(O_RETRAIN);
   if (e->retrain == FINETUNE && !(learning_rate(&e->how, e->how.steps - 1) > 0))
@@ -1062,6 +1122,10 @@ static void open_common(Dataset *data, Net *net, const char *first[COMMON], int 
   Model model;
   int k, n;
   for (k = 0; k < OF_MODEL; k++) value[O_MODEL + k] = first[k];
+  if (command == LMC && files == 3) {
+    if (origin[O_FROM] != GIVEN) value[O_FROM] = "-0.2";
+    if (origin[O_TO] != GIVEN) value[O_TO] = "1.2";
+  }
   if (!foreign && strcmp(first[5], "-") != 0) set(O_TRAIN_SIZE, first[5], STANDARD);
   load_data(data);
   n = configuration(data, key, text);
@@ -1084,8 +1148,16 @@ static void open_common(Dataset *data, Net *net, const char *first[COMMON], int 
   printf("# model = %s\n", first[0]);
 }
 
+/* The plane through three checkpoints. */
+static void between_three(Net *net, const Dataset *data, const Solution *solution)
+{
+  const int points = *value[O_POINTS] ? (int)number(O_POINTS) : 21;
+  print_plane(net, data, solution, file, choice(O_BN) == 1, (float)number(O_FROM),
+              (float)number(O_TO), points);
+}
+
 /* The path between two checkpoints: a straight line or a curve. */
-static void print_between(Net *net, const Dataset *data, const Solution *solution)
+static void between_two(Net *net, const Dataset *data, const Solution *solution)
 {
   const int points = *value[O_POINTS] ? (int)number(O_POINTS) : 31;
   const int recompute = command == CURVE || choice(O_BN) == 1;
@@ -1127,7 +1199,8 @@ static void measure(void)
   }
   if (command == PROBE) probe(&net, &data, file[0], seed_of(O_ORDER_SEED));
   else if (command == DISTANCE) distances(&net, &data, solution, files, file, choice(O_WHAT));
-  else print_between(&net, &data, solution);
+  else if (files == 3) between_three(&net, &data, solution);
+  else between_two(&net, &data, solution);
   for (f = 0; f < files; f++) solution_free(&solution[f]);
   free(solution);
   net_free(&net);
@@ -1276,7 +1349,8 @@ static double many_threads(Net *net, Optimizer *o, const Split *split, const uin
 static void bench(void)
 {
   static const int density[] = {100, 50, 20, 10, 5, 2};
-  Pruning pruning = {LAYER, MILLION, -1, -1, -1};
+  Pruning pruning = {
+      .scope = LAYER, .rate = MILLION, .output_rate = -1, .conv_rate = -1, .density = -1};
   const size_t batch = (size_t)number(O_BATCH);
   const Model model = model_of();
   const int threads = (int)number(O_THREADS);
@@ -1457,7 +1531,8 @@ static void verify(void)
   dataset_load(&data[1], "synth-rgb", 0);
   compare("synth-rgb", data_digest(&data[1]), 0xa8a1122f5a267999u);
   for (k = 0; k < sizeof cases / sizeof cases[0]; k++) {
-    const Pruning pruning = {GLOBAL, cases[k].pruned, -1, -1, -1};
+    const Pruning pruning = {
+        .rate = cases[k].pruned, .output_rate = -1, .conv_rate = -1, .density = -1};
     Training how = *cases[k].how;
     Optimizer o;
     Net net;
@@ -1523,13 +1598,16 @@ static const struct {
      "controls owes it to these values on these connections.",
      "ticket imp --data synth --levels 4 --rate 0.6 --epochs 3 --branches reinit --out try\n"
      "ticket imp --preset lenet-mnist --data mnist:DIR --branches reinit --out lenet"},
-    {"lmc", LMC, measure, " A B",
-     "loss and error along the straight line between two checkpoints, and the barrier",
+    {"lmc", LMC, measure, " A B [C]",
+     "loss and error along the straight line between two checkpoints, and the barrier; or on the "
+     "plane through three",
      "Prints for training and test set the barrier (highest error on the line minus the mean of "
      "its ends, in percent), the height (highest error above "
      "the straight line between the errors of the ends) and the highest loss, then loss and error "
-     "at each place.",
-     "ticket lmc try.L00.safetensors try.L01.safetensors"},
+     "at each place. Of a plane: the three networks, then --points times --points places; report "
+     "draws it.",
+     "ticket lmc try.L00.safetensors try.L01.safetensors\n"
+     "ticket lmc try.L02.safetensors try.L03.safetensors try.L03.reinit.safetensors >plane.tsv"},
     {"stability", STABILITY, run, "",
      "instability of copies trained from several steps under different data orders",
      "Trains a network to each step of --at, there makes copies, and trains all to the end. Prints "

@@ -519,6 +519,7 @@ typedef struct {
   int quiet;
 } Clock;
 void show_training(Clock *clock, const Progress *p, double share, const char *what);
+void show_share(Clock *clock, double share, const char *what); /* of what is no training */
 /* order[0..n) = the images of an epoch: batch i of it is order[i B] to order[i B + B - 1], the
  * last one what is left. */
 void data_order(uint32_t *order, size_t n, uint64_t order_seed, uint32_t level, uint32_t epoch);
@@ -577,6 +578,12 @@ void path(Net *net, const Dataset *data, const Solution *a, const float *bend, c
  * not finite; fails if one at an end, or on a curve, is. */
 void print_path(Net *net, const Dataset *data, const Solution *s, char *const *name,
                 const float *bend, int masking, int recompute, float from, float to, int points);
+/* Prints loss and error on the plane through s[0], s[1] and s[2] (Garipov 2018): a row for each of
+ * them, A, B and C, as they are, then points x points places, y outside, ascending, over the
+ * rectangle that holds the three; along its sides 0 is where they begin, 1 where they end. x and y
+ * are distances of weights. No mask but the union of the three. Fails if they lie on one line. */
+void print_plane(Net *net, const Dataset *data, const Solution *s, char *const *name,
+                 int recompute, float from, float to, int points);
 /* Training and test error barrier, in percent, mean over all pairs of s[0..n): the highest error
  * on the straight line of `points` minus the mean of its two ends (Frankle et al. 2020). Between
  * copies trained under different data orders it is the linear interpolation instability. height
@@ -624,7 +631,12 @@ void curve(Net *net, const Dataset *data, const Solution *a, const Solution *b, 
 /* ==== prune.c: masks, rewinding, the loop ==================================================== */
 
 enum { GLOBAL, LAYER };
-enum { MILLION = 1000000 };
+enum { MILLION = 1000000, OWN_RATES = 32 };
+/* A rate of the tensors whose names have this part. */
+typedef struct {
+  char part[NAME_SIZE];
+  long rate;
+} OwnRate;
 /* What is pruned at a level. Rates and densities are whole millionths, so that counts are exact: of
  * n surviving weights, round(n rate) are pruned. */
 typedef struct {
@@ -634,6 +646,9 @@ typedef struct {
   long conv_rate;   /* the convolutions', ranked apart from dense layers; negative: as the others */
   long density;     /* one-shot: to this share of the weights of every ranking whose rate is not 0;
                      * negative: by the rates */
+  OwnRate own[OWN_RATES]; /* [owns]: the first that fits a tensor is its rate, before those above; */
+  int owns;               /* tensors of the same one are ranked together */
+  size_t keep; /* so many survivors stay in every tensor; the next in the ranking go instead */
 } Pruning;
 /* Masks in mask[net->size] the surviving prunable weights lowest by (|w|, index). Returns the
  * largest |w| masked: the pruning threshold (0 if none is). */

@@ -1024,6 +1024,7 @@ def prune(net, o):
             kind, rate = 'conv', o.conv_rate
         if t is net.output and o.output_rate is not None:
             kind, rate = 'output', o.output_rate
+        kind, rate = next(((part, own) for part, own in o.rate_of if part in t.name), (kind, rate))
         rankings.setdefault(t.number if o.scope == 'layer' else kind, (rate, []))[1].append(np.arange(t.offset, t.offset + t.size))
     for rate, places in rankings.values():
         place = np.concatenate(places)
@@ -1032,9 +1033,12 @@ def prune(net, o):
         gone = share_of(len(left), rate)
         if o.one_shot is not None:
             gone = 0 if rate == 0 else max(len(left) - share_of(len(place), o.one_shot), 0)
-        mask[left[:gone]] = 0
-        if gone:
-            threshold = max(threshold, abs(net.weight[left[gone - 1]]))
+        survivors = [np.count_nonzero(mask[t.place]) for t in net.tensors]
+        for j in left:
+            k = next(k for k, t in enumerate(net.tensors) if j < t.offset + t.size)
+            if gone > 0 and survivors[k] > o.keep:
+                mask[j], threshold = 0, max(threshold, abs(net.weight[j]))
+                gone, survivors[k] = gone - 1, survivors[k] - 1
     return mask, threshold
 
 
@@ -1097,7 +1101,7 @@ class Run:
         """No weight would survive, or pruning changes nothing though a rate is above 0."""
         self.net.put(self.networks[level - 1, 'ticket', 0])
         mask = prune(self.net, self.o)[0]
-        wanted = max(self.o.rate, self.o.output_rate or 0, self.o.conv_rate or 0) > 0
+        wanted = max(self.o.rate, self.o.output_rate or 0, self.o.conv_rate or 0, *(own for _, own in self.o.rate_of)) > 0
         if self.o.one_shot is not None:
             wanted = self.o.one_shot < 1000000
         return not mask[self.net.prunable].any() or (wanted and (mask == self.net.mask).all())
@@ -1278,6 +1282,39 @@ def lmc(net, data, a, b, o, bend=None):
         highest = max([p[1][s][0] for p in ends] + [p[1][s][0] for p in places if 0 <= p[0] <= 1])
         out += ['# %s_barrier = %s' % (name, barrier_text(barrier, 2 * sizes[s])), '# %s_height = %s' % (name, height_text(height, sizes[s])),
                 '# %s_highest_loss = %s' % (name, '-' if barrier is None else number(highest))]
+    return '\n'.join(out) + '\n'
+
+
+def plane(net, data, a, b, c, o):
+    """15.2: what is printed."""
+    count = slice(0, net.parameters)
+    u, v = b[0] - a[0], c[0] - a[0]
+    uu = dot(u[count], u[count])
+    share = dot(u[count], v[count]) / uu
+    v = v - share * u
+    width, height = np.sqrt(uu), np.sqrt(dot(v[count], v[count]))
+    side = share * width
+    net.set_mask(a[1] | b[1] | c[1])
+    out = ['network\tx\ty\ttrain_loss\ttrain_error\ttest_loss\ttest_error']
+
+    def row(name, x, y):
+        if o.bn == 'recompute' and net.size > net.parameters:
+            recompute(net, data, o.batch)
+        words = [name, number(x), number(y)]
+        for split in (data.train, data.test):
+            loss, wrong = evaluate(net, data, split)
+            words += [number(loss), percent(wrong, split.n) if np.isfinite(loss) else '-']
+        out.append('\t'.join(words))
+
+    for name, solution, x, y in (('A', a, ZERO, ZERO), ('B', b, width, ZERO), ('C', c, side, height)):
+        net.weight = solution[0].copy()
+        row(name, x, y)
+    low, high = min(ZERO, side), max(width, side)
+    at = [o.first + (o.last - o.first) * (F(k) / F(o.points - 1)) for k in range(o.points)]
+    for y in [ZERO + (height - ZERO) * f for f in at]:
+        for x in [low + (high - low) * f for f in at]:
+            net.weight = np.where(net.mask == 1, a[0] + ((x / width) * u + (y / height) * v), ZERO)
+            row('-', x, y)
     return '\n'.join(out) + '\n'
 
 
@@ -1516,7 +1553,7 @@ def solution_of(net, path):
 
 DEFAULTS = dict(line.split('=') for line in '''train-size=- augment=none model=lenet-300-100 shortcut=conv bn-affine=on init-scheme=kaiming-normal steps=10ep
 batch=60 optimizer=adam lr=0.0012 momentum=0.9 nesterov=off weight-decay=0 warmup=0 schedule=constant milestones=- gamma=0.1 seed=1
-order-seed=- levels=10 rate=0.2 scope=global output-rate=- conv-rate=- rewind=0 retrain=weights one-shot=- branches=- children=-
+order-seed=- levels=10 rate=0.2 scope=global output-rate=- conv-rate=- rate-of=- keep=- rewind=0 retrain=weights one-shot=- branches=- children=-
 points=- repel=0 repel-set=all at=0 from=0 to=1 bn=average mask=union what=angle'''.split())
 TRAIN = list(DEFAULTS)[:list(DEFAULTS).index('levels')]
 RECORDED = {  # 20.3
@@ -1555,6 +1592,8 @@ class Options:
         self.milestones = [steps(s) for s in value['milestones'].split(',') if s]
         self.seed = int(value['seed'])
         self.order_seed = int(value['order-seed'] or value['seed'])
+        self.rate_of = [(part, millionths(own)) for part, own in (of.split('=') for of in value['rate-of'].split(',') if of)]
+        self.keep = int(value['keep'] or 0)
         self.rate, self.output_rate, self.conv_rate, self.one_shot = (millionths(value[k]) for k in ('rate', 'output-rate', 'conv-rate', 'one-shot'))
         self.scope, self.retrain, self.repel, self.repel_set = value['scope'], value['retrain'], real('repel'), value['repel-set']
         self.branches = [b for b in value['branches'].split(',') if b]
@@ -1569,7 +1608,8 @@ class Options:
         """20.3"""
         first = [('ticket', VERSION), ('command', self.command), ('data', self.data.name), ('data-digest', data_digest(self.data))]
         first += self.data.recorded if self.data.name == 'idx' else []
-        return first + [(k, self.text[k]) for k in RECORDED[self.command]] + list(more)
+        kept = [k for k in RECORDED[self.command] if k not in ('rate-of', 'keep') or self.text[k] != '-']
+        return first + [(k, self.text[k]) for k in kept] + list(more)
 
 
 # ==== known answers ==============================================================================
@@ -1890,6 +1930,8 @@ def measure_case(command, options, names, spec, like):
     """lmc, distance, probe, curve of networks that the program wrote, or that are made; `like`: model options."""
     paths = [(RUNS[name[0]][0] + name[1] if isinstance(name, tuple) else made(name, like, spec, CHANGES[name])) + '.safetensors' for name in names]
     shown = program(command, *(['--data', spec] + options.split() + (['--quiet'] if command == 'curve' else []) + paths))
+    if command == 'lmc' and len(names) == 3:
+        options = '--from -0.2 --to 1.2 ' + options
     o = Options(command, words('%s %s --data %s' % (like, options, spec)))
     net = Net(o.model, o.data, o.shortcut, o.affine)
     solutions = [solution_of(net, path) for path in paths]
@@ -1899,7 +1941,9 @@ def measure_case(command, options, names, spec, like):
     expected.append('# model = ' + o.model)
     expected += ['# network = %s %s' % (path, digest(s[0])) for path, s in zip(paths, solutions)]
     net.put(solutions[-1])
-    if command == 'lmc':
+    if command == 'lmc' and len(names) == 3:
+        body = plane(net, o.data, *solutions, o)
+    elif command == 'lmc':
         body = lmc(net, o.data, solutions[0], solutions[1], o)
     if command == 'curve':
         body = lmc(net, o.data, solutions[0], solutions[1], o, curve(net, o.data, solutions[0], solutions[1], o))
@@ -2107,6 +2151,10 @@ def cases(small, cifar):
     run('layer conv-rate', 'imp', '--model conv2-3 --batch 35 --steps 3it --levels 3 --rate 0.5 --scope layer --conv-rate 0.25 --output-rate 0 ' + sgd)
     run('conv-rate', 'imp', '--model conv2-3 --batch 35 --steps 3it --levels 3 --rate 0.5 --conv-rate 0.25 --branches random ' + sgd)
     run('output-rate', 'imp', short + '--levels 3 --rate 0.5 --output-rate 0.2 --branches shuffle')
+    run('rate-of', 'imp', short + '--levels 3 --rate 0.5 --output-rate 0.2 --rate-of layers.0=0.7,fc_=0.1')
+    run('rate-of layer', 'imp', short + '--levels 2 --rate 0 --scope layer --rate-of fc=0.3')
+    run('keep', 'imp', short + '--levels 4 --rate 0.8 --keep 11 --branches random')
+    run('keep one-shot', 'imp', short + '--one-shot 0.01 --keep 30 --rate-of fc.weight=0')
     run('rewind', 'imp', short + '--steps 3ep --levels 3 --rate 0.5 --rewind 5it --branches reinit,shuffle,random,reinit-fresh --schedule cosine')
     run('rewind epoch', 'imp', lenet + '--steps 10it --levels 2 --rate 0.5 --rewind 1ep --augment crop-flip --points 3')
     run('rewind children sgd', 'imp', short + '--levels 2 --rate 0.5 --rewind 2it --children 2 --points 3 --branches reinit')
@@ -2140,9 +2188,15 @@ def cases(small, cifar):
     measure('first beyond', 'lmc', '--points 6 --from -0.5 --to 1.3 --mask first', two, like)
     measure('second', 'lmc', '--points 3 --mask second', two, like)
     measure('intersection', 'lmc', '--points 7 --from 0.3 --to 1 --mask intersection', two, like)
+    three = two + [('all branches', '.L02')]
+    measure('plane', 'lmc', '--points 3', three, like)
+    measure('plane beyond', 'lmc', '--points 4 --from -0.7 --to 1', three[::-1], like)
     measure('end', 'lmc', '--points 5 --from -2.3 --to 1', two, like)
     residual = [('resnet', '.L00'), ('resnet', '.L01')]
     measure('resnet', 'lmc', '--points 3', residual, '--model resnet8-2')
+    ours = residual + [('resnet', '.L01.reinit')]
+    measure('resnet plane', 'lmc', '--points 2', ours, '--model resnet8-2')
+    measure('resnet plane recompute', 'lmc', '--points 2 --bn recompute --batch 33', ours, '--model resnet8-2')
     measure('resnet recompute', 'lmc', '--points 3 --bn recompute --batch 33', residual, '--model resnet8-2')
     four = [('all branches', s) for s in ('.L00', '.L01', '.L02.reinit', '.rewind')]
     for what in 'angle cosine l2 l1 disagreement kl js'.split():

@@ -2427,7 +2427,7 @@ static void test_prune_cases(uint64_t seed)
 static void test_prune_levels(void)
 {
   static const size_t hidden[] = {300, 100};
-  const Pruning how = {GLOBAL, 200000, -1, -1, -1};
+  const Pruning how = {.rate = 200000, .output_rate = -1, .conv_rate = -1, .density = -1};
   size_t left = 266200, level, j, between;
   float threshold, last = 0;
   Case c;
