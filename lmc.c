@@ -223,7 +223,7 @@ static Axes axes_of(const Net *net, const Solution *s, char *const *name)
   x.width = square_root(uu);
   x.side = share * x.width;
   x.height = square_root(dot(x.v, x.v, n));
-  if (!(x.height > 0.0001f * x.width) || !is_finite(x.width + x.height))
+  if (!(uu > 0) || !(x.height > 0.0001f * x.width) || !is_finite(x.width + x.height))
     fail("%s, %s and %s lie on one line, or too far apart for numbers, and so on no plane; give "
          "two of them",
          name[0], name[1], name[2]);

@@ -100,7 +100,7 @@ float prune_magnitude(const Net *net, unsigned char *mask, const Pruning *how)
   const int rankings = how->scope == LAYER ? net->tensors : RANKINGS + how->owns;
   int ranking, k;
   for (ranking = 0; ranking < rankings; ranking++) {
-    size_t total = 0, n = 0, keep, j;
+    size_t total = 0, n = 0, keep, excess, j;
     long rate = 0, tensor_rate;
     for (k = 0; k < net->tensors; k++) {
       const Tensor *t = &net->tensor[k];
@@ -116,13 +116,15 @@ float prune_magnitude(const Net *net, unsigned char *mask, const Pruning *how)
     qsort(rank, n, sizeof *rank, by_value);
     if (how->density < 0) keep = n - share_of(n, rate);
     else keep = rate == 0 ? n : share_of(total, how->density);
-    for (j = 0, total = n; total > keep && j < n; j++) {
+    excess = n > keep ? n - keep : 0;
+    for (j = 0; j < n; j++) {
       const size_t weight = rank[j] & 0xffffffffu;
+      if (excess == 0) break;
       k = tensor_of(net, weight);
       if (left[k] <= how->keep) continue;
       mask[weight] = 0;
       left[k]--;
-      total--;
+      excess--;
       if (rank[j] > highest) highest = rank[j];
     }
   }

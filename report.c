@@ -24,6 +24,7 @@ enum {
   EPOCHS_KIND,
   STABILITY_KIND,
   LINE_KIND,
+  PLANE_KIND,
   PROBE_KIND,
   MATRIX_KIND,
   PUBLISHED_KIND,
@@ -44,6 +45,7 @@ static const struct {
      "When training becomes stable"},
     {"at\ttrain_loss\t", "path", "at", "place between the networks (0: first, 1: second)",
      "Between networks"},
+    {"network\tx\ty\ttrain_loss\t", "plane", NULL, NULL, NULL},
     {"quantity\twhere\tvalue", "probe", "where", "value of the weight", "Inside networks"},
     {"network\t", "matrix", NULL, NULL, NULL},
     {"chart\tline\tx\ty\tlow\thigh", "published values", NULL, NULL, NULL},
@@ -1192,20 +1194,19 @@ static void columns_draw(Page *p, const Plate *f, const Heat *h)
   label(p, "c", (f->left + END) / 2, f->bottom + f->room + 100, h->under, 99);
 }
 
-static void colour_bar_draw(Page *p, const Plate *f)
+static void colour_bar_draw(Page *p, const Axis *axis, int bottom)
 {
-  const int high = f->bottom - 200;
+  const int high = bottom - 200;
   char text[64];
   int c;
   for (c = 0; c < 40; c++) {
-    const int from = f->bottom - high * c / 40, to = f->bottom - high * (c + 1) / 40;
+    const int from = bottom - high * c / 40, to = bottom - high * (c + 1) / 40;
     print(p, "<rect x=\"3480\" y=\"%d\" width=\"100\" height=\"%d\"", to, from - to);
     put_colour(p, 1000 * c / 39);
     print(p, "/>\n");
   }
-  for (c = 0; c < f->axis.ticks; c++)
-    label(p, "", 3620, f->bottom + 40 - place(&f->axis, f->axis.tick[c], high),
-          tick(text, &f->axis, c), 99);
+  for (c = 0; c < axis->ticks; c++)
+    label(p, "", 3620, bottom + 40 - place(axis, axis->tick[c], high), tick(text, axis, c), 99);
 }
 
 /* Draws it, unless it has no cell. */
@@ -1218,7 +1219,7 @@ static void heat_draw(Page *p, const Heat *h, const char *of)
   label(p, "e", 3990, 120, h->unit, 99);
   cells_draw(p, &f, h);
   columns_draw(p, &f, h);
-  colour_bar_draw(p, &f);
+  colour_bar_draw(p, &f.axis, f.bottom);
   figure_close(p, h->caption, f.unmeasured ? " Grey cells: not measured (or not finite)." : "",
                f.zero
                    ? " Grey, with the title 0: no weight remains, and a logarithmic scale has no "
@@ -1994,6 +1995,192 @@ static void matrix_draw(Page *p, const Sheet *s)
   free(h);
 }
 
+/* ==== planes ================================================================================ */
+
+enum { SIDE = 64, PLANE_TOP = 200 }; /* places along a side of a plane that a page shows, at most */
+typedef struct {
+  int n, left, wide, high;   /* places along a side; the drawing: where it begins, its size */
+  Axis x, y, axis;           /* of the places, and of the values */
+  int64_t value[SIDE][SIDE]; /* [y][x] */
+} Plane;
+
+static const struct {
+  const char *column, *title, *unit, *caption;
+  int log;
+} of_planes[] = {
+    {"train_loss", "Training loss on a plane", "nats",
+     "The plane through three networks (Garipov and others 2018); its axes are distances of "
+     "weights. Lines join places of one value, those of the scale. Between networks of one basin "
+     "no line is crossed that rises.",
+     1},
+    {"test_error", "Test error on a plane", "percent", "", 0},
+};
+
+/* Reads a column of the table: its rows, after the three networks, are n times n places. */
+static void plane_read(Plane *f, const Sheet *s, int column, int log)
+{
+  const Table *t = &s->table;
+  int row, r, c;
+  memset(f, 0, sizeof *f);
+  while (f->n < SIDE && f->n * f->n < t->rows - 3) f->n++;
+  if (f->n < 2 || f->n * f->n != t->rows - 3)
+    fail("%s: a plane of three networks and %d places is not one that a page can show (2 x 2 to "
+         "%d x %d); is it cut short?",
+         t->path, t->rows - 3, SIDE, SIDE);
+  f->x = f->y = axis_new(0);
+  f->axis = axis_new(log);
+  for (row = 1; row <= t->rows; row++) axis_widen(&f->axis, number_at(s, row, column));
+  for (r = 0; r < f->n; r++)
+    for (c = 0; c < f->n; c++) {
+      row = 4 + r * f->n + c;
+      f->value[r][c] = number_at(s, row, column);
+      axis_widen(&f->x, number_at(s, row, 1));
+      axis_widen(&f->y, number_at(s, row, 2));
+    }
+  if (f->x.low >= f->x.high || f->y.low >= f->y.high)
+    fail("%s: its places are no plane; the file was changed or damaged", t->path);
+  axis_fit(&f->axis);
+}
+
+/* Both axes have the same scale. */
+static void plane_fit(Plane *f)
+{
+  int64_t wide = f->x.high - f->x.low, high = f->y.high - f->y.low;
+  while (wide > INT64_C(1) << 40 || high > INT64_C(1) << 40) {
+    wide = wide / 2 + 1;
+    high = high / 2 + 1;
+  }
+  f->left = 600;
+  f->wide = END - f->left;
+  f->high = high < wide ? (int)(f->wide * high / wide) : f->wide;
+  if (high > wide) f->wide = (int)(f->high * wide / high);
+  if (f->wide < 200) f->wide = 200;
+  if (f->high < 200) f->high = 200;
+}
+
+static int plane_x(const Plane *f, int64_t x) { return f->left + place(&f->x, x, f->wide); }
+static int plane_y(const Plane *f, int64_t y)
+{
+  return PLANE_TOP + f->high - place(&f->y, y, f->high);
+}
+
+/* Where the k-th of n places is from 0 to length. */
+static int along(const Plane *f, int k, int length) { return length * k / (f->n - 1); }
+
+static void plane_cells_draw(Page *p, const Plane *f)
+{
+  char text[64];
+  int r, c;
+  for (r = 0; r < f->n; r++)
+    for (c = 0; c < f->n; c++) {
+      const int left = along(f, 2 * c - (c > 0), f->wide) / 2;
+      const int right = along(f, 2 * c + (c + 1 < f->n), f->wide) / 2;
+      const int below = along(f, 2 * r - (r > 0), f->high) / 2;
+      const int above = along(f, 2 * r + (r + 1 < f->n), f->high) / 2;
+      const int64_t x = f->value[r][c];
+      print(p, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"", f->left + left,
+            PLANE_TOP + f->high - above, right - left, above - below);
+      if (axis_shows(&f->axis, x)) put_colour(p, place(&f->axis, x, 1000));
+      else print(p, " class=\"none\"");
+      print(p, "><title>%r</title></rect>\n", x == NONE ? "not measured" : in_units(text, x, 0));
+    }
+}
+
+/* Where on the side from corner i to j of a square of places the level is crossed: its share of
+ * the way in thousandths, -1 if it is not. */
+static int crossing(const Plane *f, int64_t level, int64_t a, int64_t b)
+{
+  Axis side = f->axis;
+  if ((a < level) == (b < level)) return -1;
+  side.low = a < b ? a : b;
+  side.high = a < b ? b : a;
+  return a < b ? place(&side, level, 1000) : 1000 - place(&side, level, 1000);
+}
+
+/* The line of a level (marching squares): in each square of four places, straight pieces between
+ * the crossings of its sides. */
+static void contour_draw(Page *p, const Plane *f, int64_t level)
+{
+  static const int corner[5][2] = {{0, 0}, {0, 1}, {1, 1}, {1, 0}, {0, 0}}; /* y, x */
+  const int is_bright = place(&f->axis, level, 1000) > 600;
+  int r, c, k, n;
+  print(p, "<path class=\"%r\" d=\"", is_bright ? "dark" : "bright");
+  for (r = 0; r + 1 < f->n; r++)
+    for (c = 0; c + 1 < f->n; c++)
+      for (k = n = 0; k < 4; k++) {
+        const int *i = corner[k], *j = corner[k + 1];
+        const int64_t a = f->value[r + i[0]][c + i[1]], b = f->value[r + j[0]][c + j[1]];
+        int at = 0, x, y;
+        if (!axis_shows(&f->axis, a) || !axis_shows(&f->axis, b)) continue;
+        at = crossing(f, level, a, b);
+        if (at < 0) continue;
+        y = 1000 * (r + i[0]) + at * (j[0] - i[0]);
+        x = 1000 * (c + i[1]) + at * (j[1] - i[1]);
+        print(p, "%r%d %d", n++ % 2 ? "L" : "M", f->left + along(f, x, f->wide) / 1000,
+              PLANE_TOP + f->high - along(f, y, f->high) / 1000);
+      }
+  print(p, "\"/>\n");
+}
+
+/* The numbers beside and below. */
+static void plane_axes_draw(Page *p, const Plane *f)
+{
+  Axis x = f->x, y = f->y;
+  char text[64];
+  int k;
+  axis_fit(&x);
+  axis_fit(&y);
+  for (k = 0; k < x.ticks; k++)
+    if (x.tick[k] >= f->x.low && x.tick[k] <= f->x.high)
+      label(p, "c", plane_x(f, x.tick[k]), PLANE_TOP + f->high + 140, tick(text, &x, k), 99);
+  for (k = 0; k < y.ticks; k++)
+    if (y.tick[k] >= f->y.low && y.tick[k] <= f->y.high)
+      label(p, "e", f->left - 50, plane_y(f, y.tick[k]) + 40, tick(text, &y, k), 99);
+  label(p, "", 0, 120, "distance from the line A B", 99);
+  label(p, "c", f->left + f->wide / 2, PLANE_TOP + f->high + 280, "distance from A towards B", 99);
+}
+
+/* The three networks, and below what they are. */
+static void plane_networks_draw(Page *p, const Plane *f, const Sheet *s)
+{
+  const char *path = network_at(&s->table, 0);
+  const Network first = network_of(path ? path : "");
+  char name[NAME], line[NAME];
+  int k;
+  for (k = 0; k < 3; k++) {
+    const int x = plane_x(f, number_at(s, 1 + k, 1)), y = plane_y(f, number_at(s, 1 + k, 2));
+    Network n;
+    path = network_at(&s->table, k);
+    n = network_of(path ? path : "");
+    print(p, "<circle class=\"spot\" cx=\"%d\" cy=\"%d\" r=\"75\"/>", x, y);
+    sprintf(line, "%c: %.200s", 'A' + k, in_words(name, &n, first.prefix));
+    label(p, "c", x, y + 40, line, 1);
+    label(p, "", f->left, PLANE_TOP + f->high + 420 + TEXT_LINE * k, line, 60);
+  }
+}
+
+static void plane_draw(Page *p, const Sheet *s)
+{
+  Plane *f = allocate(1, sizeof *f, "a plane");
+  size_t j;
+  int k, planes = 0;
+  for (k = 0; k < p->sheets; k++) planes += p->sheet[k].kind == PLANE_KIND;
+  for (j = 0; j < sizeof of_planes / sizeof of_planes[0]; j++) {
+    plane_read(f, s, table_column(&s->table, of_planes[j].column), of_planes[j].log);
+    plane_fit(f);
+    figure_open(p, of_planes[j].title, planes > 1 ? s->label : "",
+                PLANE_TOP + f->high + 420 + 3 * TEXT_LINE);
+    label(p, "e", 3990, 120, of_planes[j].unit, 99);
+    plane_cells_draw(p, f);
+    for (k = 0; k < f->axis.ticks; k++) contour_draw(p, f, f->axis.tick[k]);
+    plane_axes_draw(p, f);
+    plane_networks_draw(p, f, s);
+    colour_bar_draw(p, &f->axis, PLANE_TOP + f->high);
+    figure_close(p, of_planes[j].caption, "", "");
+  }
+  free(f);
+}
+
 /* ==== settings, digests, commands =========================================================== */
 
 /* n bytes of s as a word of the command, in quotes if a shell would not take it as it is. */
@@ -2094,7 +2281,8 @@ static void settings(Page *p, const Sheet *s)
   for (k = 0; k < t->pairs; k++) print(p, "<span>%s = %s</span>\n", t->key[k], t->value[k]);
   print(p, "</p>\n");
   command_draw(p, s);
-  if (t->rows > 0 && s->kind != LINE_KIND && s->kind != MATRIX_KIND) rows_draw(p, s);
+  if (t->rows > 0 && s->kind != LINE_KIND && s->kind != PLANE_KIND && s->kind != MATRIX_KIND)
+    rows_draw(p, s);
 }
 
 /* Networks that a run will have. */
@@ -2237,6 +2425,8 @@ static const char style[] =
     ".h{opacity:0}.h:hover{opacity:1}.g{"
     "stroke:var(--faint);stroke-width:8;fill:none}.none{fill:var(--faint)}rect{shape-rendering:"
     "crispEdges}\n"
+    ".bright,.dark{fill:none;stroke:#fff;stroke-width:12}.dark{stroke:#000}.spot{fill:var(--paper);"
+    "stroke:var(--ink);stroke-width:10}\n"
     ".d1{stroke-dasharray:60 30}.d2{stroke-dasharray:18 26}.d3{stroke-dasharray:90 26 18 26}\n"
     ".kv{font-size:12px}.kv "
     "span{display:inline-block;margin-right:16px}pre{white-space:pre-wrap;font-size:12px;border:"
@@ -2278,14 +2468,15 @@ static void sheets_draw(Page *p, int kind)
       layers_draw(p, s);
       masks_draw(p, s);
     }
+    if (kind == PLANE_KIND) plane_draw(p, s);
     if (kind == MATRIX_KIND) matrix_draw(p, s);
   }
 }
 
 static void page_draw(Page *p)
 {
-  static const int order[] = {RUN_KIND,  EPOCHS_KIND, STABILITY_KIND, BATCH_KIND,
-                              LINE_KIND, PROBE_KIND,  ANGLE_KIND,     MATRIX_KIND};
+  static const int order[] = {RUN_KIND,   EPOCHS_KIND, STABILITY_KIND, BATCH_KIND, LINE_KIND,
+                              PLANE_KIND, PROBE_KIND,  ANGLE_KIND,     MATRIX_KIND};
   size_t j;
   int k;
   head_draw(p);

@@ -582,8 +582,8 @@ void print_path(Net *net, const Dataset *data, const Solution *s, char *const *n
  * them, A, B and C, as they are, then points x points places, y outside, ascending, over the
  * rectangle that holds the three; along its sides 0 is where they begin, 1 where they end. x and y
  * are distances of weights. No mask but the union of the three. Fails if they lie on one line. */
-void print_plane(Net *net, const Dataset *data, const Solution *s, char *const *name,
-                 int recompute, float from, float to, int points);
+void print_plane(Net *net, const Dataset *data, const Solution *s, char *const *name, int recompute,
+                 float from, float to, int points);
 /* Training and test error barrier, in percent, mean over all pairs of s[0..n): the highest error
  * on the straight line of `points` minus the mean of its two ends (Frankle et al. 2020). Between
  * copies trained under different data orders it is the linear interpolation instability. height
@@ -646,8 +646,8 @@ typedef struct {
   long conv_rate;   /* the convolutions', ranked apart from dense layers; negative: as the others */
   long density;     /* one-shot: to this share of the weights of every ranking whose rate is not 0;
                      * negative: by the rates */
-  OwnRate own[OWN_RATES]; /* [owns]: the first that fits a tensor is its rate, before those above; */
-  int owns;               /* tensors of the same one are ranked together */
+  OwnRate own[OWN_RATES]; /* [owns]: the first that fits a tensor has its rate, before the above; */
+  int owns;               /* tensors of one of them are ranked together */
   size_t keep; /* so many survivors stay in every tensor; the next in the ranking go instead */
 } Pruning;
 /* Masks in mask[net->size] the surviving prunable weights lowest by (|w|, index). Returns the

@@ -101,6 +101,59 @@ for from in -0.7 0.3 -2.9 0.77; do # the last place is the second network, not o
   is "the end of a line from $from" "$(column c.tsv 2 reinit train_loss) $(column c.tsv 2 reinit test_error)" "$(place 1.000000 2) $(place 1.000000 5)"
 done
 
+group 'lmc of three: a plane'
+works 'ticket, next ticket, reinit' lmc c.L01.safetensors c.L02.safetensors c.L02.reinit.safetensors --points 5
+is 'rows' '28 A 0.000000 0.000000 B 0.000000 C -' "$(grep -c "^[ABC-]$tab" out) $(awk -F '\t' '$1 == "A" {print "A", $2, $3} $1 == "B" {print "B", $3} $1 == "C" {print "C -"}' out | tr '\n' ' ' | sed 's/ $//')"
+for of in A:1:ticket B:2:ticket C:2:reinit; do # the networks as they are
+  level=${of#*:} branch=${of##*:} of=${of%%:*}
+  is "network $of" "$(column c.tsv ${level%:*} $branch train_loss) $(column c.tsv ${level%:*} $branch train_error) $(column c.tsv ${level%:*} $branch test_loss) $(column c.tsv ${level%:*} $branch test_error)" \
+    "$(awk -F '\t' -v n=$of '$1 == n {print $4, $5, $6, $7}' out)"
+done
+b_at=$(awk -F '\t' '$1 == "B" {print $2}' out) c_at=$(awk -F '\t' '$1 == "C" {print $2, $3}' out)
+"$ticket" distance c.L01.safetensors c.L02.safetensors c.L02.reinit.safetensors --what l2 >l2.tsv # of common prunable weights
+awk -v b="$b_at" -v c="$c_at" 'BEGIN {split(c, x, " "); exit !(b > 0 && x[2] > 0 && x[1] > -2 * b)}' && good || bad 'distances' 'above 0' "$b_at $c_at"
+is 'rows of the rectangle' '5 5' "$(awk -F '\t' '$1 == "-" {print $2}' out | sort -u | wc -l | tr -d ' ') $(awk -F '\t' '$1 == "-" {print $3}' out | sort -u | wc -l | tr -d ' ')"
+works 'its corners' lmc c.L01.safetensors c.L02.safetensors c.L02.reinit.safetensors --points 3 --from 0 --to 1
+cp out plane
+works 'the line A B' lmc c.L01.safetensors c.L02.safetensors --points 3
+is 'a row of the plane is the line' "$(grep '^[01]' out | cut -f 3,5 | head -n 2)" "$(awk -F '\t' -v x="$b_at" '$1 == "-" && $3 == 0 && $2 >= 0 && $2 < 0.9 * x {print $5 "\t" $7}' plane | head -n 2)"
+refused 1 'lie on one line' lmc c.L01.safetensors c.L02.safetensors c.L02.safetensors
+refused 1 'lie on one line' lmc c.L01.safetensors c.L02.safetensors c.L01.safetensors
+refused 1 'lie on one line' lmc c.L01.safetensors c.L01.safetensors c.L02.safetensors
+refused 2 '--mask first: is of lines' lmc c.L01.safetensors c.L02.safetensors c.L02.reinit.safetensors --mask first
+refused 2 'two checkpoints, or three for a plane, but 4 are given' lmc c.L00.safetensors c.L01.safetensors c.L02.safetensors c.L02.safetensors
+refused 2 'curve takes two checkpoints, but 3 are given' curve c.L00.safetensors c.L01.safetensors c.L02.safetensors
+
+group 'rates per layer, a floor of survivors'
+left_in() { "$ticket" probe "$1" | awk -F '\t' '$1 == "weights" {printf "%s%s", s, $3; s = " "}'; }
+works 'rates by name' imp $small --levels 3 --rate 0.5 --rate-of layers.1=0.25,fc.weight=0 --quiet --out by
+is 'survivors' '9408 108 90; 4704 81 90; 2352 61 90' "$(left_in by.L00.safetensors); $(left_in by.L01.safetensors); $(left_in by.L02.safetensors)"
+is 'recorded' '# rate-of = layers.1=0.25,fc.weight=0' "$(grep rate-of by.tsv)"
+is 'not recorded where not given' '' "$(grep -e 'rate-of' -e keep p.tsv)"
+works 'the first that fits' imp $small --levels 2 --rate 0 --rate-of fc.w=0.5,fc=0.25 --quiet --out by2
+is 'survivors' '45' "$(left_in by2.L01.safetensors | cut -d ' ' -f 3)"
+is 'ranked together' '7137' "$(left_in by2.L01.safetensors | awk '{print $1 + $2}')"
+works 'before the others' imp $small --levels 2 --rate 0.5 --output-rate 0.9 --rate-of fc.w=0.1 --quiet --out by3
+is 'survivors' '81' "$(left_in by3.L01.safetensors | cut -d ' ' -f 3)"
+works 'in scope layer' imp $small --levels 2 --rate 0.5 --scope layer --rate-of fc=0.25 --quiet --out by4
+is 'survivors' '7056 81 67' "$(left_in by4.L01.safetensors)"
+refused 2 '--rate-of conv=...: no weights of lenet-12-9' imp $small --rate-of conv=0.1 --quiet --out no
+refused 2 "'fc' is no PART=X" imp $small --rate-of fc --quiet --out no
+refused 2 "'=0.1' is no PART=X" imp $small --rate-of fc=0.1,=0.1 --quiet --out no
+refused 2 'must be a number from 0 to 1' imp $small --rate-of fc=1.5 --quiet --out no
+refused 2 'has more than 6 decimals' imp $small --rate-of fc=0.1234567 --quiet --out no
+refused 2 'contradict each other' imp $small --one-shot 0.1 --rate-of fc=0.1 --quiet --out no
+works 'a floor' imp $small --levels 4 --rate 0.8 --quiet --keep 40 --branches random --out floor
+works 'without' imp $small --levels 4 --rate 0.8 --quiet --out flat
+is 'as many, as long as there are' '9606 1921 384 120, 9606 1921 384 77' "$(echo $(awk -F '\t' '$2 == "ticket" {print $3}' floor.tsv), $(awk -F '\t' '$2 == "ticket" {print $3}' flat.tsv))"
+is 'none has fewer' '40' "$(left_in floor.L03.safetensors | tr ' ' '\n' | sort -n | head -n 1)"
+[ "$(left_in flat.L03.safetensors | tr ' ' '\n' | sort -n | head -n 1)" -lt 40 ] && good || bad 'without a floor' 'fewer than 40' "$(left_in flat.L03.safetensors)"
+works 'a floor above all' imp $small --levels 3 --rate 0.8 --quiet --keep 99999 --out full
+is 'ends the run' 'ticket: level 1: nothing is left to prune; the run ends with level 0' "$(cat err)"
+works 'one-shot' imp $small --one-shot 0.01 --keep 40 --rate-of fc.w=0 --quiet --out shot
+is 'survivors' '40 55 90' "$(left_in shot.L01.safetensors)"
+refused 1 'holds another run...keep' imp $small --levels 4 --rate 0.8 --quiet --keep 41 --branches random --out floor
+
 group 'distance, probe, curve'
 for what in angle cosine l2 l1 overlap hamming sign disagreement js; do
   works "$what" distance c.L00.safetensors c.L01.safetensors c.L02.reinit.safetensors c.rewind.safetensors --what $what
@@ -162,7 +215,7 @@ sed 's/"checksum"/"checkers"/; s/"model"/"mosel"/' c.L00.safetensors >anonymous.
 refused 1 'anonymous.safetensors: does not say its model' probe anonymous.safetensors
 sed 's/"model":"lenet-12-9"/"model":"lenet-12-8"/' c.L00.safetensors >false.safetensors
 refused 1 'false.safetensors: ' probe false.safetensors
-refused 2 'lmc takes two checkpoints, but 1 is given' lmc c.L00.safetensors
+refused 2 'lmc takes two checkpoints, or three for a plane, but 1 is given' lmc c.L00.safetensors
 refused 2 'but 3 are given' curve c.L00.safetensors c.L00.safetensors c.L00.safetensors
 refused 2 'probe takes one checkpoint' probe
 refused 2 'distance takes checkpoints' distance

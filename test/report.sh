@@ -51,6 +51,24 @@ is 'figures' 9 "$(figures trained.html)"
 "$ticket" distance one.L0?.safetensors --what cosine >cosine.tsv
 "$ticket" probe one.L02.safetensors >probe.tsv
 "$ticket" stability $small --points 3 --at 0,1ep,2ep --quiet >stable.tsv
+works 'a plane' lmc one.L01.safetensors one.L02.safetensors one.L02.reinit.safetensors --points 6
+grep -v '^# checksum' out >plane.tsv
+works 'its page' report plane.tsv
+is 'figures' 2 "$(figures plane.html)"
+is 'cells' 72 "$(grep -c '^<rect.*<title>' plane.html)"
+is 'the three networks' '6 A: ticket 1 B: ticket 2 C: reinit 2' "$(grep -c '<circle class="spot"' plane.html) $(sed -n 's/.*>\([ABC]: [^<]*\)<.*/\1/p' plane.html | head -n 3 | tr '\n' ' ' | sed 's/ $//')"
+has 'lines' plane.html '<path class="bright" d="M'
+valid plane.html
+"$ticket" lmc one.L01.safetensors one.L02.safetensors one.L02.reinit.safetensors --points 65 >wide.tsv 2>err
+refused 1 'wide.tsv: a plane of three networks and 4225 places' report wide.tsv
+sed '$d' plane.tsv >short.tsv
+refused 1 'short.tsv: a plane of three networks and 35 places' report short.tsv
+awk -F '\t' -v OFS='\t' '$1 == "-" {$2 = 1} {print}' plane.tsv >flat.tsv
+refused 1 'flat.tsv: its places are no plane' report flat.tsv
+for x in nan inf -1 0 1e9 9999999999 -9999999999; do # in one place
+  awk -F '\t' -v OFS='\t' -v x=$x '$1 == "-" && !n++ {$4 = $7 = x} {print}' plane.tsv >odd.tsv
+  [ $x = 1e9 ] && refused 1 'is not a number' report odd.tsv || works "a value of $x" report odd.tsv
+done
 works 'report of tables' report line.tsv bend.tsv angle.tsv cosine.tsv probe.tsv stable.tsv --out tables
 is 'figures' 13 "$(figures tables.html)"
 for text in 'Test error on the way' 'curve, ticket 1 to reinit 2<' 'straight line, ticket 1 to reinit 2<' 'Angles: ticket' 'Cosines: ticket' 'Weights by value' 'Instability on the test set' 'train_barrier ='; do
