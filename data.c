@@ -665,7 +665,7 @@ static void read_bytes(Safetensors *s, unsigned char *bytes, size_t size, const 
   if (size < 8) fail("%s: not a safetensors file: %zu bytes are too few for a header", path, size);
   for (i = 7; i >= 0; i--) header = header << 8 | bytes[i];
   if (header > MAX_HEADER)
-    fail("%s: not a safetensors file: its header would be over 100 MB", path);
+    fail("%s: is not a safetensors file", path);
   if (header > size - 8)
     fail("%s: truncated: %zu bytes, its header has %lu", path, size, (unsigned long)header);
   j.path = path;

@@ -462,11 +462,17 @@ static int place(const Axis *a, int64_t x, int length)
   return (int)((at * length + to / 2) / to);
 }
 
-/* The text of a tick; all of a linear axis are in the unit of its largest number. */
+/* The text of a tick; all of a linear axis are in the unit of its largest number, those of a
+ * logarithmic one below a thousandth as 2e-5. */
 static const char *tick(char text[64], const Axis *a, int k)
 {
+  int64_t x = a->tick[k];
+  int tens = -6;
   const int64_t most = -a->low > a->high ? -a->low : a->high;
-  return in_units(text, a->tick[k], a->log ? a->tick[k] : most);
+  if (!a->log || x >= ONE / 1000) return in_units(text, x, a->log ? x : most);
+  for (; x % 10 == 0; x /= 10) tens++;
+  sprintf(text, "%de%d", (int)x, tens);
+  return text;
 }
 
 /* ==== charts ================================================================================ */
@@ -530,13 +536,14 @@ static const Figure figures[] = {
     {RUN_KIND, 0, "Instability on the training set", "points of error", 0, "train_instability",
      NULL, ""},
     {EPOCHS_KIND, 1, "Training loss", "mean loss of the epoch", 0, "train_loss", NULL,
-     "If tickets win, sparse ones (in brackets: weights that remain) fall as fast as the dense "
-     "one, level 0, and a control's lines move up with every level."},
+     "In brackets: weights that remain. If tickets win, they fall as fast as the dense network, "
+     "level 0, or faster, until very few weights remain; a control's lines move up earlier."},
     {EPOCHS_KIND, 0, "Training error", "error (%)", 0, "train_error", NULL,
      "Of the images of each batch before they were learned from."},
     {EPOCHS_KIND, 0, "Test error", "error (%)", 0, "test_error", NULL,
-     "If tickets win, sparse networks come down as early and as far as the dense one, level 0. "
-     "Where the training set is small, only some epochs or the last one were tested."},
+     "If tickets win, they come down as early and as far as the dense network, level 0, until "
+     "very few weights remain. Where the training set is small, only some epochs or the last one "
+     "were tested."},
     {STABILITY_KIND, 0, "Instability on the test set", "points of error", 0, "test_instability",
      NULL,
      "Barrier between copies trained apart from that step: highest error on the line minus the "
@@ -552,15 +559,17 @@ static const Figure figures[] = {
      "train_height", NULL, ""},
     {LINE_KIND, 0, "Test error on the way", "error (%)", 0, "test_error", NULL,
      "A hill is a barrier between two basins; if tickets win, the line between those of successive "
-     "levels has none. A flat curve leads around a hill."},
+     "levels has none. A curve is a path whose bend was trained: a flat one leads around a hill."},
     {LINE_KIND, 0, "Training error on the way", "error (%)", 0, "train_error", NULL, ""},
     {LINE_KIND, 0, "Test loss on the way", "test loss", 0, "test_loss", NULL,
      "The loss shows hills and valleys where the error is flat."},
     {LINE_KIND, 1, "Training loss on the way", "training loss", 0, "train_loss", NULL,
-     "On a logarithmic axis."},
+     "Its axis is logarithmic: between networks without a barrier it may rise and fall far below "
+     "any error."},
     {PROBE_KIND, 0, "Weights by value", "weights in a bin", 0, "value", NULL,
-     "Surviving weights in 100 bins from lowest to highest; pruning empties the middle, and if "
-     "tickets win, their humps lie further out than a control's."},
+     "Surviving weights after training, in 100 bins from lowest to highest. Pruning by magnitude "
+     "emptied the middle, and if tickets win, theirs have two peaks away from 0, where initial "
+     "values already were, while a control keeps one at 0."},
     {BATCH_KIND, 0, "Instability by batch size, training set", "points of error", 0,
      "train_instability", NULL,
      "Barrier between copies that see the data in other orders. Tickets are expected to win with "
@@ -571,7 +580,7 @@ static const Figure figures[] = {
      "A way along the matrix just above its diagonal: networks of successive levels that end in "
      "the same region are near each other."},
     {ANGLE_KIND, 0, "Angle to the last network", "2 angle / pi", 0, NULL, NULL,
-     "The last column of the matrix, the initialisation where it was given as the last network."},
+     "From all networks to the one named, the initialisation where it was given as the last."},
 };
 
 typedef struct {
@@ -1345,6 +1354,9 @@ enum { SHOWN = 9, MOST_LEVELS = 100 }; /* levels in a figure; in a table */
 static int every(int n) { return n > SHOWN ? (n + SHOWN - 3) / (SHOWN - 1) : 1; }
 static int is_shown(int l, int n) { return l % every(n) == 0 || l == n - 1; }
 
+/* To the nearest multiple of `to`; x and to above 0. */
+static int64_t rounded(int64_t x, int64_t to) { return (x + to / 2) / to * to; }
+
 /* The training curves of a group's branch, from the faintest line, level 0, to the last. */
 static void levels_gather(Chart *c, const Page *p, int g, const char *branch)
 {
@@ -1359,6 +1371,8 @@ static void levels_gather(Chart *c, const Page *p, int g, const char *branch)
     if (!is_shown(l, levels)) continue;
     while (row <= t->rows && strcmp(table_cell(t, row, 0), level[l]) != 0) row++;
     if (row <= t->rows) density = number_at(&p->sheet[g], row, table_column(t, "density"));
+    if (density >= 10 * ONE) density = rounded(density, ONE / 10);
+    if (density != NONE) density = rounded(density, ONE / 100);
     sprintf(of, "level %.20s (%s%%)", level[l], density == NONE ? "?" : in_units(text, density, 0));
     gather(c, p, g, of, style_of(branch, 5), branch, level[l]);
   }
@@ -1439,6 +1453,27 @@ static void batches_gather(const Page *p, Chart *c)
   }
 }
 
+/* What a matrix of angles is called in a chart: its branch and (to_last) what its last network is,
+ * and its file where another one would be called so. */
+static void name_angles(const Page *p, const Sheet *s, int to_last, char name[NAME])
+{
+  const Network first = network_of(table_cell(&s->table, 0, 1));
+  const Network last = network_of(table_cell(&s->table, 0, s->table.columns - 1));
+  char text[NAME];
+  int k, alike = 0;
+  if (*first.branch) sprintf(name, "%.150s", first.branch);
+  else sprintf(name, "%.150s", s->label);
+  if (to_last)
+    sprintf(name + strlen(name), " to %.150s",
+            *last.branch && !*last.level ? "their start" : in_words(text, &last, first.prefix));
+  for (k = 0; k < p->sheets; k++) {
+    const Table *t = &p->sheet[k].table;
+    alike += p->sheet[k].kind == MATRIX_KIND && !strcmp(table_value(t, "what"), "angle") &&
+             t->columns > 1 && !strcmp(network_of(table_cell(t, 0, 1)).branch, first.branch);
+  }
+  if (alike > 1 && *first.branch) sprintf(name + strlen(name), " (%.80s)", s->label);
+}
+
 /* Of matrices of angles: how far each network is from the next one or, to_last, from the last,
  * which is no next one: the initialisation, as a rule. */
 static void angles_gather(const Page *p, Chart *c, int to_last)
@@ -1452,8 +1487,10 @@ static void angles_gather(const Page *p, Chart *c, int to_last)
     for (row = 1; row + !to_last < n; row++) {
       const Network first = network_of(table_cell(&s->table, 0, 1));
       Point q = {.table = k, .key = (row - 1) * ONE, .x = (row - 1) * ONE};
+      char name[NAME];
       q.y = number_at(s, row, to_last ? n : row + 1);
-      if (q.y != NONE) add_point(c, s->label, style_of(first.branch, 5), n, q);
+      name_angles(p, s, to_last, name);
+      if (q.y != NONE) add_point(c, name, style_of(first.branch, 5), n, q);
     }
   }
 }
@@ -1693,14 +1730,13 @@ static int mask_of(MaskPicture *m, const Sheet *sheet, int row, int drawn, int *
 
 static const char of_inputs[] =
     "Each pixel is an input of the network; its colour is how many of its connections to the first "
-    "layer survive. Black inputs have none: they are cut off, whatever the image shows there. If "
-    "tickets win, pruning keeps the places where images differ, which nobody told it, while as "
-    "many connections at other places are spread evenly.";
+    "layer survive. Black inputs have none: they are cut off, whatever the image shows there. "
+    "Pruning keeps the places where images differ, though it looks at weights only; as many "
+    "connections at random are spread evenly. It is the place that tells, not how many are cut "
+    "off.";
 static const char of_kernels[] =
     "Each square is a kernel of the first layer; the colour of each of its places is how many of "
     "its connections, one per channel, survive. Kernels without any are empty.";
-
-static int64_t rounded(int64_t x, int64_t to) { return (x + to / 2) / to * to; }
 
 /* What the shades mean. */
 static void mask_legend(Page *p, const MaskPicture *m, int y, int most)
@@ -2317,6 +2353,10 @@ static void summary(Page *p, int group)
   print(p, "%r</p>\n",
         runs > 1 ? "; points are means over these runs, bars reach from the lowest to the highest."
                  : ".");
+  print(p, "<p>Trained for %s by %s", table_value(&first->table, "steps"),
+        table_value(&first->table, "optimizer"));
+  print(p, ", learning rate %s, in batches of %s.</p>\n", table_value(&first->table, "lr"),
+        table_value(&first->table, "batch"));
   for (t = first; t < p->sheet + p->sheets; t++)
     if (t->group == group && t->table.rows < expected_rows(t))
       print(p,
@@ -2387,8 +2427,8 @@ static void definitions(Page *p)
       "<dt>level</dt><dd>How often weights were pruned: level 0 is the whole network, and at each "
       "level those of smallest magnitude go.</dd>\n"
       "<dt>mask</dt><dd>Which connections are left; the others are 0 and cost nothing.</dd>\n"
-      "<dt>ticket</dt><dd>A mask that pruning found, with the initial values that these weights "
-      "had before any training; trained again.</dd>\n"
+      "<dt>ticket</dt><dd>A mask that pruning found, with the values that these weights had at the "
+      "step --rewind (0: before any training); trained again.</dd>\n"
       "<dt>reinit</dt><dd>The control: the ticket's mask with other initial values, trained the "
       "same way. If it does worse, the mask alone is not the secret.</dd>\n</dl>\n");
 }
@@ -2434,7 +2474,7 @@ static const char style[] =
     ".wide{overflow-x:auto;margin-bottom:24px}table{border-collapse:collapse;font:11px/1.3 "
     "ui-monospace,monospace}td,th{padding:1px 8px;text-align:right;border-bottom:1px solid "
     "var(--faint)}\n"
-    "@media "
+    "h2,h3{break-after:avoid}@media "
     "print{:root{--paper:#fff;--ink:#000;--faint:#ccc;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#"
     "b0568f;--c4:#b07800;--c5:#3a9ad9;--c6:#555}"
     "body{padding:0}.grid{grid-template-columns:1fr "

@@ -1115,12 +1115,17 @@ static void check_common(const Safetensors *s, const char *path, const char *fir
   }
 }
 
-/* The data set and the network that the first checkpoint is of; prints the configuration. */
-static void open_common(Dataset *data, Net *net, const char *first[COMMON], int foreign)
+/* What measures print before their table. */
+typedef struct {
+  const char *key[PAIRS_MOST], *text[PAIRS_MOST]; /* [pairs]: the configuration */
+  int pairs;
+} Heading;
+
+/* The data set and the network that the first checkpoint is of. */
+static void open_common(Heading *h, Dataset *data, Net *net, const char *first[COMMON], int foreign)
 {
-  static const char *key[PAIRS_MOST], *text[PAIRS_MOST];
   Model model;
-  int k, n;
+  int k;
   for (k = 0; k < OF_MODEL; k++) value[O_MODEL + k] = first[k];
   if (command == LMC && files == 3) {
     if (origin[O_FROM] != GIVEN) value[O_FROM] = "-0.2";
@@ -1128,24 +1133,35 @@ static void open_common(Dataset *data, Net *net, const char *first[COMMON], int 
   }
   if (!foreign && strcmp(first[5], "-") != 0) set(O_TRAIN_SIZE, first[5], STANDARD);
   load_data(data);
-  n = configuration(data, key, text);
+  h->pairs = configuration(data, h->key, h->text);
   if (!foreign && strcmp(first[3], data->name) != 0)
     fail("%s: was trained on %.80s, but this is %s; give its --data", file[0], first[3],
          data->name);
-  if (!foreign && strcmp(first[4], text[3]) != 0)
+  if (!foreign && strcmp(first[4], h->text[3]) != 0)
     fail("%s: was trained on data with digest %.80s, but that of --data %s is %s", file[0],
-         first[4], value[O_DATA], text[3]);
+         first[4], value[O_DATA], h->text[3]);
   first[3] = data->name; /* of those to come, if this one did not say it */
-  first[4] = text[3];
+  first[4] = h->text[3];
   if (foreign) first[5] = "-";
   model = model_of();
   net_create(net, &model, data, (size_t)number(O_BATCH), (int)number(O_THREADS));
   idle(O_BN, net->size == net->parameters, O_MODEL, "it has no batch norm; leave it out");
-  for (k = 0; k < n; k++) printf("# %s = %s\n", key[k], text[k]);
+}
+
+/* Prints it, and the networks. */
+static void print_heading(const Heading *h, const Net *net, const char *const first[COMMON],
+                          const Solution *solution)
+{
+  char digest[17];
+  int k;
+  for (k = 0; k < h->pairs; k++) printf("# %s = %s\n", h->key[k], h->text[k]);
   if (command == CURVE && net->size > net->parameters) printf("# bn = recompute\n");
   for (k = 1; k < OF_MODEL; k++)
     if (origin[O_MODEL + k] == GIVEN) printf("# %s = %s\n", common_keys[k], first[k]);
   printf("# model = %s\n", first[0]);
+  for (k = 0; k < files; k++)
+    printf("# network = %s %s\n", file[k],
+           digest_text(digest, digest_floats(solution[k].weight, net->size)));
 }
 
 /* The plane through three checkpoints. */
@@ -1178,8 +1194,8 @@ static void between_two(Net *net, const Dataset *data, const Solution *solution)
 static void measure(void)
 {
   Solution *solution = allocate((size_t)files, sizeof *solution, "solutions");
+  static Heading heading;
   const char *first[COMMON] = {NULL};
-  char digest[17];
   Safetensors s;
   Dataset data;
   Net net;
@@ -1190,13 +1206,13 @@ static void measure(void)
     safetensors_adopt(&s, file[f]);
     check_common(&s, file[f], first);
     foreign = !safetensors_value(&s, "model");
-    if (f == 0) open_common(&data, &net, first, foreign);
+    if (f == 0) open_common(&heading, &data, &net, first, foreign);
     checkpoint_apply(&net, &s, file[f]);
     if (foreign) say_zeros(&net, file[f]);
-    printf("# network = %s %s\n", file[f], digest_text(digest, net_digest(&net)));
     solution_take(&solution[f], &net);
     safetensors_free(&s);
   }
+  print_heading(&heading, &net, first, solution);
   if (command == PROBE) probe(&net, &data, file[0], seed_of(O_ORDER_SEED));
   else if (command == DISTANCE) distances(&net, &data, solution, files, file, choice(O_WHAT));
   else if (files == 3) between_three(&net, &data, solution);

@@ -238,7 +238,7 @@ cut_off() { data_of "$1" | od -An -v -tu1 | tr -s ' ' '\n' | grep . | tail -n "$
 works 'a sparse run' imp $small --levels 3 --rate 0.8 --branches shuffle --quiet --out few
 works 'its report' report few
 is 'inputs that are cut off' "$(for f in few.L00 few.L01 few.L02 few.L01.shuffle few.L02.shuffle; do cut_off $f.safetensors; done | tr '\n' ' ')" "$(figure few.html 'What the first layer sees' | sed -n 's/.*>\([0-9]*\) cut off<.*/\1/p' | tr '\n' ' ')"
-has_not 'controls with masks of their own' few.html 'at random'
+has_not 'controls with masks of their own' few.html '>as many at random<'
 works 'a run without' report two
 has 'as many connections are drawn' two.html 'as many at random'
 works 'a convolution' imp --data synth-rgb --model conv2-8 --train-size 100 --steps 2it --levels 2 --rate 0.9 --quiet --out kernels
