@@ -1,4 +1,4 @@
-# make, make run, make test, make check (a minute), make verify, make bench, make install, make uninstall, make clean; CC= and CFLAGS= may be given.
+# make, make run, make test, make check (a minute), make verify, make bench, make web, make install, make uninstall, make clean; CC= and CFLAGS= may be given.
 # Any flags give the same bits: ticket checks itself at every start and refuses to run if they do not.
 PREFIX = /usr/local
 MAN = share/man/man1
@@ -41,6 +41,9 @@ verify: ticket
 bench: ticket
 	./ticket bench --batch 128
 
+web:
+	sh web/build.sh
+
 install: ticket
 	mkdir -p "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/$(MAN)" "$(DESTDIR)$(PREFIX)/$(COMPLETIONS)"
 	cp ticket "$(DESTDIR)$(PREFIX)/bin/ticket"
@@ -52,5 +55,6 @@ uninstall:
 
 clean:
 	rm -f ticket test/unit test/unit_lmc run.tsv run.*.tsv run.html run.*.safetensors
+	rm -rf web/build web/*.tgz
 
-.PHONY: run test check verify bench install uninstall clean
+.PHONY: run test check verify bench web install uninstall clean
