@@ -42,7 +42,7 @@ bench: ticket
 	./ticket bench --batch 128
 
 web:
-	sh web/build.sh
+	sh web/make.sh
 
 install: ticket
 	mkdir -p "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/$(MAN)" "$(DESTDIR)$(PREFIX)/$(COMPLETIONS)"

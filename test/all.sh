@@ -87,6 +87,7 @@ if [ -z "${LESS:-}" ]; then # what another compiler's tests need not run again: 
   run test/sweep.sh sh test/sweep.sh
   run test/paper.sh sh test/paper.sh
   run test/readme.sh sh test/readme.sh
+  run test/web.sh sh test/web.sh
 fi
 run test/reference.sh sh test/reference.sh
 run test/torch.sh sh test/torch.sh "$compiler"

@@ -22,8 +22,12 @@ make clean
 removes the ticket
 make OPENMP=1
 builds: test/all.sh tests it where the compiler has OpenMP
-make test
+make test*
 this is a part of it
+make web
+builds a page: test/web.sh
+python3 -m http.server *
+serves until it is stopped: test/web.sh
 make check
 the same
 cc -std=c99 -O2 ?.c -lm

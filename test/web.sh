@@ -1,28 +1,29 @@
 #!/bin/sh
 # test/web.sh - the page of `make web` in a headless Chromium: its digests, tables, networks and report are those of ./ticket.
 # From the root of the repository, with ./ticket built: [CHROMIUM=PROGRAM] sh test/web.sh
-# Debian: chromium nodejs python3, and what web/build.sh needs. SPDX-License-Identifier: MIT
+# Debian: chromium nodejs python3, and what web/make.sh needs. SPDX-License-Identifier: MIT
 . test/lib.sh
+root=$PWD
 cp -R ./*.c ticket.h Makefile web "$room" && cd "$room" || exit 1
 unset MAKEFLAGS MAKELEVEL MFLAGS WASM_CC
 
 group 'make web says what is wrong'
-shim=$(sed -n 's/.* file=//p' web/build.sh)
+shim=$(sed -n 's/.* file=//p' web/make.sh)
 refuses() # WORDS: the build just made
 {
   [ $status -ne 0 ] && [ "$(wc -l <err | tr -d ' ')" = 1 ] && grep -q "^make web: .*$1" err && good || bad "$1" 'a line that says so' "$status: $(cat err)"
 }
 status=0
-WASM_CC=/nowhere/clang sh web/build.sh >out 2>err || status=$?
+WASM_CC=/nowhere/clang sh web/make.sh >out 2>err || status=$?
 refuses 'there is no /nowhere/clang'
 status=0
 mkdir torn
 cp -R web torn && echo torn >"torn/web/$shim"
-WASM_CC=true sh torn/web/build.sh >out 2>err || status=$?
+WASM_CC=true sh torn/web/make.sh >out 2>err || status=$?
 refuses "web/$shim is not the shim"
 
-for need in "${CHROMIUM:=chromium}" node python3 "clang --target=wasm32-wasi -o program.wasm program.c" "sh web/build.sh"; do
-  echo 'int main(void) {return 0;}' >program.c
+for need in "${CHROMIUM:=chromium}" node python3 "clang --target=wasm32-wasi -o torn/program.wasm torn/program.c" "sh web/make.sh"; do
+  echo 'int main(void) {return 0;}' >torn/program.c
   case $need in
   *\ *) $need >out 2>err && continue ;;
   *) command -v "$need" >/dev/null && continue ;;
@@ -48,7 +49,7 @@ done
 page() # FOLDER FIELD=VALUE...: fills in the form, in FOLDER what comes of it
 {
   mkdir "$1"
-  node "$OLDPWD/test/web.mjs" "$CHROMIUM" "http://127.0.0.1:$port/" "$@" 2>err && good || bad "$*" 'a page that comes to an end' "$(cat err served)"
+  node "$root/test/web.mjs" "$CHROMIUM" "http://127.0.0.1:$port/" "$@" 2>err && good || bad "$*" 'a page that comes to an end' "$(cat err served)"
 }
 
 group 'a run in the browser is the run of the command line'
