@@ -664,8 +664,12 @@ static void read_bytes(Safetensors *s, unsigned char *bytes, size_t size, const 
   Json j;
   if (size < 8) fail("%s: not a safetensors file: %zu bytes are too few for a header", path, size);
   for (i = 7; i >= 0; i--) header = header << 8 | bytes[i];
-  if (header > MAX_HEADER)
-    fail("%s: is not a safetensors file", path);
+  if (memcmp(bytes, "PK\3\4", 4) == 0 || memcmp(bytes, "\200\2", 2) == 0)
+    fail("%s: is a file of torch.save; write it anew by "
+         "safetensors.torch.save_file(module.state_dict(), NAME)",
+         path);
+  if (memcmp(bytes, "\037\213", 2) == 0) fail("%s: is compressed; gunzip it", path);
+  if (header > MAX_HEADER) fail("%s: is not a safetensors file", path);
   if (header > size - 8)
     fail("%s: truncated: %zu bytes, its header has %lu", path, size, (unsigned long)header);
   j.path = path;
@@ -765,7 +769,7 @@ static void join_pruned(Safetensors *s, Entry *e, const char *path)
 
 void safetensors_adopt(Safetensors *s, const char *path)
 {
-  static const char *const wrappers[] = {"module.", "_orig_mod."};
+  static const char *const wrappers[] = {"module.", "_orig_mod.", "model."};
   int i, k, kept = 0;
   for (i = 0; i < s->entries; i++) {
     Entry *e = &s->entry[i];
@@ -925,9 +929,11 @@ const Entry *safetensors_find(const Safetensors *s, const char *name)
 void safetensors_expect(const Entry *e, int type, int dims, const size_t *shape, const char *path)
 {
   int d;
-  if (e->type != type || e->dims != dims)
-    fail("%s: tensor %s is of another type or has %d dimensions, not %d", path, e->name, e->dims,
-         dims);
+  if (e->type != type)
+    fail("%s: tensor %s is of another type: weights are F32, F16, BF16 or F64, masks U8 or BOOL",
+         path, e->name);
+  if (e->dims != dims)
+    fail("%s: tensor %s has %d dimensions, not %d", path, e->name, e->dims, dims);
   for (d = 0; d < dims; d++)
     if (e->shape[d] != shape[d])
       fail("%s: dimension %d of tensor %s is %zu, not %zu", path, d, e->name, e->shape[d],
@@ -1304,7 +1310,7 @@ static void normalise(Dataset *data)
   static const float million = 1000000.0f;
   const size_t plane = (size_t)(data->height * data->width), C = (size_t)data->channels;
   const uint64_t n = (uint64_t)data->train.n * plane;
-  size_t c, i, j;
+  size_t c, i, j, shades = 0;
   for (c = 0; c < C; c++) {
     uint64_t sum = 0, squares = 0, whole, part, variance;
     for (i = 0; i < data->train.n; i++)
@@ -1322,8 +1328,13 @@ static void normalise(Dataset *data)
     data->deviation[c] =
         (float)((MILLION * whole_root(variance << 16) + (255 << 23)) / ((uint64_t)255 << 24)) /
         million;
+    shades += variance > 0;
     if (!(data->deviation[c] > 0)) data->deviation[c] = 1.0f; /* a channel without content */
   }
+  if (shades == 0)
+    fail(
+        "--data idx: every pixel of its training images is the same; were they numbers from 0 to 1 "
+        "before they became bytes? Those go from 0 to 255");
 }
 
 /* The images of a split as an IDX file, or (dims 1) their labels. */

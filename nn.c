@@ -23,8 +23,10 @@
  *
  * The zeros stand for what is outside the image, and those at the end of a row (plane) are also
  * to the left of the next row (above the next plane). Pixel (r,c) of image 37 in channel i is
- * value[2 C plane + i plane + r row + 16 c + 5]. A dense layer is a 1x1 convolution; its plane is
- * one row of L / 16 pixels without a border, its channels are its units.
+ * value[2 C plane + i plane + r row + 16 c + 5], as 37 = 2 x 16 + 5. A dense layer is a 1x1
+ * convolution, and what it reads and writes is flat, the images of a LeNet too: its channels are
+ * its units, its plane is one row of L / 16 pixels without a border, L up to 128 images are a tile;
+ * unit u of image b is value[(b / L C + u) L + b % L].
  *
  * A tap is a weight's index and the offset of what it multiplies, counted from the pixel that lies
  * `padding` rows above and columns left of the output's. Here row = 4 x 16, so a 3x3 kernel with
@@ -33,9 +35,11 @@
  *     all weights:      index 0  1  2   3  4  5    6   7   8     own list of an output of which
  *                      offset 0 16 32  64 80 96  128 144 160     1, 4, 8 survive: 16 80 160
  *
- * Where a quarter of a layer's weights or more is masked each row has its own list of survivors
- * and masked weights are skipped; else all share one and a masked weight adds +0 x (list_taps).
- * Adding 0 changes no bit of a sum that began at +0. Each pass is one of two sums:
+ * A row here is all that one output channel (unit) has, or one input channel of the gradient.
+ * Where more than a quarter of a layer's weights is masked each row has its own list of survivors
+ * and masked weights are skipped; else all share one, a masked weight adds +0 x (list_taps) and
+ * its gradient is made but not kept (put_gradients). Adding 0 changes no bit of a sum that began
+ * at +0. Each pass is one of two sums; with a stride, x[p stride + k], and dx by phases:
  *
  *     pass                                sum over            taken together
  *     output                 y[o][p]      w[o][k] x[p + k]    4 taps of 4 rows that share a list,
@@ -494,8 +498,8 @@ static void conv_forward(Net *net, const Layer *layer, int part)
   }
 }
 
-/* db[o] = sum over images and pixels of dy[o], by lanes; dy first goes backwards through the
- * ReLU. */
+/* First dy goes backwards through the ReLU, in place, for the other gradients too. Then, if there
+ * is a bias, db[o] = sum over images and pixels of dy[o], by lanes. */
 static void conv_bias_gradient(Net *net, const Layer *layer, int part)
 {
   const size_t tiles = tiles_in_use(net, layer->out), n = net->activation[layer->out].plane;
@@ -614,8 +618,10 @@ static void put_gradients(Net *net, const Layer *layer, float *sum, size_t o)
 
 /* dW[o][i][kr][kc] = sum over images and pixels of
  *                    dy[o][r][c] x[i][r stride + kr - padding][c stride + kc - padding]
- * by lanes; for this thread's outputs. So many input channels at a time that most weights come in
- * whole groups and their sums fit the room. */
+ * by lanes; for this thread's outputs. In a lane (image mod 16) tiles, rows, columns ascending,
+ * whatever is taken together, and the lanes are added at the end: a vector adds all 16 at once, and
+ * neither blocks nor threads change an order. Where there is no image dy is 0. So many input
+ * channels at a time that most weights come in whole groups and their sums fit the room. */
 static void conv_weight_gradient(Net *net, const Layer *layer, int part)
 {
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
@@ -1639,7 +1645,11 @@ void net_create(Net *net, const Model *model, const Dataset *data, size_t batch,
 
 /* The tap lists of a layer, each in the order of its sum: forward (i, kr, kc) ascending;
  * backward, for each phase of the input's pixels, (o, output row, output column) ascending, that
- * is kr and kc descending. */
+ * is kr and kc descending. Backward, weight (kr, kc) meets pixels of a phase only where their
+ * distance from it is a multiple of the stride (down % s): of a 3x3 kernel with stride 2 and
+ * padding 1 the four phases have 1, 2, 2 and 4 weights. down / s - k and across / s - k are the row
+ * and column of a tap from where x (dy) begins; + s k keeps unsigned numbers above 0, lead is
+ * where dy begins. */
 static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backward, int own)
 {
   const unsigned char *mask = net->mask + net->tensor[layer->weight].offset;
@@ -2069,7 +2079,8 @@ static void apply_tensor(Net *net, const Tensor *t, unsigned char *mask, const S
   sprintf(name, "mask.%s", t->name);
   if (t->prunable) kept = safetensors_find(s, name);
   if (!values)
-    fail("%s: has no tensor %s; it is not a checkpoint of %s", path, t->name, net->model);
+    fail("%s: has no tensor %s, but %s; it is not a checkpoint of %s", path, t->name,
+         s->entries > 0 ? s->entry[0].name : "none", net->model);
   safetensors_expect(values, 'F', t->dims, t->shape, path);
   if (kept) safetensors_expect(kept, 'U', t->dims, t->shape, path);
   memcpy(net->weight + t->offset, values->data, t->size * sizeof(float));

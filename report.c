@@ -50,7 +50,7 @@ static const struct {
     {"network\t", "matrix", NULL, NULL, NULL},
     {"chart\tline\tx\ty\tlow\thigh", "published values", NULL, NULL, NULL},
     {NULL, NULL, NULL, "batch size", NULL},
-    {NULL, NULL, NULL, "network", "Distances"},
+    {NULL, NULL, NULL, "level", "Distances"},
 };
 enum { SHEETS = 256, SERIES = 40, NETWORKS = 128, NAME = 400, FIGURES = 32 };
 
@@ -566,10 +566,10 @@ static const Figure figures[] = {
     {LINE_KIND, 1, "Training loss on the way", "training loss", 0, "train_loss", NULL,
      "Its axis is logarithmic: between networks without a barrier it may rise and fall far below "
      "any error."},
-    {PROBE_KIND, 0, "Weights by value", "weights in a bin", 0, "value", NULL,
-     "Surviving weights after training, in 100 bins from lowest to highest. Pruning by magnitude "
-     "emptied the middle, and if tickets win, theirs have two peaks away from 0, where initial "
-     "values already were, while a control keeps one at 0."},
+    {PROBE_KIND, 0, "Weights by value", "weights per 0.01", 0, "value", NULL,
+     "Surviving weights after training. Pruning by magnitude emptied the middle, and if tickets "
+     "win, theirs have two peaks, on the sides of 0 where their initial values were, while a "
+     "control keeps one at 0."},
     {BATCH_KIND, 0, "Instability by batch size, training set", "points of error", 0,
      "train_instability", NULL,
      "Barrier between copies that see the data in other orders. Tickets are expected to win with "
@@ -577,10 +577,10 @@ static const Figure figures[] = {
     {BATCH_KIND, 0, "Instability by batch size, test set", "points of error", 0, "test_instability",
      NULL, ""},
     {ANGLE_KIND, 0, "Angle to the next network", "2 angle / pi", 0, NULL, NULL,
-     "A way along the matrix just above its diagonal: networks of successive levels that end in "
-     "the same region are near each other."},
+     "Between networks of successive levels; 1 is a right angle, as between random vectors. "
+     "Networks that end in the same region are near each other."},
     {ANGLE_KIND, 0, "Angle to the last network", "2 angle / pi", 0, NULL, NULL,
-     "From all networks to the one named, the initialisation where it was given as the last."},
+     "From all networks to the last of the matrix where that is no level: to their start."},
 };
 
 typedef struct {
@@ -676,6 +676,12 @@ static const char *in_words(char text[NAME], const Network *n, const char *of)
   return text;
 }
 
+/* So many weights in a bin of that width, as how many there are per 0.01. */
+static int64_t per_hundredth(int64_t weights, int64_t bin)
+{
+  return weights < LIMIT / 100 ? weights * (ONE / 100) / bin : NONE;
+}
+
 /* One more series: the points of a group's tables, of that branch and level where they are not
  * NULL. */
 static void gather(Chart *c, const Page *p, int group, const char *name, int style,
@@ -696,6 +702,7 @@ static void gather(Chart *c, const Page *p, int group, const char *name, int sty
     const int of_branch = table_column(&t->table, "branch"),
               of_level = table_column(&t->table, "level"),
               of_copy = table_column(&t->table, "copy");
+    int64_t bin = 0; /* the width of a probe's bins */
     if (t->group != group) continue;
     for (row = 1; row <= t->table.rows; row++) {
       Point *q = &s->point[s->points];
@@ -715,6 +722,9 @@ static void gather(Chart *c, const Page *p, int group, const char *name, int sty
       if (q->key == NONE) continue;
       if (f->kind == RUN_KIND) q->key = -q->key; /* from sparse to dense, as densities rise */
       q->low = q->high = q->y = f->base + q->y - less;
+      if (f->kind == PROBE_KIND && bin == 0 && row < t->table.rows)
+        bin = number_at(t, row + 1, x) - q->x;
+      if (bin > 0) q->low = q->high = q->y = per_hundredth(q->y, bin);
       q->runs = 1;
       q->table = k;
       q->collapsed = lost(t, row) != NULL;
@@ -1484,6 +1494,7 @@ static void angles_gather(const Page *p, Chart *c, int to_last)
     const int n = s->table.rows;
     if (s->kind != MATRIX_KIND || strcmp(table_value(&s->table, "what"), "angle") != 0) continue;
     if (s->table.columns != n + 1) continue;
+    if (to_last && *network_of(table_cell(&s->table, 0, n)).level) continue;
     for (row = 1; row + !to_last < n; row++) {
       const Network first = network_of(table_cell(&s->table, 0, 1));
       Point q = {.table = k, .key = (row - 1) * ONE, .x = (row - 1) * ONE};

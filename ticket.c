@@ -1017,7 +1017,11 @@ static int read_start(const Experiment *e, int option, Safetensors *s, Net *net,
   safetensors_adopt(s, path);
   net_create(net, &e->model, e->data, 1, 1);
   checkpoint_apply(net, s, path);
-  say_zeros(net, path);
+  if (option == O_INIT) say_zeros(net, path);
+  else if (net_prunable(net, 1) == net_prunable(net, 0))
+    fail("%s: masks no weight, so it is no ticket; it needs masks: mask.NAME, or NAME_orig and "
+         "NAME_mask of torch.nn.utils.prune",
+         path);
   digest_text(digest, fnv1a(net_digest(net), net->mask, net->size));
   return 1;
 }
@@ -1088,7 +1092,7 @@ enum { COMMON = sizeof common_keys / sizeof common_keys[0], OF_MODEL = 3 };
 static int is_foreign(const Safetensors *s, const char *path)
 {
   const int foreign = !safetensors_value(s, "model");
-  if (foreign && origin[O_MODEL] != GIVEN)
+  if (foreign && (origin[O_MODEL] != GIVEN || origin[O_DATA] != GIVEN))
     fail("%s: does not say its model; if another program wrote it, give --model NAME, and the "
          "--data to measure it on",
          path);

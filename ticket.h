@@ -171,9 +171,9 @@ typedef struct {
  * result: 0 if it is not there (file_exists). */
 void safetensors_read(Safetensors *s, const char *path);
 int safetensors_read_result(Safetensors *s, const char *path);
-/* Makes what PyTorch writes a checkpoint as ticket writes them: takes off the prefixes module. and
- * _orig_mod., leaves out num_batches_tracked, makes X_orig and X_mask X and mask.X, and masks of
- * floats bytes. Fails if that cannot be. */
+/* Makes what PyTorch writes a checkpoint as ticket writes them: takes off the prefixes module.,
+ * _orig_mod. and model., leaves out num_batches_tracked, makes X_orig and X_mask X and mask.X, and
+ * masks of floats bytes. Fails if that cannot be. */
 void safetensors_adopt(Safetensors *s, const char *path);
 /* Adds the checksum as the first pair, "checksum". */
 void safetensors_write(const Safetensors *s, const char *path);

@@ -79,10 +79,13 @@ hostile() # FILE WORDS
   refused 1 "idx/$1: ...$2" data --data idx:idx
   refused 1 "idx/$1: ...$2" train --data idx:idx --model lenet-3 --steps 0it --out x
 }
-printf '\0\0\10\3\0\0\0\2\0\0\0\1\0\0\0\2\5\5\5\5' | tiny train-images-idx3-ubyte
+printf '\0\0\10\4\0\0\0\2\0\0\0\3\0\0\0\1\0\0\0\2\5\5\1\2\3\4\5\5\7\7\7\10' | tiny train-images-idx3-ubyte
+cp idx/train-images-idx3-ubyte idx/t10k-images-idx3-ubyte
 works 'a channel that is the same everywhere' train --data idx:idx --model lenet-3 --epochs 1 --quiet --out x
-is 'its normalisation' '0.019608 1.000000' "$(setting x.tsv mean) $(setting x.tsv deviation)"
+is 'its normalisation' '0.019608 1.000000' "$(setting x.tsv mean | cut -d , -f 1) $(setting x.tsv deviation | cut -d , -f 1)"
 rm x.*
+printf '\0\0\10\3\0\0\0\2\0\0\0\1\0\0\0\2\5\5\5\5' | tiny train-images-idx3-ubyte
+refused 1 'every pixel of its training images is the same' train --data idx:idx --model lenet-3 --epochs 1 --quiet --out x
 printf '\0\0\10\3\0\0\0\2\0\0\0\2\0\0\0\1\5\5\5\5' | tiny t10k-images-idx3-ubyte; hostile t10k-images-idx3-ubyte 'images of 2 x 1 pixels, but the training images have 1 x 2'
 printf '\0\0\10\4\0\0\0\2\0\0\0\3\0\0\0\1\0\0\0\2aaaaaaaaaaaa' | tiny t10k-images-idx3-ubyte; hostile t10k-images-idx3-ubyte 'images of 3 channels, but the training images have 1'
 printf '\0\0\10\4\0\0\0\2\0\0\0\2\0\0\0\1\0\0\0\1aaaa' | tiny train-images-idx3-ubyte; hostile train-images-idx3-ubyte 'images of 2 channels'
@@ -150,6 +153,13 @@ is 'digest' 4390733c632ad500 "$(digest back.tsv)"
 is 'weights' 1598 "$(tail -n 1 back.tsv | cut -f 3)"
 refused 1 'tensor fc_layers.0.weight' train $lenet --model lenet-21-10 --ticket found.L01.safetensors --out x
 refused 1 'none.safetensors: cannot open' train $lenet --ticket none.safetensors --out x
+refused 1 'found.L00.safetensors: masks no weight, so it is no ticket' train $lenet --ticket found.L00.safetensors --out x
+printf 'PK\3\4 what torch.save writes' >state.pt
+refused 1 'state.pt: is a file of torch.save; write it anew' train $lenet --init state.pt --out x
+printf '\200\2 what it wrote before' >old.pt
+refused 1 'old.pt: is a file of torch.save' lmc old.pt old.pt
+printf '\037\213\10\0 and so on' >packed.safetensors
+refused 1 'packed.safetensors: is compressed; gunzip it' probe packed.safetensors
 
 # ==== networks ===============================================================================
 

@@ -2250,6 +2250,9 @@ def main(arguments):
             except Exception as problem:  # of the reference or of a file that the program wrote
                 print('differs %s: %s: %s' % (name, type(problem).__name__, problem), flush=True)
                 counts[1] += 1
+    if not any(counts):
+        print('differs %s: there is no such case' % ' '.join(only))
+        counts[1] += 1
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     print('%d passed, %d failed' % tuple(counts), flush=True)
     print('ticket %s; %.0f s of CPU, %.0f of them the program' % (VERSION, sum(u.ru_utime + u.ru_stime for u in used), used[1].ru_utime + used[1].ru_stime), file=sys.stderr)

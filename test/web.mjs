@@ -3,15 +3,12 @@
 // writes the text of the page (page.txt), the report in it (frame.html) and all files that it offers into FOLDER.
 // SPDX-License-Identifier: MIT
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const [chromium, url, folder, ...fields] = process.argv.slice(2)
-const profile = mkdtempSync(join(tmpdir(), 'web-'))
-const browser = spawn(chromium, ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--remote-debugging-pipe', `--user-data-dir=${profile}`], {
-  stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
-})
+const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--remote-debugging-pipe', `--user-data-dir=${folder}.profile`]
+const browser = spawn(chromium, flags, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] })
 const [, , , to, from] = browser.stdio
 
 // The DevTools protocol: JSON objects, each ended by a zero byte.
@@ -49,14 +46,15 @@ async function use(fields) {
   return files
 }
 
-browser.on('error', error => end(error))
+// The browser closes itself; the timer is for one that does not.
 function end(error) {
   if (error) console.error(error.message || error.description || error)
   process.exitCode = error ? 1 : 0
   clearTimeout(late)
-  browser.kill()
-  browser.once('exit', () => rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }))
+  setTimeout(() => browser.kill('SIGKILL'), 10000).unref()
+  ask('Browser.close')
 }
+browser.on('error', error => { throw error })
 const late = setTimeout(() => end('the page does not come to an end'), 300000)
 try {
   const { targetId } = await ask('Target.createTarget', { url: 'about:blank' })

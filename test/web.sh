@@ -22,21 +22,24 @@ cp -R web torn && echo torn >"torn/web/$shim"
 WASM_CC=true sh torn/web/make.sh >out 2>err || status=$?
 refuses "web/$shim is not the shim"
 
-for need in "${CHROMIUM:=chromium}" node python3 "clang --target=wasm32-wasi -o torn/program.wasm torn/program.c" "sh web/make.sh"; do
-  echo 'int main(void) {return 0;}' >torn/program.c
-  case $need in
-  *\ *) $need >out 2>err && continue ;;
-  *) command -v "$need" >/dev/null && continue ;;
-  esac
-  case $need:$(cat err) in
-  sh*fetch* | clang* | [!s]*) skip "the page: it needs $need: $(head -n 1 err)" && finish ;;
-  esac
+lacks() # WHAT: the rest is skipped
+{
+  skip "the page: $1"
+  finish
+}
+for program in "${CHROMIUM:=chromium}" node python3; do
+  command -v "$program" >/dev/null || lacks "$program is not installed (Debian: chromium nodejs python3)"
 done
+echo 'int main(void) {return 0;}' >program.c
+clang --target=wasm32-wasi -o program.wasm program.c >out 2>&1 || lacks 'no clang with wasi-libc (Debian: clang lld wasi-libc libclang-rt-14-dev-wasm32)'
+rm program.c
 
 group 'make web'
 status=0
 make -s web >out 2>err || status=$?
+case $(cat err) in *'cannot fetch'*) lacks "$(head -n 1 err)" ;; esac
 is 'it builds' 0: "$status:$(cat err)"
+: >served
 python3 -u -m http.server 0 --bind 127.0.0.1 -d web/build >served 2>&1 &
 server=$!
 trap 'kill $server 2>/dev/null; rm -rf "$room"' EXIT
@@ -46,7 +49,7 @@ for wait in 1 2 3 4 5 6 7 8 9 10; do
   [ "$port" ] && break
   sleep 1
 done
-page() # FOLDER FIELD=VALUE...: fills in the form, in FOLDER what comes of it
+page() # FOLDER FIELD=VALUE...: fills in the form, puts into FOLDER what comes of it
 {
   mkdir "$1"
   node "$root/test/web.mjs" "$CHROMIUM" "http://127.0.0.1:$port/" "$@" 2>err && good || bad "$*" 'a page that comes to an end' "$(cat err served)"
