@@ -1320,13 +1320,13 @@ static int are_alike(const Sheet *a, const Sheet *b)
 }
 
 /* What a path or probe is of: `straight line, ticket 4 to reinit 4`, and as much more as tells it
- * from the page's others. Returns the style: that of the last network's branch. */
+ * from the page's others. Returns the style: that of their branch. */
 static int name_networks(const Page *p, const Sheet *s, char name[NAME])
 {
   const int curve = !strcmp(table_value(&s->table, "command"), "curve");
   const char *of = NULL;
   char text[NAME];
-  Network first;
+  Network first, from = {"", "", "", ""};
   int k, alike = 0, style = 5;
   for (k = 0; k < p->sheets; k++)
     if (!of) of = network_at(&p->sheet[k].table, 0);
@@ -1337,7 +1337,8 @@ static int name_networks(const Page *p, const Sheet *s, char name[NAME])
     const Network n = network_of(value ? value : "");
     if (!value) continue;
     sprintf(name + strlen(name), "%s%.130s", k > 0 ? " to " : "", in_words(text, &n, first.prefix));
-    style = style_of(n.branch, 5);
+    style = k > 0 && strcmp(n.branch, from.branch) != 0 ? 5 : style_of(n.branch, 5);
+    from = n;
   }
   for (k = 0; k < p->sheets; k++) alike += are_alike(&p->sheet[k], s);
   if (alike > 1) sprintf(name + strlen(name), " (%.100s)", s->label);
