@@ -1465,15 +1465,17 @@ static void batches_gather(const Page *p, Chart *c)
 }
 
 /* What a matrix of angles is called in a chart: its branch and (to_last) what its last network is,
- * and its file where another one would be called so. */
+ * and its file where another one would be called so; its file alone beside published values. */
 static void name_angles(const Page *p, const Sheet *s, int to_last, char name[NAME])
 {
   const Network first = network_of(table_cell(&s->table, 0, 1));
   const Network last = network_of(table_cell(&s->table, 0, s->table.columns - 1));
   char text[NAME];
   int k, alike = 0;
-  if (*first.branch) sprintf(name, "%.150s", first.branch);
-  else sprintf(name, "%.150s", s->label);
+  sprintf(name, "%.150s", s->label);
+  for (k = 0; k < p->sheets; k++)
+    if (p->sheet[k].kind == PUBLISHED_KIND) return; /* which name lines by their files */
+  if (*first.branch) strcpy(name, first.branch);
   if (to_last)
     sprintf(name + strlen(name), " to %.150s",
             *last.branch && !*last.level ? "their start" : in_words(text, &last, first.prefix));

@@ -2299,7 +2299,7 @@ static void test_prune_by_hand(void)
                                     9};
   static const struct {
     const char *what;
-    Pruning how;
+    Pruning how = {0};
     unsigned char mask[14];
     float threshold;
   } table[] = {
@@ -2379,7 +2379,7 @@ static void test_prune_cases(uint64_t seed)
   size_t hidden[3], j, depth, changed, level;
   unsigned char *expected;
   for (i = 0; i < 60; i++) {
-    Pruning how;
+    Pruning how = {0};
     Case c;
     Stack s;
     float threshold;
