@@ -580,7 +580,7 @@ static const Figure figures[] = {
      "Between networks of successive levels; 1 is a right angle, as between random vectors. "
      "Networks that end in the same region are near each other."},
     {ANGLE_KIND, 0, "Angle to the last network", "2 angle / pi", 0, NULL, NULL,
-     "From all networks to the last of the matrix where that is no level: to their start."},
+     "From all networks to the last of the matrix where that is none of them: to their start."},
 };
 
 typedef struct {
@@ -1464,6 +1464,14 @@ static void batches_gather(const Page *p, Chart *c)
   }
 }
 
+/* Whether the last network of a matrix is a level of the same run and branch as the first. */
+static int ends_in_series(const Table *t)
+{
+  const Network first = network_of(table_cell(t, 0, 1));
+  const Network last = network_of(table_cell(t, 0, t->columns - 1));
+  return *last.level && !strcmp(last.prefix, first.prefix) && !strcmp(last.branch, first.branch);
+}
+
 /* What a matrix of angles is called in a chart: its branch and (to_last) what its last network is,
  * and its file where another one would be called so; its file alone beside published values. */
 static void name_angles(const Page *p, const Sheet *s, int to_last, char name[NAME])
@@ -1497,7 +1505,7 @@ static void angles_gather(const Page *p, Chart *c, int to_last)
     const int n = s->table.rows;
     if (s->kind != MATRIX_KIND || strcmp(table_value(&s->table, "what"), "angle") != 0) continue;
     if (s->table.columns != n + 1) continue;
-    if (to_last && *network_of(table_cell(&s->table, 0, n)).level) continue;
+    if (to_last && ends_in_series(&s->table)) continue;
     for (row = 1; row + !to_last < n; row++) {
       const Network first = network_of(table_cell(&s->table, 0, 1));
       Point q = {.table = k, .key = (row - 1) * ONE, .x = (row - 1) * ONE};

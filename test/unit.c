@@ -2299,7 +2299,7 @@ static void test_prune_by_hand(void)
                                     9};
   static const struct {
     const char *what;
-    Pruning how = {0};
+    Pruning how;
     unsigned char mask[14];
     float threshold;
   } table[] = {
