@@ -42,7 +42,7 @@ run() # NAME COMMAND...
 
 unit() # PROGRAM SOURCE...
 {
-  if $compiler -I. -o "$@" arithmetic.c nn.c prune.c lmc.c data.c -lm; then run $1 $1 1 ${only:+20}
+  if $compiler -I. -o "$@" arithmetic.c nn.c prune.c lmc.c data.c -lm; then run $1 $1 1 ${only:+12}
   else
     echo "FAIL $1: does not compile"
     failed=$((failed + 1))
