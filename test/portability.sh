@@ -9,14 +9,14 @@ jobs=${JOBS:-2}
 PATH=$PATH:/usr/lib/wine WINEDEBUG=-all WINEPREFIX=$room/wine WINEDLLOVERRIDES='mscoree,mshtml='
 export PATH WINEDEBUG WINEPREFIX WINEDLLOVERRIDES
 
-# The first run has Adam; the second what the first has not: 4 layers, own images (../../set), Nesterov, weight decay, warm-up, cosine, rewinding,
+# The first run has Adam; the second what the first has not: 4 layers, own images (set), Nesterov, weight decay, warm-up, cosine, rewinding,
 # layer-wise pruning, partial tiles; in the third weights become subnormal. Small, because emulators are slow: s390x and
 # powerpc take minutes for `verify`.
 experiments() # PROGRAM: in the current folder
 {
   "$@" imp --model lenet-11-6 --train-size 320 --batch 60 --steps 15it --levels 3 --rate 0.5 --init-scheme kaiming-uniform \
     --branches reinit,shuffle --quiet --out one >one.table &&
-    "$@" imp --data idx:../../set --model lenet-17-9-10 --batch 130 --steps 8it --levels 3 --rate 0.7 --scope layer --output-rate 0.2 \
+    "$@" imp --data idx:set --model lenet-17-9-10 --batch 130 --steps 8it --levels 3 --rate 0.7 --scope layer --output-rate 0.2 \
       --optimizer sgd --lr 0.1 --nesterov --weight-decay 0.001 --warmup 3it --schedule cosine --rewind 2it --branches reinit-fresh,random \
       --children 1 --points 3 --repel 2 --quiet --out two >two.table &&
     "$@" train --train-size 120 --model lenet-9 --optimizer sgd --lr 0.001 --weight-decay 999 --momentum 0 --steps 14it --batch 60 \
@@ -24,9 +24,9 @@ experiments() # PROGRAM: in the current folder
     "$@" lmc one.L01.safetensors one.L02.reinit.safetensors --points 3 --from -0.3 --to 1.1 >lmc.tsv &&
     "$@" distance one.L00.safetensors one.L02.safetensors one.L02.reinit.safetensors one.rewind.safetensors --what angle >angle.tsv &&
     "$@" distance one.L00.safetensors one.L02.reinit.safetensors --what js >js.tsv &&
-    "$@" probe two.L01.safetensors --data idx:../../set --batch 70 >probe.tsv &&
+    "$@" probe two.L01.safetensors --data idx:set --batch 70 >probe.tsv &&
     "$@" curve one.L02.safetensors one.L02.reinit.safetensors --steps 6it --points 3 >curve.tsv &&
-    "$@" stability --data idx:../../set --model lenet-9 --steps 6it --points 3 --at 0,3it >stability.tsv &&
+    "$@" stability --data idx:set --model lenet-9 --steps 6it --points 3 --at 0,3it >stability.tsv &&
     "$@" report one two lmc angle js probe curve stability --out page >/dev/null
 }
 
@@ -95,10 +95,12 @@ platform() # FOLDER "COMPILER AND FLAGS" [RUNNER]
       echo "DIFFERS $what: verify: $(grep FAIL "$out/verify" | tr '\t\n' ' |') $(cat "$out/err")"
       exit
     fi
+    cp -R "$room/set" . # WebAssembly sees only the current folder
     if ! experiments $runner "$out/ticket.exe" 2>"$out/err"; then
       echo "FAIL $what: expected three finished runs, found $(cat "$out/err")"
       exit
     fi
+    rm -r set
     differing=$(for file in * ../../reference/files/*; do cmp -s "${file##*/}" "../../reference/files/${file##*/}" || echo "${file##*/}"; done | sort -u | tr '\n' ' ')
     if [ "$differing" ]; then echo "DIFFERS $what: $differing"
     else echo "same   $what ($(ls | wc -l | tr -d ' ') files, verify; $((($(now) - begun + 500) / 1000)) s)"; fi
