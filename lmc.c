@@ -90,6 +90,13 @@ static void go_to(Net *net, const float *a, const float *bend, const float *b, f
     else w[j] = b[j] + (float)(rest * (float)(a[j] - b[j]));
 }
 
+/* Where the k-th of so many points from one place to another is: the last at `to`, not nearly. */
+static float spaced(float from, float to, int k, int points)
+{
+  if (k == points - 1) return to;
+  return from + (float)((float)(to - from) * (float)((float)k / (float)(points - 1)));
+}
+
 void path(Net *net, const Dataset *data, const Solution *a, const float *bend, const Solution *b,
           int masking, int recompute, float from, float to, Place *place, int points)
 {
@@ -97,8 +104,7 @@ void path(Net *net, const Dataset *data, const Solution *a, const float *bend, c
   set_common_mask(net, a, b, masking);
   for (k = 0; k < points; k++) {
     Place *p = &place[k];
-    p->at = from + (float)((float)(to - from) * (float)((float)k / (float)(points - 1)));
-    if (k == points - 1) p->at = to; /* not nearly */
+    p->at = spaced(from, to, k, points);
     go_to(net, a->weight, bend, b->weight, p->at);
     evaluate_place(net, data, recompute, p);
   }
@@ -241,13 +247,6 @@ static void go_to_plane(Net *net, const float *a, const Axes *axes, float x, flo
   }
 }
 
-/* low + (high - low) (from + (to - from) k / (points - 1)) */
-static float on_axis(float low, float high, float from, float to, int k, int points)
-{
-  const float at = from + (float)((float)(to - from) * (float)((float)k / (float)(points - 1)));
-  return low + (float)((float)(high - low) * at);
-}
-
 void print_plane(Net *net, const Dataset *data, const Solution *s, char *const *name, int recompute,
                  float from, float to, int points)
 {
@@ -274,8 +273,8 @@ void print_plane(Net *net, const Dataset *data, const Solution *s, char *const *
   }
   for (i = 0; i < points; i++)
     for (k = 0; k < points; k++) {
-      const float x = on_axis(left, right, from, to, k, points);
-      const float y = on_axis(0, axes.height, from, to, i, points);
+      const float x = left + (float)((float)(right - left) * spaced(from, to, k, points));
+      const float y = axes.height * spaced(from, to, i, points);
       Place place;
       go_to_plane(net, s[0].weight, &axes, x, y);
       evaluate_place(net, data, recompute, &place);

@@ -12,8 +12,8 @@
 /* ==== kernels ===============================================================================
  *
  * An activation lies as [tile][channel][row][column][image of the tile]: a pixel is 16 numbers, the
- * same place of 16 images, which no sum mixes, so the innermost loops run over them. With 2 rows
- * and 3 columns, and a border of 1:
+ * same place of 16 images, which no sum mixes before its end, so the innermost loops run over them.
+ * With 2 rows and 3 columns, and a border of 1:
  *
  *     tile 0: images 0-15                              tile 1: images 16-31
  *     channel 0                 channel 1              channel 0
@@ -1707,7 +1707,7 @@ void net_set_mask(Net *net, const unsigned char *mask)
       if (j % t->fan_in == 0) layer->first[j / t->fan_in] = (uint32_t)(t->rank + layer->survivors);
       layer->survivors += net->mask[t->offset + j];
     }
-    /* above, the dense kernels are faster; the bits are the same */
+    /* with more left the dense kernels are faster; the bits are the same */
     sparse = layer->survivors < t->size / 4 * 3;
     list_taps(net, layer, &layer->forward, 0, sparse);
     list_taps(net, layer, &layer->backward, 1, sparse);

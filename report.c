@@ -1499,14 +1499,15 @@ static void name_angles(const Page *p, const Sheet *s, int to_last, char name[NA
  * which is no next one: the initialisation, as a rule. */
 static void angles_gather(const Page *p, Chart *c, int to_last)
 {
-  int k, row;
+  int k, row, rows;
   for (k = 0; k < p->sheets; k++) {
     const Sheet *s = &p->sheet[k];
     const int n = s->table.rows;
     if (s->kind != MATRIX_KIND || strcmp(table_value(&s->table, "what"), "angle") != 0) continue;
     if (s->table.columns != n + 1) continue;
     if (to_last && ends_in_series(&s->table)) continue;
-    for (row = 1; row + !to_last < n; row++) {
+    rows = to_last || ends_in_series(&s->table) ? n - 1 : n - 2; /* the last is no level */
+    for (row = 1; row <= rows; row++) {
       const Network first = network_of(table_cell(&s->table, 0, 1));
       Point q = {.table = k, .key = (row - 1) * ONE, .x = (row - 1) * ONE};
       char name[NAME];
@@ -1599,8 +1600,7 @@ static void layers_draw(Page *p, const Sheet *s)
   int row;
   h->title = "Density by layer";
   h->unit = "weights that remain (%)";
-  h->caption = "Brighter layers keep more of their weights; pruning by magnitude empties the large "
-               "first layers, and tickets live on the small last ones.";
+  h->caption = "Brighter layers keep a larger share of their weights.";
   h->under = "level";
   h->log = 1;
   h->least = ONE / 10; /* one scale for all pages, unless a layer has less */

@@ -1213,12 +1213,17 @@ def place_on(net, a, b, t, bend=None):
     net.weight = np.where(net.mask == 1, w, ZERO)
 
 
+def place_at(first, last, k, points):
+    """14.1"""
+    return last if k == points - 1 else first + (last - first) * (F(k) / F(points - 1))
+
+
 def line(net, data, a, b, first, last, points, which='union', bend=None, recompute_batch=None):
     """14.1: (at, ((train loss, wrong), (test loss, wrong))) of each place."""
     net.set_mask(common_mask(a, b, which))
     places = []
     for k in range(points):
-        at = last if k == points - 1 else first + (last - first) * (F(k) / F(points - 1))
+        at = place_at(first, last, k, points)
         place_on(net, a, b, at, bend)
         if recompute_batch and net.size > net.parameters:
             recompute(net, data, recompute_batch)
@@ -1286,7 +1291,7 @@ def lmc(net, data, a, b, o, bend=None):
 
 
 def plane(net, data, a, b, c, o):
-    """15.2: what is printed."""
+    """15, a plane: what is printed."""
     count = slice(0, net.parameters)
     u, v = b[0] - a[0], c[0] - a[0]
     uu = dot(u[count], u[count])
@@ -1310,8 +1315,8 @@ def plane(net, data, a, b, c, o):
         net.weight = solution[0].copy()
         row(name, x, y)
     low, high = min(ZERO, side), max(width, side)
-    at = [o.first + (o.last - o.first) * (F(k) / F(o.points - 1)) for k in range(o.points)]
-    for y in [ZERO + (height - ZERO) * f for f in at]:
+    at = [place_at(o.first, o.last, k, o.points) for k in range(o.points)]
+    for y in [height * f for f in at]:
         for x in [low + (high - low) * f for f in at]:
             net.weight = np.where(net.mask == 1, a[0] + ((x / width) * u + (y / height) * v), ZERO)
             row('-', x, y)
