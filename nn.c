@@ -44,11 +44,16 @@
  *     pass                                sum over            taken together
  *     output                 y[o][p]      w[o][k] x[p + k]    4 taps of 4 rows that share a list,
  *     gradient of the input dx[i][p]      w[k][i] dy[p - k]   or of one row with its own
- *     gradient of a weight  dW[o][k]      dy[o][p] x[p + k]   8 weights of one output, 16 lanes */
+ *     gradient of a weight  dW[o][k]      dy[o][p] x[p + k]   GROUP weights of one output, lanes */
 
 /* rows that share a list of taps; taps and weights taken together; pixels of a row at a time, so
  * that the sums of ROWS rows stay in a first-level cache */
-enum { ROWS = 4, TAPS = 4, GROUP = 8, PIXELS = 32 };
+enum { ROWS = 4, TAPS = 4, PIXELS = 32 };
+#ifdef __AVX512F__
+enum { GROUP = 8 };
+#else
+enum { GROUP = 6 }; /* 12 vectors of sums where there are 16 in all */
+#endif
 
 /* sum[r][p][l] += sum over k < taps ascending of w[k][r] x[offset[k]][p step][l] for ROWS rows r,
  * p < pixels, l < LANES. taps, a constant where this is called, is 1 or 4. */
@@ -162,8 +167,8 @@ static void lanes_dot(float *restrict sum, const float *dy, size_t dy_row, const
       const float *restrict x3 = from + o[left > 3 ? 3 : 0];
       const float *restrict x4 = from + o[left > 4 ? 4 : 0];
       const float *restrict x5 = from + o[left > 5 ? 5 : 0];
-      const float *restrict x6 = from + o[left > 6 ? 6 : 0];
-      const float *restrict x7 = from + o[left > 7 ? 7 : 0];
+      const float *restrict x6 = from + o[left > 6 && GROUP > 6 ? 6 : 0];
+      const float *restrict x7 = from + o[left > 7 && GROUP > 7 ? 7 : 0];
       for (p = 0; p < pixels; p++)
         for (l = 0; l < LANES; l++) {
           const size_t i = p * step + (size_t)l;
@@ -174,8 +179,8 @@ static void lanes_dot(float *restrict sum, const float *dy, size_t dy_row, const
           sum[l + 48] = sum[l + 48] + (float)(v * x3[i]);
           sum[l + 64] = sum[l + 64] + (float)(v * x4[i]);
           sum[l + 80] = sum[l + 80] + (float)(v * x5[i]);
-          sum[l + 96] = sum[l + 96] + (float)(v * x6[i]);
-          sum[l + 112] = sum[l + 112] + (float)(v * x7[i]);
+          if (GROUP > 6) sum[l + 96] = sum[l + 96] + (float)(v * x6[i]);
+          if (GROUP > 7) sum[l + 112] = sum[l + 112] + (float)(v * x7[i]);
         }
     }
     sum += GROUP * LANES;
@@ -201,9 +206,9 @@ static volatile const struct {
   void (*lanes_dot)(float *, const float *, size_t, const float *, size_t, size_t, const uint32_t *,
                     size_t, size_t, size_t);
   void (*lanes_add)(float *, const float *, size_t);
-  float (*lanes_sum)(float *);
+  void (*lanes_sums)(float *, float *, size_t);
   void (*optimizer_step)(Optimizer *, Net *, const Training *, float);
-} used = {add_taps, lanes_dot, lanes_add, lanes_sum, optimizer_step};
+} used = {add_taps, lanes_dot, lanes_add, lanes_sums, optimizer_step};
 
 /* Whether all of x[0..n) are `expected`, bit for bit. */
 static int all_are(float expected, const float *x, size_t n)
@@ -247,16 +252,20 @@ static int kernels_give(float y, float a, float b, float last, float expected)
   return 1;
 }
 
-/* The order of the sum of lanes. */
+/* The order of the sum of lanes, of eight weights together and of one. */
 static int lanes_give(float lane0, float lane4, float lane8, float lane12, float expected)
 {
-  float lane[LANES] = {0}, sum;
-  lane[0] = lane0;
-  lane[4] = lane4;
-  lane[8] = lane8;
-  lane[12] = lane12;
-  sum = used.lanes_sum(lane);
-  return all_are(expected, &sum, 1);
+  enum { N = 9 };
+  float lane[N * LANES] = {0};
+  size_t j;
+  for (j = 0; j < N; j++) {
+    lane[j * LANES] = lane0;
+    lane[j * LANES + 4] = lane4;
+    lane[j * LANES + 8] = lane8;
+    lane[j * LANES + 12] = lane12;
+  }
+  used.lanes_sums(lane, lane, N);
+  return all_are(expected, lane, N);
 }
 
 /* The optimisers' gradient y + a b: sgd's velocity, and ten times Adam's. */
@@ -628,6 +637,7 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
   const Taps *taps = &layer->forward;
   const size_t s = layer->stride, tiles = tiles_in_use(net, layer->out);
   const size_t strip = (STRIP + layer->columns - 1) / layer->columns;
+  const size_t strips = tiles * ((layer->rows + strip - 1) / strip);
   float *sums = net->room + (size_t)part * net->room_size;
   size_t first, last, channels, t, o, u, mine[2];
   part_of(net, layer->outputs, part, mine);
@@ -660,7 +670,7 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
                     x + u * s * in->row, s * in->row, s * LANES, taps->offset + begin, end - begin,
                     high, layer->columns);
           if (t + 1 == tiles && u + high == layer->rows) put_gradients(net, layer, sum, o);
-          sum += room_for(end - begin);
+          if (strips > 1) sum += room_for(end - begin); /* else they are no longer needed */
         }
       }
     }

@@ -40,9 +40,13 @@ run() # NAME COMMAND...
   rm -f "$out.status"
 }
 
+# the sources that are tested, compiled once
+objects=$(mktemp -d) || exit 1
+trap 'rm -rf "$out" "$objects"' EXIT
+for name in arithmetic nn prune lmc data; do $compiler -c -o "$objects/$name.o" $name.c || exit 1; done
 unit() # PROGRAM SOURCE...
 {
-  if $compiler -I. -o "$@" arithmetic.c nn.c prune.c lmc.c data.c -lm; then run $1 $1 1 ${only:+12}
+  if $compiler -I. -o "$@" "$objects"/*.o -lm; then run $1 $1 1 ${only:+8}
   else
     echo "FAIL $1: does not compile"
     failed=$((failed + 1))

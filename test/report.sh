@@ -59,7 +59,7 @@ is 'cells' 72 "$(grep -c '^<rect.*<title>' plane.html)"
 is 'the three networks' '6 A: ticket 1 B: ticket 2 C: reinit 2' "$(grep -c '<circle class="spot"' plane.html) $(sed -n 's/.*>\([ABC]: [^<]*\)<.*/\1/p' plane.html | head -n 3 | tr '\n' ' ' | sed 's/ $//')"
 has 'lines' plane.html '<path class="bright" d="M'
 valid plane.html
-"$ticket" lmc one.L01.safetensors one.L02.safetensors one.L02.reinit.safetensors --points 65 >wide.tsv 2>err
+awk '/^-/ && !n++ {for (k = 0; k < 4225 - 36; k++) print} {print}' plane.tsv >wide.tsv
 refused 1 'wide.tsv: a plane of three networks and 4225 places' report wide.tsv
 sed '$d' plane.tsv >short.tsv
 refused 1 'short.tsv: a plane of three networks and 35 places' report short.tsv
