@@ -489,7 +489,7 @@ typedef struct {
   size_t points;
   /* style: its colour, the same for a branch everywhere; nth: which line of that colour it is,
    * seen by dashes and mark */
-  int published, style, nth;
+  int published, style, nth, mark;
   int64_t opacity; /* millionths */
 } Series;
 
@@ -504,19 +504,20 @@ typedef struct {
 /* Of one kind those with the same unit share their axes. */
 static const Figure figures[] = {
     {RUN_KIND, 0, "Test accuracy", "accuracy (%)", 100 * INT64_C(1000000), NULL, "test_error",
-     "If tickets win, their line stays high to the right, where few weights remain, while new "
-     "initial values under the same masks (reinit) fall earlier."},
+     "On images that training never saw. If tickets win, their line falls less to the right, where "
+     "few weights remain, than that of the same masks with other initial values (reinit)."},
     {RUN_KIND, 0, "Training accuracy", "accuracy (%)", 100 * INT64_C(1000000), NULL, "train_error",
-     "Where it leaves 100% the network has become too small to fit its training set; if tickets "
-     "win, that happens to them last."},
-    {RUN_KIND, 0, "Gap between test and training set", "test error - training error (points)", 0,
-     "test_error", "train_error",
-     "What was learned but does not carry over to new images. It also closes where training itself "
-     "fails, which if tickets win happens to controls first."},
+     "A line leaves 100% where so few weights, from these initial values, no longer learn the "
+     "training set by heart; if tickets win, that happens to them last."},
+    {RUN_KIND, 0, "Overfitting: gap between test and training error",
+     "test error - training error (points)", 0, "test_error", "train_error",
+     "The two accuracies above, subtracted: what was learned by heart and is of no use for new "
+     "images. A line that falls again to the right is no merit: such a network errs on the "
+     "training set too. If tickets win, that happens to them last."},
     {RUN_KIND, 0, "Pruning threshold", "largest magnitude pruned", 0, "threshold", NULL,
-     "Magnitude up to which pruning this network removes weights, or would, as controls and the "
-     "last level are not pruned. If tickets win, what they keep is large, and their line climbs "
-     "above the others'."},
+     "Of a trained network's weights the smallest are pruned; this is the largest of those. "
+     "(Controls, such as reinit, and the last level are not pruned: for them, what it would be.) "
+     "If tickets win, their weights are large, those with other initial values small."},
     {RUN_KIND, 0, "Barrier on the test set", "points of error", 0, "test_barrier", NULL,
      "Highest error on the straight line to the same branch one level denser, minus the mean of "
      "its two ends. Ends of unequal error give a barrier without any hill on the line; only the "
@@ -536,14 +537,16 @@ static const Figure figures[] = {
     {RUN_KIND, 0, "Instability on the training set", "points of error", 0, "train_instability",
      NULL, ""},
     {EPOCHS_KIND, 1, "Training loss", "mean loss of the epoch", 0, "train_loss", NULL,
-     "In brackets: weights that remain. If tickets win, they fall as fast as the dense network, "
-     "level 0, or faster, until very few weights remain; a control's lines move up earlier."},
+     "In brackets: weights that remain. A line further left and below learns faster. If tickets "
+     "win, most levels learn about as fast as level 0, the dense network, and each faster than the "
+     "same level of reinit."},
     {EPOCHS_KIND, 0, "Training error", "error (%)", 0, "train_error", NULL,
-     "Of the images of each batch before they were learned from."},
+     "Of an epoch's images, each counted just before the step that learns from it. If tickets win, "
+     "each level learns faster than the same level of reinit."},
     {EPOCHS_KIND, 0, "Test error", "error (%)", 0, "test_error", NULL,
-     "If tickets win, they come down as early and as far as the dense network, level 0, until "
-     "very few weights remain. Where the training set is small, only some epochs or the last one "
-     "were tested."},
+     "On images that training never saw; level 0 is the dense network. If tickets win, each level "
+     "comes down earlier and further than the same level of reinit. Large training sets are tested "
+     "every epoch, small ones less often."},
     {STABILITY_KIND, 0, "Instability on the test set", "points of error", 0, "test_instability",
      NULL,
      "Barrier between copies trained apart from that step: highest error on the line minus the "
@@ -558,18 +561,19 @@ static const Figure figures[] = {
     {STABILITY_KIND, 0, "Height of the barrier on the training set", "points of error", 0,
      "train_height", NULL, ""},
     {LINE_KIND, 0, "Test error on the way", "error (%)", 0, "test_error", NULL,
-     "A hill is a barrier between two basins; if tickets win, the line between those of successive "
-     "levels has none. A curve is a path whose bend was trained: a flat one leads around a hill."},
+     "On the straight line between two trained networks. A hill is a barrier: they lie in two "
+     "basins of the loss. If tickets win, there is none between those of successive levels. A "
+     "curve is a path whose bend was trained; where it stays low, there is a way around the hill."},
     {LINE_KIND, 0, "Training error on the way", "error (%)", 0, "train_error", NULL, ""},
     {LINE_KIND, 0, "Test loss on the way", "test loss", 0, "test_loss", NULL,
-     "The loss shows hills and valleys where the error is flat."},
+     "The same ways by mean loss: a hump above both ends is a barrier."},
     {LINE_KIND, 1, "Training loss on the way", "training loss", 0, "train_loss", NULL,
-     "Its axis is logarithmic: between networks without a barrier it may rise and fall far below "
-     "any error."},
+     "On a logarithmic axis, so that differences between small losses show; a slope without a hump "
+     "is no barrier."},
     {PROBE_KIND, 0, "Weights by value", "weights per 0.01", 0, "value", NULL,
-     "Surviving weights after training. Pruning by magnitude emptied the middle, and if tickets "
-     "win, theirs have two peaks, on the sides of 0 where their initial values were, while a "
-     "control keeps one at 0."},
+     "Surviving weights after training. If tickets win, theirs have two peaks away from 0: weights "
+     "that pruning once kept because they were large become large again. Under the same mask other "
+     "initial values (reinit) stay around 0, as they were drawn."},
     {BATCH_KIND, 0, "Instability by batch size, training set", "points of error", 0,
      "train_instability", NULL,
      "Barrier between copies that see the data in other orders. Tickets are expected to win with "
@@ -577,10 +581,12 @@ static const Figure figures[] = {
     {BATCH_KIND, 0, "Instability by batch size, test set", "points of error", 0, "test_instability",
      NULL, ""},
     {ANGLE_KIND, 0, "Angle to the next network", "2 angle / pi", 0, NULL, NULL,
-     "Between networks of successive levels; 1 is a right angle, as between random vectors. "
-     "Networks that end in the same region are near each other."},
-    {ANGLE_KIND, 0, "Angle to the last network", "2 angle / pi", 0, NULL, NULL,
-     "From all networks to the last of the matrix where that is none of them: to their start."},
+     "From a level to the next one: 0 is the same direction, 1 a right angle, as between random "
+     "vectors. If tickets win, they return near the last level's; reinit, with one set of other "
+     "initial values for all levels, ends farther away each time."},
+    {ANGLE_KIND, 0, "Angle to the start", "2 angle / pi", 0, NULL, NULL,
+     "From each level to the one network that the legend names; the rewind point holds the initial "
+     "values. If tickets win, training turns them only a little from where they start."},
 };
 
 typedef struct {
@@ -594,14 +600,15 @@ static const char left_out[] =
     " What is not above 0 is left out: a logarithmic axis has no place for it.";
 static const char ringed[] = " Ringed: a layer has no weight left there.";
 
-enum { STYLES = 7, CURVED = 6, DASHES = 4, RIGHT = 3800, TOP = 260, BOTTOM = 2300 };
-static const char *const marker[STYLES] = {"m-28 0a28 28 0 1 0 56 0a28 28 0 1 0-56 0z",
-                                           "m-25-25h50v50h-50z",
-                                           "m0-36l34 58h-68z",
-                                           "m0-36l36 36-36 36-36-36z",
-                                           "m0 36l34-58h-68z",
-                                           "m-26-10h16v-16h20v16h16v20h-16v16h-20v-16h-16z",
-                                           "m-34-14h68v28h-68z"};
+enum { STYLES = 7, MARKS = 8, CURVED = 6, DASHES = 4, RIGHT = 3800, TOP = 260, BOTTOM = 2300 };
+static const char *const marker[MARKS] = {"m-28 0a28 28 0 1 0 56 0a28 28 0 1 0-56 0z",
+                                          "m-25-25h50v50h-50z",
+                                          "m0-36l34 58h-68z",
+                                          "m0-36l36 36-36 36-36-36z",
+                                          "m0 36l34-58h-68z",
+                                          "m-26-10h16v-16h20v16h16v20h-16v16h-20v-16h-16z",
+                                          "m-34-14h68v28h-68z",
+                                          "m-14-34h28v68h-28z"};
 
 /* The colour of the branch that the name of a line begins with, on every page; `other` if it is of
  * none. */
@@ -625,6 +632,8 @@ static Series *series_new(Chart *c, const char *name, int style, size_t most)
   *s = (Series){.style = style % STYLES, .opacity = ONE};
   sprintf(s->name, "%.*s", NAME - 1, name);
   for (k = 0; k < c->n; k++) s->nth += c->series[k].style == s->style;
+  /* over epochs a chart has one branch, and a level the same mark in those of all branches */
+  s->mark = s->nth + (c->figure->kind == EPOCHS_KIND ? 0 : s->style);
   s->point = allocate(most, sizeof *s->point, "a curve");
   return s;
 }
@@ -790,6 +799,7 @@ static Series *published_series(Chart *c, const Table *t, const char *line)
     if (!strcmp(c->series[k].name, line)) {
       s->style = c->series[k].style;
       s->nth = c->series[k].nth;
+      s->mark = c->series[k].mark;
     }
   c->n++;
   return s;
@@ -931,7 +941,7 @@ static size_t line_of(const char *name)
   return n;
 }
 
-static const char *mark_of(const Series *s) { return marker[(s->style + s->nth) % STYLES]; }
+static const char *mark_of(const Series *s) { return marker[s->mark % MARKS]; }
 
 /* A line and mark of the legend. */
 static void sample_draw(Page *p, const Series *s, int x, int y)
@@ -1486,7 +1496,8 @@ static void name_angles(const Page *p, const Sheet *s, int to_last, char name[NA
   if (*first.branch) strcpy(name, first.branch);
   if (to_last)
     sprintf(name + strlen(name), " to %.150s",
-            *last.branch && !*last.level ? "their start" : in_words(text, &last, first.prefix));
+            *last.branch && !*last.level ? "the rewind point"
+                                         : in_words(text, &last, first.prefix));
   for (k = 0; k < p->sheets; k++) {
     const Table *t = &p->sheet[k].table;
     alike += p->sheet[k].kind == MATRIX_KIND && !strcmp(table_value(t, "what"), "angle") &&
@@ -1531,7 +1542,7 @@ static void charts(Page *p, int kind)
       if (figures[f].kind != kind) continue;
       c.figure = &figures[f];
       if (kind == BATCH_KIND) batches_gather(p, &c);
-      else if (kind == ANGLE_KIND) angles_gather(p, &c, strstr(c.figure->title, "last") != NULL);
+      else if (kind == ANGLE_KIND) angles_gather(p, &c, strstr(c.figure->title, "start") != NULL);
       else groups_gather(p, &c);
       chart_draw(p, &c, "");
     }
@@ -1600,7 +1611,8 @@ static void layers_draw(Page *p, const Sheet *s)
   int row;
   h->title = "Density by layer";
   h->unit = "weights that remain (%)";
-  h->caption = "Brighter layers keep a larger share of their weights.";
+  h->caption = "Brighter layers keep a larger share of their weights; from the first layer to the "
+               "output, as the network's tensors are named.";
   h->under = "level";
   h->log = 1;
   h->least = ONE / 10; /* one scale for all pages, unless a layer has less */
@@ -1752,10 +1764,10 @@ static int mask_of(MaskPicture *m, const Sheet *sheet, int row, int drawn, int *
 
 static const char of_inputs[] =
     "Each pixel is an input of the network; its colour is how many of its connections to the first "
-    "layer survive. Black inputs have none: they are cut off, whatever the image shows there. "
-    "Pruning keeps the places where images differ, though it looks at weights only; as many "
-    "connections at random are spread evenly. It is the place that tells, not how many are cut "
-    "off.";
+    "layer survive, below how many inputs have none (black): what the image shows there no longer "
+    "counts. Percents are of all weights of the network. Pruning by magnitude sees weights only, "
+    "and yet cuts off corners and keeps places where images differ; as many connections at random "
+    "are spread evenly.";
 static const char of_kernels[] =
     "Each square is a kernel of the first layer; the colour of each of its places is how many of "
     "its connections, one per channel, survive. Kernels without any are empty.";
@@ -1942,12 +1954,12 @@ static const struct {
   const char *caption;
 } measures[] = {
     {"angle", "Angles", "2 angle / pi", 1,
-     "Of the weights that survive in both networks: 0 the same direction, 1 orthogonal. If tickets "
-     "win, those of successive levels are alike (dark near the diagonal), while a control's differ "
-     "from each other."},
+     "Between every two networks, over the weights that survive in both: 0 the same direction, 1 a "
+     "right angle. Dark is alike. If tickets win, their matrix is darker than that of reinit, and "
+     "levels that follow each other are the most alike."},
     {"cosine", "Cosines", "cosine", 1,
-     "Of the weights that survive in both networks: 1 the same direction, 0 orthogonal. If tickets "
-     "win, those of successive levels are alike (bright near the diagonal)."},
+     "Between every two networks, over the weights that survive in both: 1 the same direction, 0 a "
+     "right angle. Bright is alike. If tickets win, their matrix is brighter than that of reinit."},
     {"l2", "Euclidean distances", "distance", 0, "Of the weights that survive in both; 0: equal."},
     {"l1", "Mean absolute distances", "distance", 0,
      "Of the weights that survive in both; 0: equal."},
@@ -2451,8 +2463,9 @@ static void definitions(Page *p)
       "<dt>mask</dt><dd>Which connections are left; the others are 0 and cost nothing.</dd>\n"
       "<dt>ticket</dt><dd>A mask that pruning found, with the values that these weights had at the "
       "step --rewind (0: before any training); trained again.</dd>\n"
-      "<dt>reinit</dt><dd>The control: the ticket's mask with other initial values, trained the "
-      "same way. If it does worse, the mask alone is not the secret.</dd>\n</dl>\n");
+      "<dt>reinit</dt><dd>The control: the ticket's mask with other initial values (one set for "
+      "all levels), trained the same way. If it does worse, the mask alone is not the "
+      "secret.</dd>\n</dl>\n");
 }
 
 /* What tables of published values say of themselves: their claim, source, what was changed. */

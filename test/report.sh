@@ -20,7 +20,7 @@ works 'imp' imp $small --levels 3 --rate 0.5 --branches reinit,shuffle --childre
 works 'its report' report one
 is 'names the page' 'one.html ' "$(tr '\n' ' ' <out)"
 is 'figures: 10 over density, layers, masks, 3 of each branch over steps' 21 "$(figures one.html)"
-for text in 'Test accuracy' 'Training accuracy' 'Gap between' 'Pruning threshold' 'Barrier on the test set' 'Instability on the training set' \
+for text in 'Test accuracy' 'Training accuracy' 'Overfitting: gap between' 'Pruning threshold' 'Barrier on the test set' 'Instability on the training set' \
   'Density by layer' 'What the first layer sees' 'Ten images of the training set: synth' 'Training loss: reinit' 'Training error: ticket' 'Test error: shuffle' "$(digest_in one.L02.safetensors)" 'prefers-color-scheme' '@media print'; do
   has 'figures and texts' one.html "$text"
 done
