@@ -511,13 +511,13 @@ static const Figure figures[] = {
      "training set by heart; if tickets win, that happens to them last."},
     {RUN_KIND, 0, "Overfitting: gap between test and training error",
      "test error - training error (points)", 0, "test_error", "train_error",
-     "The two accuracies above, subtracted: what was learned by heart and is of no use for new "
-     "images. A line that falls again to the right is no merit: such a network errs on the "
-     "training set too. If tickets win, that happens to them last."},
+     "Test error minus training error: what was learned by heart and is of no use for new images. "
+     "A line that falls again to the right is no merit: such a network errs on the training set "
+     "too. If tickets win, that happens to them last."},
     {RUN_KIND, 0, "Pruning threshold", "largest magnitude pruned", 0, "threshold", NULL,
      "Of a trained network's weights the smallest are pruned; this is the largest of those. "
      "(Controls, such as reinit, and the last level are not pruned: for them, what it would be.) "
-     "If tickets win, their weights are large, those with other initial values small."},
+     "If tickets win, their weights are larger than those with other initial values."},
     {RUN_KIND, 0, "Barrier on the test set", "points of error", 0, "test_barrier", NULL,
      "Highest error on the straight line to the same branch one level denser, minus the mean of "
      "its two ends. Ends of unequal error give a barrier without any hill on the line; only the "
@@ -538,15 +538,15 @@ static const Figure figures[] = {
      NULL, ""},
     {EPOCHS_KIND, 1, "Training loss", "mean loss of the epoch", 0, "train_loss", NULL,
      "In brackets: weights that remain. A line further left and below learns faster. If tickets "
-     "win, most levels learn about as fast as level 0, the dense network, and each faster than the "
-     "same level of reinit."},
+     "win, those with not too few weights begin faster than level 0, the dense network, and each "
+     "pruned level is faster than the same level of reinit."},
     {EPOCHS_KIND, 0, "Training error", "error (%)", 0, "train_error", NULL,
      "Of an epoch's images, each counted just before the step that learns from it. If tickets win, "
-     "each level learns faster than the same level of reinit."},
+     "each pruned level learns faster than the same level of reinit."},
     {EPOCHS_KIND, 0, "Test error", "error (%)", 0, "test_error", NULL,
-     "On images that training never saw; level 0 is the dense network. If tickets win, each level "
-     "comes down earlier and further than the same level of reinit. Large training sets are tested "
-     "every epoch, small ones less often."},
+     "On images that training never saw; level 0 is the dense network. If tickets win, each pruned "
+     "level comes down earlier and further than the same level of reinit. (After every epoch where "
+     "the training set is large, else less often.)"},
     {STABILITY_KIND, 0, "Instability on the test set", "points of error", 0, "test_instability",
      NULL,
      "Barrier between copies trained apart from that step: highest error on the line minus the "
@@ -566,7 +566,7 @@ static const Figure figures[] = {
      "curve is a path whose bend was trained; where it stays low, there is a way around the hill."},
     {LINE_KIND, 0, "Training error on the way", "error (%)", 0, "train_error", NULL, ""},
     {LINE_KIND, 0, "Test loss on the way", "test loss", 0, "test_loss", NULL,
-     "The same ways by mean loss: a hump above both ends is a barrier."},
+     "The same ways by mean loss: a hump well above both ends is a barrier."},
     {LINE_KIND, 1, "Training loss on the way", "training loss", 0, "train_loss", NULL,
      "On a logarithmic axis, so that differences between small losses show; a slope without a hump "
      "is no barrier."},
@@ -582,8 +582,8 @@ static const Figure figures[] = {
      NULL, ""},
     {ANGLE_KIND, 0, "Angle to the next network", "2 angle / pi", 0, NULL, NULL,
      "From a level to the next one: 0 is the same direction, 1 a right angle, as between random "
-     "vectors. If tickets win, they return near the last level's; reinit, with one set of other "
-     "initial values for all levels, ends farther away each time."},
+     "vectors. If tickets win, each ends near the ticket one level denser; reinit, with one set of "
+     "other initial values for all levels, ends farther from its own."},
     {ANGLE_KIND, 0, "Angle to the start", "2 angle / pi", 0, NULL, NULL,
      "From each level to the one network that the legend names; the rewind point holds the initial "
      "values. If tickets win, training turns them only a little from where they start."},
@@ -1763,11 +1763,11 @@ static int mask_of(MaskPicture *m, const Sheet *sheet, int row, int drawn, int *
 }
 
 static const char of_inputs[] =
-    "Each pixel is an input of the network; its colour is how many of its connections to the first "
-    "layer survive, below how many inputs have none (black): what the image shows there no longer "
-    "counts. Percents are of all weights of the network. Pruning by magnitude sees weights only, "
-    "and yet cuts off corners and keeps places where images differ; as many connections at random "
-    "are spread evenly.";
+    "Each pixel is an input of the network; its colour (its scale is logarithmic) is how many of "
+    "its connections to the first layer survive, the number below how many inputs have none, which "
+    "are black: what the image shows there no longer counts. Percents are of all weights of the "
+    "network. Pruning by magnitude sees weights only, and yet it cuts off corners and keeps the "
+    "middle, where images differ; as many connections at random are spread evenly.";
 static const char of_kernels[] =
     "Each square is a kernel of the first layer; the colour of each of its places is how many of "
     "its connections, one per channel, survive. Kernels without any are empty.";
