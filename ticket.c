@@ -1099,9 +1099,10 @@ static int is_foreign(const Safetensors *s, const char *path)
   return foreign;
 }
 
-/* Takes these from the first file that says them, the model from the command line if it is given
- * there; fails if another one says otherwise. */
-static void check_common(const Safetensors *s, const char *path, const char *first[COMMON])
+/* Takes these from the first file that says them (*from), the model from the command line if it is
+ * given there; fails if another one says otherwise. */
+static void check_common(const Safetensors *s, const char *path, const char *first[COMMON],
+                         const char **from)
 {
   const int foreign = is_foreign(s, path);
   int k;
@@ -1115,8 +1116,9 @@ static void check_common(const Safetensors *s, const char *path, const char *fir
     if (!first[k] && found) first[k] = join(found, "", "");
     if (found && strcmp(first[k], found) != 0)
       fail("%s: its %s is %.80s, but %.80s in %s", path, common_keys[k], found, first[k],
-           given ? "the command line" : file[0]);
+           given ? "the command line" : *from);
   }
+  if (!foreign && !*from) *from = path;
 }
 
 /* What measures print before their table. */
@@ -1125,8 +1127,9 @@ typedef struct {
   int pairs;
 } Heading;
 
-/* The data set and the network that the first checkpoint is of. */
-static void open_common(Heading *h, Dataset *data, Net *net, const char *first[COMMON], int foreign)
+/* The data set and the network that the checkpoints are of, as the file `from` says, if any does. */
+static void open_common(Heading *h, Dataset *data, Net *net, const char *first[COMMON],
+                        const char *from)
 {
   Model model;
   int k;
@@ -1135,18 +1138,14 @@ static void open_common(Heading *h, Dataset *data, Net *net, const char *first[C
     if (origin[O_FROM] != GIVEN) value[O_FROM] = "-0.2";
     if (origin[O_TO] != GIVEN) value[O_TO] = "1.2";
   }
-  if (!foreign && strcmp(first[5], "-") != 0) set(O_TRAIN_SIZE, first[5], STANDARD);
+  if (from && strcmp(first[5], "-") != 0) set(O_TRAIN_SIZE, first[5], STANDARD);
   load_data(data);
   h->pairs = configuration(data, h->key, h->text);
-  if (!foreign && strcmp(first[3], data->name) != 0)
-    fail("%s: was trained on %.80s, but this is %s; give its --data", file[0], first[3],
-         data->name);
-  if (!foreign && strcmp(first[4], h->text[3]) != 0)
-    fail("%s: was trained on data with digest %.80s, but that of --data %s is %s", file[0],
-         first[4], value[O_DATA], h->text[3]);
-  first[3] = data->name; /* of those to come, if this one did not say it */
-  first[4] = h->text[3];
-  if (foreign) first[5] = "-";
+  if (from && strcmp(first[3], data->name) != 0)
+    fail("%s: was trained on %.80s, but this is %s; give its --data", from, first[3], data->name);
+  if (from && strcmp(first[4], h->text[3]) != 0)
+    fail("%s: was trained on data with digest %.80s, but that of --data %s is %s", from, first[4],
+         value[O_DATA], h->text[3]);
   model = model_of();
   net_create(net, &model, data, (size_t)number(O_BATCH), (int)number(O_THREADS));
   idle(O_BN, net->size == net->parameters, O_MODEL, "it has no batch norm; leave it out");
@@ -1199,20 +1198,22 @@ static void measure(void)
 {
   Solution *solution = allocate((size_t)files, sizeof *solution, "solutions");
   static Heading heading;
-  const char *first[COMMON] = {NULL};
+  const char *first[COMMON] = {NULL}, *from = NULL;
   Safetensors s;
   Dataset data;
   Net net;
   int f;
   for (f = 0; f < files; f++) {
-    int foreign;
+    safetensors_read(&s, file[f]);
+    check_common(&s, file[f], first, &from);
+    safetensors_free(&s);
+  }
+  open_common(&heading, &data, &net, first, from);
+  for (f = 0; f < files; f++) {
     safetensors_read(&s, file[f]);
     safetensors_adopt(&s, file[f]);
-    check_common(&s, file[f], first);
-    foreign = !safetensors_value(&s, "model");
-    if (f == 0) open_common(&heading, &data, &net, first, foreign);
     checkpoint_apply(&net, &s, file[f]);
-    if (foreign) say_zeros(&net, file[f]);
+    if (!safetensors_value(&s, "model")) say_zeros(&net, file[f]);
     solution_take(&solution[f], &net);
     safetensors_free(&s);
   }
