@@ -1127,7 +1127,7 @@ typedef struct {
   int pairs;
 } Heading;
 
-/* The data set and the network that the checkpoints are of, as the file `from` says, if any does. */
+/* The data set and the network of the checkpoints, as the file `from` says, if one does. */
 static void open_common(Heading *h, Dataset *data, Net *net, const char *first[COMMON],
                         const char *from)
 {
