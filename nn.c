@@ -642,7 +642,7 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
   size_t first, last, channels, t, o, u, mine[2];
   part_of(net, layer->outputs, part, mine);
   if (mine[0] == mine[1]) return;
-  channels = 8; /* and more: about 16 taps of each output at least */
+  channels = GROUP; /* and more: about 16 taps of each output at least */
   while (channels < layer->inputs &&
          channels * layer->survivors < 16 * layer->inputs * layer->outputs)
     channels *= 2;

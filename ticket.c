@@ -1104,21 +1104,19 @@ static int is_foreign(const Safetensors *s, const char *path)
 static void check_common(const Safetensors *s, const char *path, const char *first[COMMON],
                          const char **from)
 {
-  const int foreign = is_foreign(s, path);
   int k;
+  if (is_foreign(s, path)) return;
   for (k = 0; k < COMMON; k++) {
     const int given = k < OF_MODEL && origin[O_MODEL + k] == GIVEN;
     const char *found = safetensors_value(s, common_keys[k]);
-    if (foreign && k < OF_MODEL) found = value[O_MODEL + k];
-    if (!found && !foreign)
+    if (!found)
       fail("%s: does not say its %s; it is not a checkpoint of ticket", path, common_keys[k]);
-    if (!first[k] && given) first[k] = value[O_MODEL + k];
-    if (!first[k] && found) first[k] = join(found, "", "");
-    if (found && strcmp(first[k], found) != 0)
+    if (!first[k]) first[k] = given ? value[O_MODEL + k] : join(found, "", "");
+    if (strcmp(first[k], found) != 0)
       fail("%s: its %s is %.80s, but %.80s in %s", path, common_keys[k], found, first[k],
            given ? "the command line" : *from);
   }
-  if (!foreign && !*from) *from = path;
+  if (!*from) *from = path;
 }
 
 /* What measures print before their table. */
@@ -1133,7 +1131,10 @@ static void open_common(Heading *h, Dataset *data, Net *net, const char *first[C
 {
   Model model;
   int k;
-  for (k = 0; k < OF_MODEL; k++) value[O_MODEL + k] = first[k];
+  for (k = 0; k < OF_MODEL; k++) {
+    if (!first[k]) first[k] = value[O_MODEL + k];
+    value[O_MODEL + k] = first[k];
+  }
   if (command == LMC && files == 3) {
     if (origin[O_FROM] != GIVEN) value[O_FROM] = "-0.2";
     if (origin[O_TO] != GIVEN) value[O_TO] = "1.2";
