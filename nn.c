@@ -252,10 +252,10 @@ static int kernels_give(float y, float a, float b, float last, float expected)
   return 1;
 }
 
-/* The order of the sum of lanes, of eight weights together and of one. */
+/* The order of the sum of lanes, of more weights than are made together. */
 static int lanes_give(float lane0, float lane4, float lane8, float lane12, float expected)
 {
-  enum { N = 9 };
+  enum { N = 65 };
   float lane[N * LANES] = {0};
   size_t j;
   for (j = 0; j < N; j++) {
