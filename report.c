@@ -585,8 +585,9 @@ static const Figure figures[] = {
      "vectors. If tickets win, each ends near the ticket one level denser; reinit, with one set of "
      "other initial values for all levels, ends farther from its own."},
     {ANGLE_KIND, 0, "Angle to the start", "2 angle / pi", 0, NULL, NULL,
-     "From each level to the one network that the legend names; the rewind point holds the initial "
-     "values. If tickets win, training turns them only a little from where they start."},
+     "From each level to the last network of its table: the rewind point, which holds the initial "
+     "values, unless the legend names another. If tickets win, training turns them only a little "
+     "from where they start."},
 };
 
 typedef struct {
