@@ -246,8 +246,7 @@ float lanes_sum(float lane[LANES])
 void lanes_sums(float *out, float *sum, size_t n)
 {
   float b[64 * 4];
-  size_t j, k, m;
-  int l;
+  size_t j, k, l, m;
   for (j = 0; j < n; j += m) {
     const float *lane = sum + j * LANES;
     m = n - j < 64 ? n - j : 64;
