@@ -206,9 +206,10 @@ static volatile const struct {
   void (*lanes_dot)(float *, const float *, size_t, const float *, size_t, size_t, const uint32_t *,
                     size_t, size_t, size_t);
   void (*lanes_add)(float *, const float *, size_t);
+  float (*lanes_sum)(float *);
   void (*lanes_sums)(float *, float *, size_t);
   void (*optimizer_step)(Optimizer *, Net *, const Training *, float);
-} used = {add_taps, lanes_dot, lanes_add, lanes_sums, optimizer_step};
+} used = {add_taps, lanes_dot, lanes_add, lanes_sum, lanes_sums, optimizer_step};
 
 /* Whether all of x[0..n) are `expected`, bit for bit. */
 static int all_are(float expected, const float *x, size_t n)
@@ -252,11 +253,11 @@ static int kernels_give(float y, float a, float b, float last, float expected)
   return 1;
 }
 
-/* The order of the sum of lanes, of more weights than are made together. */
+/* The order of the sum of lanes, of one and of more than are made together, in place. */
 static int lanes_give(float lane0, float lane4, float lane8, float lane12, float expected)
 {
   enum { N = 65 };
-  float lane[N * LANES] = {0};
+  float lane[N * LANES] = {0}, one;
   size_t j;
   for (j = 0; j < N; j++) {
     lane[j * LANES] = lane0;
@@ -264,8 +265,9 @@ static int lanes_give(float lane0, float lane4, float lane8, float lane12, float
     lane[j * LANES + 8] = lane8;
     lane[j * LANES + 12] = lane12;
   }
+  one = used.lanes_sum(lane);
   used.lanes_sums(lane, lane, N);
-  return all_are(expected, lane, N);
+  return all_are(expected, &one, 1) && all_are(expected, lane, N);
 }
 
 /* The optimisers' gradient y + a b: sgd's velocity, and ten times Adam's. */
