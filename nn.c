@@ -46,30 +46,30 @@
  *     gradient of the input dx[i][p]      w[k][i] dy[p - k]   or of one row with its own
  *     gradient of a weight  dW[o][k]      dy[o][p] x[p + k]   GROUP weights of one output, lanes */
 
-/* rows that share a list of taps; taps and weights taken together; pixels of a row at a time, so
- * that the sums of ROWS rows stay in a first-level cache */
-enum { ROWS = 4, TAPS = 4, PIXELS = 32 };
+/* rows that share a list of taps; pixels of a row at a time, so that the sums of ROWS rows stay in
+ * a first-level cache; GROUP: weights whose gradients are made together */
+enum { ROWS = 4, PIXELS = 32 };
 #ifdef __AVX512F__
 enum { GROUP = 8 };
 #else
 enum { GROUP = 6 }; /* 12 vectors of sums where there are 16 in all */
 #endif
 
-/* sum[r][p][l] += sum over k < taps ascending of w[k][r] x[offset[k]][p step][l] for ROWS rows r,
- * p < pixels, l < LANES. taps, a constant where this is called, is 1 or 4. */
+/* sum[r][p][l] += sum over k < taps ascending of w[r][index[k]] x[offset[k]][p step][l] for ROWS
+ * rows r, p < pixels, l < LANES. taps, a constant where this is called, is 1 or 4. */
 static inline void four_rows(const int taps, float *restrict y0, float *restrict y1,
                              float *restrict y2, float *restrict y3, const float *x, size_t step,
-                             const uint32_t *offset, const float *w, size_t pixels)
+                             const uint32_t *offset, const float *const w[ROWS],
+                             const uint32_t *index, size_t pixels)
 {
   const float *restrict x0 = x + offset[0], *restrict x1 = x + offset[taps > 1 ? 1 : 0];
   const float *restrict x2 = x + offset[taps > 1 ? 2 : 0], *restrict x3 = x + offset[taps - 1];
-  const float a0 = w[0], a1 = w[1], a2 = w[2], a3 = w[3];
-  const float b0 = taps > 1 ? w[4] : 0, b1 = taps > 1 ? w[5] : 0;
-  const float b2 = taps > 1 ? w[6] : 0, b3 = taps > 1 ? w[7] : 0;
-  const float c0 = taps > 1 ? w[8] : 0, c1 = taps > 1 ? w[9] : 0;
-  const float c2 = taps > 1 ? w[10] : 0, c3 = taps > 1 ? w[11] : 0;
-  const float d0 = taps > 1 ? w[12] : 0, d1 = taps > 1 ? w[13] : 0;
-  const float d2 = taps > 1 ? w[14] : 0, d3 = taps > 1 ? w[15] : 0;
+  const size_t i0 = index[0], i1 = index[taps > 1 ? 1 : 0];
+  const size_t i2 = index[taps > 1 ? 2 : 0], i3 = index[taps - 1];
+  const float a0 = w[0][i0], a1 = w[1][i0], a2 = w[2][i0], a3 = w[3][i0];
+  const float b0 = w[0][i1], b1 = w[1][i1], b2 = w[2][i1], b3 = w[3][i1];
+  const float c0 = w[0][i2], c1 = w[1][i2], c2 = w[2][i2], c3 = w[3][i2];
+  const float d0 = w[0][i3], d1 = w[1][i3], d2 = w[2][i3], d3 = w[3][i3];
   size_t p;
   int l;
   for (p = 0; p < pixels; p++)
@@ -122,44 +122,43 @@ static inline void one_row(const int taps, float *restrict sum, const float *res
     }
 }
 
-/* sum[r][p][l] = sum over k < taps ascending of w[k][r] x[offset[k]][p step][l] for `rows` rows,
- * ROWS or 1. */
+/* sum[r][p][l] = sum over k < taps ascending of w[r][index[k]] x[offset[k]][p step][l] for ROWS
+ * rows, or of w[0][k] x[offset[k]][p step][l] for 1. */
 static void add_taps(size_t rows, float *sum, const float *x, size_t step, const uint32_t *offset,
-                     const float *w, size_t taps, size_t pixels)
+                     const float *const w[ROWS], const uint32_t *index, size_t taps, size_t pixels)
 {
   const size_t n = pixels * LANES;
-  size_t k;
+  size_t k = 0;
   memset(sum, 0, rows * n * sizeof *sum);
-  for (k = 0; k + TAPS <= taps; k += TAPS) {
-    if (rows == ROWS)
-      four_rows(4, sum, sum + n, sum + 2 * n, sum + 3 * n, x, step, offset + k, w + k * ROWS,
-                pixels);
-    else one_row(4, sum, x, step, offset + k, w + k, pixels);
-  }
   if (rows == ROWS) {
+    for (; k + 4 <= taps; k += 4)
+      four_rows(4, sum, sum + n, sum + 2 * n, sum + 3 * n, x, step, offset + k, w, index + k,
+                pixels);
     for (; k < taps; k++)
-      four_rows(1, sum, sum + n, sum + 2 * n, sum + 3 * n, x, step, offset + k, w + k * ROWS,
+      four_rows(1, sum, sum + n, sum + 2 * n, sum + 3 * n, x, step, offset + k, w, index + k,
                 pixels);
   } else {
-    if (taps - k == 1) one_row(1, sum, x, step, offset + k, w + k, pixels);
-    if (taps - k == 2) one_row(2, sum, x, step, offset + k, w + k, pixels);
-    if (taps - k == 3) one_row(3, sum, x, step, offset + k, w + k, pixels);
+    for (; k + 4 <= taps; k += 4) one_row(4, sum, x, step, offset + k, w[0] + k, pixels);
+    if (taps - k == 1) one_row(1, sum, x, step, offset + k, w[0] + k, pixels);
+    if (taps - k == 2) one_row(2, sum, x, step, offset + k, w[0] + k, pixels);
+    if (taps - k == 3) one_row(3, sum, x, step, offset + k, w[0] + k, pixels);
   }
 }
 
 /* sum[j][l] += sum over rows and pixels p ascending of dy[p][l] x[offset[j]][p step][l] for
- * j < taps, l < LANES: gradients of weights of one output, by lanes, GROUP at a time; sum has room
- * for whole groups, and what a last one lacks is computed for nothing. From one row to the next dy
- * is dy_row and x x_row numbers further on. */
-static void lanes_dot(float *restrict sum, const float *dy, size_t dy_row, const float *x,
-                      size_t x_row, size_t step, const uint32_t *offset, size_t taps, size_t rows,
-                      size_t pixels)
+ * j < taps, l < LANES, from 0 where sum is not begun: gradients of weights of one output, by lanes,
+ * GROUP at a time; sum has room for whole groups, and what a last one lacks is computed for
+ * nothing. From one row to the next dy is dy_row and x x_row numbers further on. */
+static void lanes_dot(float *restrict sum, int begun, const float *dy, size_t dy_row,
+                      const float *x, size_t x_row, size_t step, const uint32_t *offset,
+                      size_t taps, size_t rows, size_t pixels)
 {
   size_t j, r, p;
   int l;
   for (j = 0; j < taps; j += GROUP) {
     const uint32_t *o = offset + j;
     const size_t left = taps - j;
+    for (l = 0; l < GROUP * LANES; l++) sum[l] = begun ? sum[l] : 0;
     for (r = 0; r < rows; r++) {
       const float *restrict d = dy + r * dy_row, *from = x + r * x_row;
       const float *restrict x0 = from + o[0], *restrict x1 = from + o[left > 1 ? 1 : 0];
@@ -201,10 +200,10 @@ static void lanes_add(float *restrict sum, const float *restrict x, size_t pixel
 /* What is checked, by pointers that no compiler sees through: else it would make copies for the
  * values below, without the vectors of those that train. */
 static volatile const struct {
-  void (*add_taps)(size_t, float *, const float *, size_t, const uint32_t *, const float *, size_t,
-                   size_t);
-  void (*lanes_dot)(float *, const float *, size_t, const float *, size_t, size_t, const uint32_t *,
-                    size_t, size_t, size_t);
+  void (*add_taps)(size_t, float *, const float *, size_t, const uint32_t *, const float *const *,
+                   const uint32_t *, size_t, size_t);
+  void (*lanes_dot)(float *, int, const float *, size_t, const float *, size_t, size_t,
+                    const uint32_t *, size_t, size_t, size_t);
   void (*lanes_add)(float *, const float *, size_t);
   float (*lanes_sum)(float *);
   void (*lanes_sums)(float *, float *, size_t);
@@ -224,28 +223,28 @@ static int all_are(float expected, const float *x, size_t n)
  * it. Terms: y, then others of which one is a b, then last: 4 + 4 + 2 taps. */
 static int kernels_give(float y, float a, float b, float last, float expected)
 {
-  enum { MOST = 2 * TAPS + 2, N = 3 * LANES, ALL = ROWS * N };
-  float x[MOST * N], w[MOST], together[MOST * ROWS], out[ALL + N], wide[MOST * LANES];
-  float sum[(GROUP + 1) * LANES];
-  uint32_t offset[MOST], same[GROUP] = {0};
+  enum { MOST = 10, N = 3 * LANES, ALL = ROWS * N };
+  float x[MOST * N], w[MOST], out[ALL + N], wide[MOST * LANES], sum[(GROUP + 1) * LANES];
+  const float *const rows[ROWS] = {w, w, w, w};
+  uint32_t offset[MOST], index[MOST], same[GROUP] = {0};
   volatile float product = a * b;
   size_t terms, i, k, at;
   for (terms = 3; terms <= MOST; terms++)
     for (at = 1; at + 1 < terms; at++) {
       for (k = 0; k < terms; k++) {
         offset[k] = (uint32_t)(k * N);
+        index[k] = (uint32_t)k;
         w[k] = k == 0 || k + 1 == terms ? 1.0f : k == at ? a : 0.0f;
         for (i = 0; i < N; i++) x[k * N + i] = k == 0 ? y : k + 1 == terms ? last : b;
-        for (i = 0; i < ROWS; i++) together[ROWS * k + i] = w[k];
         for (i = 0; i < LANES; i++) wide[k * LANES + i] = w[k];
       }
-      used.add_taps(ROWS, out, x, LANES, offset, together, terms, N / LANES);
-      used.add_taps(1, out + ALL, x, LANES, offset, w, terms, N / LANES);
+      used.add_taps(ROWS, out, x, LANES, offset, rows, index, terms, N / LANES);
+      used.add_taps(1, out + ALL, x, LANES, offset, rows, index, terms, N / LANES);
       if (!all_are(expected, out, ALL + N)) return 0;
       for (k = 0; k < terms; k++) /* the rows of x again, LANES apart */
         for (i = 0; i < LANES; i++) x[k * LANES + i] = k == 0 ? y : k + 1 == terms ? last : b;
       memset(sum, 0, sizeof sum);
-      used.lanes_dot(sum, wide, 0, x, 0, LANES, same, GROUP, 1, terms);
+      used.lanes_dot(sum, 0, wide, 0, x, 0, LANES, same, GROUP, 1, terms);
       for (i = 0; i < (terms - 2) * LANES; i++) x[LANES + i] = i / LANES + 1 == at ? product : 0;
       used.lanes_add(sum + GROUP * LANES, x, terms);
       if (!all_are(expected, sum, (GROUP + 1) * LANES)) return 0;
@@ -405,30 +404,14 @@ static int rows_of_tile(const Net *net, size_t tiles, size_t t, size_t rows, int
   return 1;
 }
 
-/* The weights in the order in which add_taps reads them: packed[list][tap], or where `rows` rows
- * share each list [list][group of ROWS rows][tap][ROWS], with zeros for the rows that a last group
- * lacks. */
-static void pack(Net *net, const Layer *layer, const Taps *taps, size_t lists, size_t rows,
-                 int part)
+/* The weights of rows' own lists side by side, in the order in which add_taps reads them. */
+static void pack(Net *net, const Layer *layer, const Taps *taps, int part)
 {
   const float *w = net->weight + net->tensor[layer->weight].offset;
-  const size_t groups = (rows + ROWS - 1) / ROWS;
-  size_t list, r, k, j, mine[2];
-  if (taps->step == 0) {
-    part_of(net, taps->start[lists], part, mine);
-    for (j = mine[0]; j < mine[1]; j++) net->packed[j] = w[taps->index[j]];
-    return;
-  }
-  part_of(net, groups, part, mine);
-  for (list = 0; list < lists; list++) {
-    const size_t first = taps->start[list], n = taps->start[list + 1] - first;
-    for (r = ROWS * mine[0]; r < ROWS * mine[1]; r += ROWS) {
-      float *to = net->packed + ROWS * first * groups + r * n;
-      for (k = 0; k < n; k++)
-        for (j = 0; j < ROWS; j++)
-          to[ROWS * k + j] = r + j < rows ? w[taps->index[first + k] + (r + j) * taps->step] : 0;
-    }
-  }
+  size_t j, mine[2];
+  if (taps->step > 0) return;
+  part_of(net, layer->survivors, part, mine);
+  for (j = mine[0]; j < mine[1]; j++) net->packed[j] = w[taps->index[j]];
 }
 
 /* Where a pass writes: planes, rows and pixels of y are `plane`, `row` and `step` numbers apart. */
@@ -457,35 +440,35 @@ static void put(const Target *to, size_t r, float *restrict y, const float *rest
 }
 
 /* y[r][u][p] = sum over the taps of row r of w x[u][p + offset], for the rows mine[0] <= r <
- * mine[1] of `rows`, u < high and `pixels` pixels p of one tile of images. `list` is the list of
- * row 0, or the one that all rows share. From one u to the next x is x_row, from one p to the next
- * x_step numbers further on. */
-static void convolve(const Net *net, const Taps *taps, size_t list, size_t rows,
+ * mine[1], u < high and `pixels` pixels p of one tile of images. `list` is the list of row 0, or
+ * the one that all rows share; then a last group repeats its last row for those that it lacks. From
+ * one u to the next x is x_row, from one p to the next x_step numbers further on. */
+static void convolve(const Net *net, const Layer *layer, const Taps *taps, size_t list,
                      const size_t mine[2], const float *x, size_t x_row, size_t x_step,
                      const Target *to, size_t high, size_t pixels)
 {
-  const size_t groups = (rows + ROWS - 1) / ROWS, together = taps->step ? ROWS : 1;
+  const size_t together = taps->step ? ROWS : 1;
+  const float *w[ROWS], *weight = net->weight + net->tensor[layer->weight].offset;
   float sum[ROWS * PIXELS * LANES];
   size_t u, p, r, j;
   for (u = 0; u < high; u++)
     for (p = 0; p < pixels; p += PIXELS)
       for (r = mine[0]; r < mine[1]; r += together) {
         const size_t l = taps->step ? list : list + r, first = taps->start[l];
-        const size_t n = taps->start[l + 1] - first;
-        const size_t wide = pixels - p < PIXELS ? pixels - p : PIXELS;
-        const float *w = net->packed + (taps->step ? ROWS * first * groups + r * n : first);
-        add_taps(together, sum, x + u * x_row + p * x_step, x_step, taps->offset + first, w, n,
-                 wide);
-        for (j = 0; j < together; j++)
-          if (r + j < mine[1])
-            put(to, r + j, to->y + (r + j) * to->plane + u * to->row + p * to->step,
-                sum + j * wide * LANES, wide);
+        const size_t wide = pixels - p < PIXELS ? pixels - p : PIXELS, last = mine[1] - r - 1;
+        for (j = 0; j < together; j++) w[j] = weight + (r + (j < last ? j : last)) * taps->step;
+        if (taps->step == 0) w[0] = net->packed + first;
+        add_taps(together, sum, x + u * x_row + p * x_step, x_step, taps->offset + first, w,
+                 taps->index + first, taps->start[l + 1] - first, wide);
+        for (j = 0; j < together && j <= last; j++)
+          put(to, r + j, to->y + (r + j) * to->plane + u * to->row + p * to->step,
+              sum + j * wide * LANES, wide);
       }
 }
 
 static void pack_forward(Net *net, const Layer *layer, int part)
 {
-  pack(net, layer, &layer->forward, layer->forward.step ? 1 : layer->outputs, layer->outputs, part);
+  pack(net, layer, &layer->forward, part);
 }
 
 /* y[o][r][c] = sum over (i, kr, kc) of
@@ -504,8 +487,8 @@ static void conv_forward(Net *net, const Layer *layer, int part)
     const float *x = plane_of(net, layer->in, 0, t, 0) - layer->padding * (in->row + LANES);
     if (!rows_of_tile(net, tiles, t, layer->outputs, part, mine)) continue;
     to.y = plane_of(net, layer->out, 0, t, 0);
-    convolve(net, &layer->forward, 0, layer->outputs, mine, x, s * in->row, s * LANES, &to,
-             layer->rows, layer->columns);
+    convolve(net, layer, &layer->forward, 0, mine, x, s * in->row, s * LANES, &to, layer->rows,
+             layer->columns);
   }
 }
 
@@ -529,10 +512,7 @@ static void conv_bias_gradient(Net *net, const Layer *layer, int part)
 
 static void pack_backward(Net *net, const Layer *layer, int part)
 {
-  const size_t phases = layer->stride * layer->stride;
-  if (layer->in > 0)
-    pack(net, layer, &layer->backward, layer->backward.step ? phases : phases * layer->inputs,
-         layer->inputs, part);
+  if (layer->in > 0) pack(net, layer, &layer->backward, part);
 }
 
 /* Rows above and columns to the left of a pixel of dx at which the taps of dy begin. */
@@ -563,8 +543,8 @@ static void conv_input_gradient(Net *net, const Layer *layer, int part)
       const size_t h = phase / s, w = phase % s;
       if (h >= layer->height || w >= layer->width) continue;
       to.y = plane_of(net, layer->in, 1, t, 0) + h * in->row + w * LANES;
-      convolve(net, &layer->backward, layer->backward.step ? phase : phase * layer->inputs,
-               layer->inputs, mine, dy, out->row, LANES, &to, (layer->height - h + s - 1) / s,
+      convolve(net, layer, &layer->backward, layer->backward.step ? phase : phase * layer->inputs,
+               mine, dy, out->row, LANES, &to, (layer->height - h + s - 1) / s,
                (layer->width - w + s - 1) / s);
     }
   }
@@ -667,10 +647,9 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
         float *sum = sums;
         for (o = mine[0]; o < mine[1]; o++) {
           const size_t begin = net->span[o].begin, end = net->span[o].end;
-          if (t == 0 && u == 0) memset(sum, 0, room_for(end - begin) * sizeof *sum);
-          lanes_dot(sum, plane_of(net, layer->out, 1, t, o) + u * out->row, out->row,
-                    x + u * s * in->row, s * in->row, s * LANES, taps->offset + begin, end - begin,
-                    high, layer->columns);
+          lanes_dot(sum, t > 0 || u > 0, plane_of(net, layer->out, 1, t, o) + u * out->row,
+                    out->row, x + u * s * in->row, s * in->row, s * LANES, taps->offset + begin,
+                    end - begin, high, layer->columns);
           if (t + 1 == tiles && u + high == layer->rows) put_gradients(net, layer, sum, o);
           if (strips > 1) sum += room_for(end - begin); /* else they are no longer needed */
         }
@@ -1543,7 +1522,7 @@ static void measure_layers(Net *net)
     }
     if (layer->kind != CONV) continue;
     layer->first = own(net, O, sizeof *layer->first, "tap lists");
-    packed = larger(packed, larger((O + ROWS) * I, (I + ROWS) * O) * area);
+    packed = larger(packed, O * I * area);
     widest = larger(widest, O);
     net->room_size = larger(net->room_size, sums_size(layer));
   }
@@ -1793,36 +1772,46 @@ void crop_flip(Stream s, uint32_t image, uint32_t crop[3])
   crop[2] = random_below(s, &index, 2);
 }
 
-/* x[c][h][w][b] = normalised pixel of image b, which augmentation may have moved; a black pixel
- * stands for what is outside the image. The last tile's empty slots are +0. A thread takes some
- * rows h of all tiles and channels, and in each of them one image after the other. */
+/* The normalised pixel (c, h, w) of an image that augmentation has moved; a black one stands for
+ * what is outside the image. */
+static float moved_pixel(const Net *net, const View *view, size_t c, size_t h, size_t w)
+{
+  const size_t H = net->height, W = net->width;
+  const size_t row = h + view->crop[0] - CROP; /* above the image it wraps to a large number */
+  const size_t column = (view->crop[2] ? W - 1 - w : w) + view->crop[1] - CROP;
+  return net->value[c][row < H && column < W ? view->pixel[(c * H + row) * W + column] : 0];
+}
+
+/* x[c][h][w][b] = normalised pixel of image b, +0 where there is no image. A thread takes some rows
+ * h of all tiles and channels, and LANES images at a time, so that it reads each row after row. */
 static void load_rows(Net *net, const Layer *none, int part)
 {
   const Activation *input = &net->activation[0];
   const size_t H = net->height, W = net->width, L = input->tile, tiles = tiles_in_use(net, 0);
   const size_t C = activation_size(input) / (H * W);
-  size_t r, b, w, mine[2];
+  size_t b, r, w, l, mine[2];
   (void)none;
   part_of(net, tiles * C * H, part, mine);
-  for (r = mine[0]; r < mine[1]; r++) {
-    const size_t t = r / (C * H), c = r / H % C, h = r % H;
-    const float *value = net->value[c];
-    float *row = input->flat ? plane_of(net, 0, 0, t, r % (C * H) * W)
-                             : plane_of(net, 0, 0, t, c) + h * input->row;
-    for (b = 0; b < L; b++) {
+  for (b = 0; b < L; b += LANES)
+    for (r = mine[0]; r < mine[1]; r++) {
+      const size_t t = r / (C * H), c = r / H % C, h = r % H;
       const View *view = &net->view[t * L + b];
-      const size_t y = h + view->crop[0] - CROP; /* above the image it wraps to a large number */
-      const unsigned char *from = view->pixel + (c * H + (y < H ? y : 0)) * W;
-      const int moved = view->crop[0] != CROP || view->crop[1] != CROP || view->crop[2];
-      if (!moved)
-        for (w = 0; w < W; w++) row[w * L + b] = view->empty ? 0 : value[from[w]];
-      else
-        for (w = 0; w < W; w++) {
-          const size_t column = (view->crop[2] ? W - 1 - w : w) + view->crop[1] - CROP;
-          row[w * L + b] = value[y < H && column < W ? from[column] : 0];
-        }
+      const float *value = net->value[c];
+      float *x = b + (input->flat ? plane_of(net, 0, 0, t, r % (C * H) * W)
+                                  : plane_of(net, 0, 0, t, c) + h * input->row);
+      const unsigned char *from[LANES];
+      int moved = 0;
+      for (l = 0; l < LANES; l++) {
+        from[l] = view[l].pixel + (c * H + h) * W;
+        moved = moved || view[l].moved;
+      }
+      for (w = 0; w < W; w++)
+        for (l = 0; l < LANES; l++)
+          x[w * L + l] = moved ? moved_pixel(net, &view[l], c, h, w) : value[from[l][w]];
+      for (l = 0; l < LANES; l++)
+        if (view[l].empty)
+          for (w = 0; w < W; w++) x[w * L + l] = 0;
     }
-  }
 }
 
 void net_load(Net *net, const Split *split, const uint32_t *index, size_t first, size_t n,
@@ -1841,6 +1830,7 @@ void net_load(Net *net, const Split *split, const uint32_t *index, size_t first,
     view->empty = b >= n;
     view->crop[0] = view->crop[1] = CROP;
     view->crop[2] = 0;
+    view->moved = augment != NULL;
     net->label[b] = split->label[which];
     if (augment && b < n) crop_flip(*augment, (uint32_t)which, view->crop);
   }

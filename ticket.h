@@ -330,7 +330,8 @@ typedef struct {
 typedef struct {
   const unsigned char *pixel;
   uint32_t crop[3]; /* crop_flip */
-  int empty;
+  int moved;        /* by augmentation */
+  int empty;        /* there is no image */
 } View;
 
 /* Called for each layer of a batch after its forward pass (backward 0), and before its backward
@@ -367,7 +368,7 @@ struct Net {
   float *loss;          /* [L T] of each image */
   int training;         /* what net_forward was told */
   float momentum;       /* of batch norm's running statistics: 0.1 as PyTorch's */
-  float *packed;        /* a layer's weights in the order in which the kernels read them */
+  float *packed;        /* the weights of a layer whose rows have lists of their own, as these */
   float *room;          /* [threads][room_size] each thread's workspace */
   size_t room_size;
   Span *span;          /* [O] of the layer whose weight gradient is being made */
