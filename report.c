@@ -493,7 +493,8 @@ typedef struct {
   int64_t opacity; /* millionths */
 } Series;
 
-/* A figure of tables of a kind: y = base + column plus - column minus (where there is one). */
+/* A figure of tables of a kind: y = base + column plus - column minus (where there is one). Of a
+ * matrix of angles plus is the network up to which they are: the next one, or the last. */
 typedef struct {
   int kind, log;
   const char *title, *y_name;
@@ -580,11 +581,11 @@ static const Figure figures[] = {
      "the batch sizes where it is near 0."},
     {BATCH_KIND, 0, "Instability by batch size, test set", "points of error", 0, "test_instability",
      NULL, ""},
-    {ANGLE_KIND, 0, "Angle to the next network", "2 angle / pi", 0, NULL, NULL,
+    {ANGLE_KIND, 0, "Angle to the next network", "2 angle / pi", 0, "next", NULL,
      "From a level to the next one: 0 is the same direction, 1 a right angle, as between random "
      "vectors. If tickets win, each ends near the ticket one level denser; reinit, with one set of "
      "other initial values for all levels, ends farther from its own."},
-    {ANGLE_KIND, 0, "Angle to the start", "2 angle / pi", 0, NULL, NULL,
+    {ANGLE_KIND, 0, "Angle to the start", "2 angle / pi", 0, "last", NULL,
      "From each level to the last network of its table: the rewind point, which holds the initial "
      "values, unless the legend names another. If tickets win, training turns them only a little "
      "from where they start."},
@@ -1543,7 +1544,7 @@ static void charts(Page *p, int kind)
       if (figures[f].kind != kind) continue;
       c.figure = &figures[f];
       if (kind == BATCH_KIND) batches_gather(p, &c);
-      else if (kind == ANGLE_KIND) angles_gather(p, &c, strstr(c.figure->title, "start") != NULL);
+      else if (kind == ANGLE_KIND) angles_gather(p, &c, !strcmp(c.figure->plus, "last"));
       else groups_gather(p, &c);
       chart_draw(p, &c, "");
     }

@@ -1166,10 +1166,12 @@ static Pair stack_sum(Stack *s, Pair in, Pair shortcut)
 }
 
 /* A convolution that can be afforded: fewer and fewer outputs are tried. */
-static Pair random_conv(Stack *s, Pair in, size_t outputs, size_t stride, int bias)
+static Pair random_conv(Stack *s, Pair in)
 {
   const NaiveActivation *x = shape_of(s, in);
-  size_t kernel = 1 + 2 * roll(3), padding;
+  const int bias = (int)roll(2);
+  const size_t stride = roll(4) ? 1 : 2;
+  size_t outputs = roll_between(1, 40), kernel = 1 + 2 * roll(3), padding;
   double pixels, cost;
   padding = roll(3) ? kernel / 2 : roll_between(0, kernel / 2);
   while (x->height + 2 * padding < kernel || x->width + 2 * padding < kernel) {
@@ -1234,12 +1236,13 @@ static void random_stack(Stack *s, Case *c, size_t batch, int threads, double af
     const double block =
         (double)(x->height * x->width) * 9 * (double)(x->channels * x->channels) * 2;
     if (what < 5) {
-      at = random_conv(s, at, roll_between(1, 40), roll(4) ? 1 : 2, (int)roll(2));
+      at = random_conv(s, at);
       if (roll(3) == 0) affine = !affine;
       if (roll(2)) at = stack_norm(s, at, affine);
       if (roll(4)) at = stack_relu(s, at);
     } else if (what < 7 && least > 1) {
-      at = stack_pool(s, at, roll_between(1, least < 4 ? least : 4), (int)roll(2));
+      const int average = (int)roll(2);
+      at = stack_pool(s, at, roll_between(1, least < 4 ? least : 4), average);
     } else if (what == 7 && k > 0) at = stack_norm(s, at, affine);
     else if (what > 7 && s->cost + block < s->affordable && (k > 0 || roll(3) == 0))
       at = random_block(s, at, affine);
@@ -2392,8 +2395,10 @@ static void test_prune_cases(uint64_t seed)
     else make_networks(&c, hidden, depth, 1);
     net_init(&c.net, (int)roll(3), i, 0);
     if (roll(2)) /* few different sizes, both signs, both zeros */
-      for (j = 0; j < c.net.parameters; j++)
-        c.net.weight[j] = (float)((int)roll(7) - 3) * 0.125f * (roll(2) ? 1.0f : -1.0f);
+      for (j = 0; j < c.net.parameters; j++) {
+        const float size = (float)roll(4) * 0.125f;
+        c.net.weight[j] = roll(2) ? size : -size;
+      }
     if (roll(2)) random_mask(&c, 0);
     net_set_mask(&c.net, c.mask);
     memcpy(c.naive.weight, c.net.weight, c.net.size * sizeof(float));
