@@ -42,83 +42,50 @@
  * at +0. Each pass is one of two sums; with a stride, x[p stride + k], and dx by phases:
  *
  *     pass                                sum over            taken together
- *     output                 y[o][p]      w[o][k] x[p + k]    4 taps of 4 rows that share a list,
+ *     output                 y[o][p]      w[o][k] x[p + k]    4 taps of 2 rows that share a list,
  *     gradient of the input dx[i][p]      w[k][i] dy[p - k]   or of one row with its own
  *     gradient of a weight  dW[o][k]      dy[o][p] x[p + k]   GROUP weights of one output, lanes */
 
-/* rows that share a list of taps; pixels of a row at a time, so that the sums of ROWS rows stay in
- * a first-level cache; GROUP: weights whose gradients are made together */
-enum { ROWS = 4, PIXELS = 32 };
+/* rows that share a list of taps and, two by two, read the same few pixels; pixels of a row at a
+ * time, so that the sums of ROWS rows stay in a first-level cache; GROUP: weights whose gradients
+ * are made together */
+enum { ROWS = 8, PIXELS = 32 };
 #ifdef __AVX512F__
 enum { GROUP = 8 };
 #else
 enum { GROUP = 6 }; /* 12 vectors of sums where there are 16 in all */
 #endif
 
-/* sum[r][p][l] += sum over k < taps ascending of w[r][index[k]] x[offset[k]][p step][l] for ROWS
- * rows r, p < pixels, l < LANES. taps, a constant where this is called, is 1 or 4. */
-static inline void four_rows(const int taps, float *restrict y0, float *restrict y1,
-                             float *restrict y2, float *restrict y3, const float *x, size_t step,
-                             const uint32_t *offset, const float *const w[ROWS],
-                             const uint32_t *index, size_t pixels)
+/* y0[p][l] += sum over k < taps ascending of w0[index[k]] x[offset[k]][p step][l] for p < pixels,
+ * l < LANES, and y1 with w1, so that each x is read once for both; or if rows is 1 y0 alone, of
+ * w0[k] x[...]. rows and taps, constants where this is called, are 1 to 2 and 1 to 4: so many that
+ * the weights are in registers. */
+static inline void some_taps(const int rows, const int taps, float *restrict y0, float *restrict y1,
+                             const float *x, size_t step, const uint32_t *offset, const float *w0,
+                             const float *w1, const uint32_t *index, size_t pixels)
 {
-  const float *restrict x0 = x + offset[0], *restrict x1 = x + offset[taps > 1 ? 1 : 0];
-  const float *restrict x2 = x + offset[taps > 1 ? 2 : 0], *restrict x3 = x + offset[taps - 1];
-  const size_t i0 = index[0], i1 = index[taps > 1 ? 1 : 0];
-  const size_t i2 = index[taps > 1 ? 2 : 0], i3 = index[taps - 1];
-  const float a0 = w[0][i0], a1 = w[1][i0], a2 = w[2][i0], a3 = w[3][i0];
-  const float b0 = w[0][i1], b1 = w[1][i1], b2 = w[2][i1], b3 = w[3][i1];
-  const float c0 = w[0][i2], c1 = w[1][i2], c2 = w[2][i2], c3 = w[3][i2];
-  const float d0 = w[0][i3], d1 = w[1][i3], d2 = w[2][i3], d3 = w[3][i3];
+  const int t1 = taps > 1 ? 1 : 0, t2 = taps > 2 ? 2 : 0, t3 = taps > 3 ? 3 : 0;
+  const float *restrict xa = x + offset[0], *restrict xb = x + offset[t1];
+  const float *restrict xc = x + offset[t2], *restrict xd = x + offset[t3];
+  const size_t a = rows > 1 ? index[0] : 0, b = rows > 1 ? index[t1] : 1;
+  const size_t c = rows > 1 ? index[t2] : 2, d = rows > 1 ? index[t3] : 3;
+  const float a0 = w0[a], b0 = taps > 1 ? w0[b] : 0, c0 = taps > 2 ? w0[c] : 0;
+  const float a1 = w1[a], b1 = taps > 1 ? w1[b] : 0, c1 = taps > 2 ? w1[c] : 0;
+  const float d0 = taps > 3 ? w0[d] : 0, d1 = taps > 3 ? w1[d] : 0;
   size_t p;
   int l;
   for (p = 0; p < pixels; p++)
     for (l = 0; l < LANES; l++) {
       const size_t i = p * step + (size_t)l, j = p * LANES + (size_t)l;
-      const float a = x0[i], b = x1[i], c = x2[i], d = x3[i];
-      float s0 = y0[j] + (float)(a0 * a);
-      float s1 = y1[j] + (float)(a1 * a);
-      float s2 = y2[j] + (float)(a2 * a);
-      float s3 = y3[j] + (float)(a3 * a);
-      if (taps > 1) {
-        s0 = s0 + (float)(b0 * b);
-        s1 = s1 + (float)(b1 * b);
-        s2 = s2 + (float)(b2 * b);
-        s3 = s3 + (float)(b3 * b);
-        s0 = s0 + (float)(c0 * c);
-        s1 = s1 + (float)(c1 * c);
-        s2 = s2 + (float)(c2 * c);
-        s3 = s3 + (float)(c3 * c);
-        s0 = s0 + (float)(d0 * d);
-        s1 = s1 + (float)(d1 * d);
-        s2 = s2 + (float)(d2 * d);
-        s3 = s3 + (float)(d3 * d);
-      }
+      float s0 = y0[j] + (float)(a0 * xa[i]), s1 = rows > 1 ? y1[j] + (float)(a1 * xa[i]) : 0;
+      if (taps > 1) s0 = s0 + (float)(b0 * xb[i]);
+      if (taps > 1) s1 = s1 + (float)(b1 * xb[i]);
+      if (taps > 2) s0 = s0 + (float)(c0 * xc[i]);
+      if (taps > 2) s1 = s1 + (float)(c1 * xc[i]);
+      if (taps > 3) s0 = s0 + (float)(d0 * xd[i]);
+      if (taps > 3) s1 = s1 + (float)(d1 * xd[i]);
       y0[j] = s0;
-      y1[j] = s1;
-      y2[j] = s2;
-      y3[j] = s3;
-    }
-}
-
-/* The same for one row and 1 to 4 taps: sum[p][l] += ... */
-static inline void one_row(const int taps, float *restrict sum, const float *restrict x,
-                           size_t step, const uint32_t *restrict offset, const float *restrict w,
-                           size_t pixels)
-{
-  const float *restrict x0 = x + offset[0], *restrict x1 = x + offset[taps > 1 ? 1 : 0];
-  const float *restrict x2 = x + offset[taps > 2 ? 2 : 0], *restrict x3 = x + offset[taps - 1];
-  const float a = w[0], b = w[taps > 1 ? 1 : 0], c = w[taps > 2 ? 2 : 0], d = w[taps - 1];
-  size_t p;
-  int l;
-  for (p = 0; p < pixels; p++)
-    for (l = 0; l < LANES; l++) {
-      const size_t i = p * step + (size_t)l, j = p * LANES + (size_t)l;
-      float s = sum[j] + (float)(a * x0[i]);
-      if (taps > 1) s = s + (float)(b * x1[i]);
-      if (taps > 2) s = s + (float)(c * x2[i]);
-      if (taps > 3) s = s + (float)(d * x3[i]);
-      sum[j] = s;
+      if (rows > 1) y1[j] = s1;
     }
 }
 
@@ -128,20 +95,26 @@ static void add_taps(size_t rows, float *sum, const float *x, size_t step, const
                      const float *const w[ROWS], const uint32_t *index, size_t taps, size_t pixels)
 {
   const size_t n = pixels * LANES;
-  size_t k = 0;
+  size_t k = 0, r;
   memset(sum, 0, rows * n * sizeof *sum);
   if (rows == ROWS) {
     for (; k + 4 <= taps; k += 4)
-      four_rows(4, sum, sum + n, sum + 2 * n, sum + 3 * n, x, step, offset + k, w, index + k,
-                pixels);
+      for (r = 0; r < ROWS; r += 2)
+        some_taps(2, 4, sum + r * n, sum + (r + 1) * n, x, step, offset + k, w[r], w[r + 1],
+                  index + k, pixels);
     for (; k < taps; k++)
-      four_rows(1, sum, sum + n, sum + 2 * n, sum + 3 * n, x, step, offset + k, w, index + k,
-                pixels);
+      for (r = 0; r < ROWS; r += 2)
+        some_taps(2, 1, sum + r * n, sum + (r + 1) * n, x, step, offset + k, w[r], w[r + 1],
+                  index + k, pixels);
   } else {
-    for (; k + 4 <= taps; k += 4) one_row(4, sum, x, step, offset + k, w[0] + k, pixels);
-    if (taps - k == 1) one_row(1, sum, x, step, offset + k, w[0] + k, pixels);
-    if (taps - k == 2) one_row(2, sum, x, step, offset + k, w[0] + k, pixels);
-    if (taps - k == 3) one_row(3, sum, x, step, offset + k, w[0] + k, pixels);
+    const float *own = w[0];
+    for (; k + 4 <= taps; k += 4)
+      some_taps(1, 4, sum, NULL, x, step, offset + k, own + k, own + k, NULL, pixels);
+    own += k;
+    offset += k;
+    if (taps - k == 1) some_taps(1, 1, sum, NULL, x, step, offset, own, own, NULL, pixels);
+    if (taps - k == 2) some_taps(1, 2, sum, NULL, x, step, offset, own, own, NULL, pixels);
+    if (taps - k == 3) some_taps(1, 3, sum, NULL, x, step, offset, own, own, NULL, pixels);
   }
 }
 
@@ -225,10 +198,11 @@ static int kernels_give(float y, float a, float b, float last, float expected)
 {
   enum { MOST = 10, N = 3 * LANES, ALL = ROWS * N };
   float x[MOST * N], w[MOST], out[ALL + N], wide[MOST * LANES], sum[(GROUP + 1) * LANES];
-  const float *const rows[ROWS] = {w, w, w, w};
+  const float *rows[ROWS];
   uint32_t offset[MOST], index[MOST], same[GROUP] = {0};
   volatile float product = a * b;
   size_t terms, i, k, at;
+  for (k = 0; k < ROWS; k++) rows[k] = w;
   for (terms = 3; terms <= MOST; terms++)
     for (at = 1; at + 1 < terms; at++) {
       for (k = 0; k < terms; k++) {
@@ -455,12 +429,13 @@ static void convolve(const Net *net, const Layer *layer, const Taps *taps, size_
     for (p = 0; p < pixels; p += PIXELS)
       for (r = mine[0]; r < mine[1]; r += together) {
         const size_t l = taps->step ? list : list + r, first = taps->start[l];
-        const size_t wide = pixels - p < PIXELS ? pixels - p : PIXELS, last = mine[1] - r - 1;
-        for (j = 0; j < together; j++) w[j] = weight + (r + (j < last ? j : last)) * taps->step;
+        const size_t wide = pixels - p < PIXELS ? pixels - p : PIXELS;
+        const size_t left = mine[1] - r < together ? mine[1] - r : together;
+        for (j = 0; j < together; j++) w[j] = weight + (r + (j < left ? j : left - 1)) * taps->step;
         if (taps->step == 0) w[0] = net->packed + first;
         add_taps(together, sum, x + u * x_row + p * x_step, x_step, taps->offset + first, w,
                  taps->index + first, taps->start[l + 1] - first, wide);
-        for (j = 0; j < together && j <= last; j++)
+        for (j = 0; j < left; j++)
           put(to, r + j, to->y + (r + j) * to->plane + u * to->row + p * to->step,
               sum + j * wide * LANES, wide);
       }
