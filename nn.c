@@ -118,20 +118,23 @@ static void add_taps(size_t rows, float *sum, const float *x, size_t step, const
   }
 }
 
+/* Numbers that the sums by lanes of so many taps take, in whole groups. */
+static size_t room_for(size_t taps) { return (taps + GROUP - 1) / GROUP * GROUP * LANES; }
+
 /* sum[j][l] += sum over rows and pixels p ascending of dy[p][l] x[offset[j]][p step][l] for
  * j < taps, l < LANES, from 0 where sum is not begun: gradients of weights of one output, by lanes,
- * GROUP at a time; sum has room for whole groups, and what a last one lacks is computed for
- * nothing. From one row to the next dy is dy_row and x x_row numbers further on. */
+ * GROUP at a time; what a last group lacks is computed for nothing. From one row to the next dy is
+ * dy_row and x x_row numbers further on. */
 static void lanes_dot(float *restrict sum, int begun, const float *dy, size_t dy_row,
                       const float *x, size_t x_row, size_t step, const uint32_t *offset,
                       size_t taps, size_t rows, size_t pixels)
 {
   size_t j, r, p;
   int l;
+  if (!begun) memset(sum, 0, room_for(taps) * sizeof *sum);
   for (j = 0; j < taps; j += GROUP) {
     const uint32_t *o = offset + j;
     const size_t left = taps - j;
-    for (l = 0; l < GROUP * LANES; l++) sum[l] = begun ? sum[l] : 0;
     for (r = 0; r < rows; r++) {
       const float *restrict d = dy + r * dy_row, *from = x + r * x_row;
       const float *restrict x0 = from + o[0], *restrict x1 = from + o[left > 1 ? 1 : 0];
@@ -528,105 +531,63 @@ static void conv_input_gradient(Net *net, const Layer *layer, int part)
 /* numbers of the sums that a weight gradient works on at a time, and the pixels of dy */
 enum { SUMS = 1 << 17, STRIP = 64 }; /* SUMS: a multiple of LANES */
 
-/* The room that weights as many as `taps` need for their sums. */
-static size_t room_for(size_t taps) { return (taps + GROUP - 1) / GROUP * GROUP * LANES; }
-
 /* Room for the sums of conv_weight_gradient: SUMS, but at least those of one input channel. */
 static size_t sums_size(const Layer *layer)
 {
   return larger(SUMS, room_for(layer->kernel * layer->kernel) * layer->outputs);
 }
 
-/* For each output of mine the taps from where it is to the last one of the input channels below
- * `last`. Returns the room for their sums. */
-static size_t next_taps(Net *net, const Layer *layer, const size_t mine[2], size_t last)
+/* The gradients of the survivors among n taps of an output, from `begin` on, of which the sums by
+ * lanes are made. */
+static void put_gradients(Net *net, const Layer *layer, float *sum, size_t o, Cut begin, Cut end)
 {
-  const Taps *taps = &layer->forward;
-  const size_t area = layer->kernel * layer->kernel, K = layer->inputs * area;
-  size_t o, room = 0;
-  for (o = mine[0]; o < mine[1]; o++) {
-    const size_t end = taps->start[taps->step ? 1 : o + 1], row = taps->step ? 0 : o * K;
-    size_t j = net->span[o].begin;
-    if (last == layer->inputs) j = end;
-    else if (taps->step && o > mine[0]) j = net->span[mine[0]].end;
-    else
-      while (j < end && taps->index[j] - row < last * area) j++;
-    net->span[o].end = (uint32_t)j;
-    room += room_for(j - net->span[o].begin);
-  }
-  return room;
-}
-
-/* The gradients of the survivors among output o's taps, of which the sums by lanes are made; the
- * next taps begin where these end. */
-static void put_gradients(Net *net, const Layer *layer, float *sum, size_t o)
-{
-  const Taps *taps = &layer->forward;
   const Tensor *w = &net->tensor[layer->weight];
-  const size_t begin = net->span[o].begin, n = net->span[o].end - begin;
-  const unsigned char *mask = net->mask + w->offset + (taps->step ? o * w->fan_in : 0);
-  const uint32_t *index = taps->index + begin;
-  const int some = layer->survivors < w->size && taps->step; /* of them survive */
-  float *to = net->gradient + net->span[o].place;
-  size_t j, kept = n;
-  lanes_sums(some ? sum : to, sum, n);
-  if (some) {
-    kept = 0;
-    for (j = 0; j < n; j++) { /* without a branch, which no processor would foresee */
-      sum[kept] = sum[j];
-      kept += mask[index[j]];
-    }
-    memcpy(to, sum, kept * sizeof *sum);
+  const unsigned char *mask = net->mask + w->offset + o * w->fan_in;
+  const uint32_t *index = layer->forward.index + begin.tap;
+  const size_t n = end.tap - begin.tap;
+  float *to = net->gradient + begin.place;
+  size_t j, kept = 0;
+  if (n == end.place - begin.place) {
+    lanes_sums(to, sum, n);
+    return;
   }
-  net->span[o].place += (uint32_t)kept;
-  net->span[o].begin = net->span[o].end;
+  lanes_sums(sum, sum, n);
+  for (j = 0; j < n; j++) { /* without a branch, which no processor would foresee */
+    sum[kept] = sum[j];
+    kept += mask[index[j]];
+  }
+  memcpy(to, sum, kept * sizeof *sum);
 }
 
 /* dW[o][i][kr][kc] = sum over images and pixels of
  *                    dy[o][r][c] x[i][r stride + kr - padding][c stride + kc - padding]
  * by lanes; for this thread's outputs. In a lane (image mod 16) tiles, rows, columns ascending,
  * whatever is taken together, and the lanes are added at the end: a vector adds all 16 at once, and
- * neither blocks nor threads change an order. Where there is no image dy is 0. So many input
- * channels at a time that most weights come in whole groups and their sums fit the room. */
+ * neither blocks nor threads change an order. Where there is no image dy is 0. A chunk of input
+ * channels at a time (cut_taps). */
 static void conv_weight_gradient(Net *net, const Layer *layer, int part)
 {
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
-  const Taps *taps = &layer->forward;
   const size_t s = layer->stride, tiles = tiles_in_use(net, layer->out);
   const size_t strip = (STRIP + layer->columns - 1) / layer->columns;
   const size_t strips = tiles * ((layer->rows + strip - 1) / strip);
-  float *sums = net->room + (size_t)part * net->room_size;
-  size_t first, last, channels, t, o, u, mine[2];
+  size_t chunk, t, o, u, mine[2];
   part_of(net, layer->outputs, part, mine);
-  if (mine[0] == mine[1]) return;
-  channels = GROUP; /* and more: about 16 taps of each output at least */
-  while (channels < layer->inputs &&
-         channels * layer->survivors < 16 * layer->inputs * layer->outputs)
-    channels *= 2;
-  for (o = mine[0]; o < mine[1]; o++) {
-    net->span[o].begin = taps->start[taps->step ? 0 : o];
-    net->span[o].place = layer->first[o];
-  }
-  for (first = 0; first < layer->inputs; first = last) {
-    size_t some = channels;
-    last = first + some < layer->inputs ? first + some : layer->inputs;
-    /* fewer where more of them survive than on average */
-    while (next_taps(net, layer, mine, last) > sums_size(layer)) {
-      some = (some + 1) / 2;
-      last = first + some;
-    }
+  for (chunk = 0; chunk < layer->chunks; chunk++) {
+    const Cut *begin = layer->cut + chunk * layer->outputs, *end = begin + layer->outputs;
     for (t = 0; t < tiles; t++) {
       const float *x = plane_of(net, layer->in, 0, t, 0) - layer->padding * (in->row + LANES);
       for (u = 0; u < layer->rows; u += strip) {
         const size_t high = layer->rows - u < strip ? layer->rows - u : strip;
-        float *sum = sums;
+        float *sum = net->room + (size_t)part * net->room_size;
         for (o = mine[0]; o < mine[1]; o++) {
-          const size_t begin = net->span[o].begin, end = net->span[o].end;
+          const size_t n = end[o].tap - begin[o].tap;
           lanes_dot(sum, t > 0 || u > 0, plane_of(net, layer->out, 1, t, o) + u * out->row,
-                    out->row, x + u * s * in->row, s * in->row, s * LANES, taps->offset + begin,
-                    end - begin, high, layer->columns);
-          if (t + 1 == tiles && u + high == layer->rows) put_gradients(net, layer, sum, o);
-          if (strips > 1) sum += room_for(end - begin); /* else they are no longer needed */
+                    out->row, x + u * s * in->row, s * in->row, s * LANES,
+                    layer->forward.offset + begin[o].tap, n, high, layer->columns);
+          if (t + 1 == tiles && u + high == layer->rows)
+            put_gradients(net, layer, sum, o, begin[o], end[o]);
+          if (strips > 1) sum += room_for(n); /* else they are no longer needed */
         }
       }
     }
@@ -1485,7 +1446,7 @@ static void measure_planes(Net *net)
 /* Running statistics, behind all parameters, and the room of each layer's passes. */
 static void measure_layers(Net *net)
 {
-  size_t packed = 0, widest = 0;
+  size_t packed = 0;
   int k;
   net->parameters = net->size;
   for (k = 0; k < net->layers; k++) {
@@ -1496,12 +1457,10 @@ static void measure_layers(Net *net)
       layer->variance = add_tensor(net, layer->name, "running_var", 1, I, 1, 1);
     }
     if (layer->kind != CONV) continue;
-    layer->first = own(net, O, sizeof *layer->first, "tap lists");
+    layer->cut = own(net, (I + 1) * O, sizeof *layer->cut, "tap lists");
     packed = larger(packed, O * I * area);
-    widest = larger(widest, O);
     net->room_size = larger(net->room_size, sums_size(layer));
   }
-  net->span = own(net, widest, sizeof *net->span, "ranges of taps");
   net->packed = own(net, packed, sizeof(float), "packed weights");
   net->room = own(net, (size_t)net->threads * net->room_size, sizeof(float), "sums");
 }
@@ -1649,6 +1608,41 @@ static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backwa
     }
 }
 
+/* Cuts the forward lists into chunks of input channels: so many that most weights come in whole
+ * groups, about 16 taps of each output at least; fewer where the sums of all would not fit the room
+ * of conv_weight_gradient. The places of the first chunk are there. */
+static void cut_taps(const Net *net, Layer *layer)
+{
+  const Taps *taps = &layer->forward;
+  const size_t I = layer->inputs, O = layer->outputs, area = layer->kernel * layer->kernel;
+  const unsigned char *mask = net->mask + net->tensor[layer->weight].offset;
+  size_t channels = GROUP, first, last, o;
+  Cut *cut = layer->cut;
+  while (channels < I && channels * layer->survivors < 16 * I * O) channels *= 2;
+  for (o = 0; o < O; o++) cut[o].tap = taps->start[taps->step ? 0 : o];
+  for (first = 0; first < I; first = last) {
+    size_t some = channels, room;
+    do {
+      last = first + some < I ? first + some : I;
+      some = (some + 1) / 2;
+      room = 0;
+      for (o = 0; o < O; o++) {
+        const size_t row = o * I * area, list = taps->step ? 0 : row; /* indices begin at `list` */
+        const uint32_t end = taps->start[taps->step ? 1 : o + 1];
+        Cut at = cut[o];
+        while (at.tap < end && taps->index[at.tap] - list < last * area) {
+          at.place += mask[taps->index[at.tap] - list + row];
+          at.tap++;
+        }
+        room += room_for(at.tap - cut[o].tap);
+        cut[O + o] = at;
+      }
+    } while (room > sums_size(layer));
+    cut += O;
+  }
+  layer->chunks = (size_t)(cut - layer->cut) / O;
+}
+
 void net_set_mask(Net *net, const unsigned char *mask)
 {
   size_t j;
@@ -1670,13 +1664,15 @@ void net_set_mask(Net *net, const unsigned char *mask)
     if (layer->kind != CONV) continue;
     layer->survivors = 0;
     for (j = 0; j < t->size; j++) {
-      if (j % t->fan_in == 0) layer->first[j / t->fan_in] = (uint32_t)(t->rank + layer->survivors);
+      if (j % t->fan_in == 0)
+        layer->cut[j / t->fan_in].place = (uint32_t)(t->rank + layer->survivors);
       layer->survivors += net->mask[t->offset + j];
     }
     /* with more left the dense kernels are faster; the bits are the same */
     sparse = layer->survivors < t->size / 4 * 3;
     list_taps(net, layer, &layer->forward, 0, sparse);
     list_taps(net, layer, &layer->backward, 1, sparse);
+    cut_taps(net, layer);
   }
 }
 

@@ -288,11 +288,11 @@ typedef struct {
   size_t step; /* 0: a list per row */
 } Taps;
 
-/* Of one output the taps that its weight gradient is working on, and where the gradient of the
- * first survivor among them belongs. */
+/* Where in the list of an output a chunk of input channels begins, and where the gradient of the
+ * first survivor from there on belongs. */
 typedef struct {
-  uint32_t begin, end, place;
-} Span;
+  uint32_t tap, place;
+} Cut;
 
 /* A layer reads activation `in` and writes `out`. */
 typedef struct {
@@ -309,8 +309,9 @@ typedef struct {
   size_t survivors;               /* weights not masked */
   /* CONV: backward has lists for each phase (row mod stride, column mod stride) of the input */
   Taps forward, backward;
-  uint32_t *first; /* CONV: [O] where the gradients of each output's weights begin */
-  float *moments;  /* NORM: [2][C] mean and 1/deviation of the last batch */
+  Cut *cut;       /* CONV: [chunks + 1][O] of the forward lists */
+  size_t chunks;  /* of input channels whose weight gradients are made together */
+  float *moments; /* NORM: [2][C] mean and 1/deviation of the last batch */
 } Layer;
 
 struct Net;
@@ -371,7 +372,6 @@ struct Net {
   float *packed;        /* the weights of a layer whose rows have lists of their own, as these */
   float *room;          /* [threads][room_size] each thread's workspace */
   size_t room_size;
-  Span *span;          /* [O] of the layer whose weight gradient is being made */
   void *owned;         /* all that net_free frees, as a chain */
   size_t bytes;        /* of activations and their gradients */
   float value[3][256]; /* normalised pixel: (p / 255 - mean) / deviation per channel */
