@@ -537,8 +537,8 @@ static size_t sums_size(const Layer *layer)
   return larger(SUMS, room_for(layer->kernel * layer->kernel) * layer->outputs);
 }
 
-/* The gradients of the survivors among n taps of an output, from `begin` on, of which the sums by
- * lanes are made. */
+/* The gradients of the survivors among the taps of output o from `begin` to `end`, whose sums by
+ * lanes are in `sum`; they are put together there. */
 static void put_gradients(Net *net, const Layer *layer, float *sum, size_t o, Cut begin, Cut end)
 {
   const Tensor *w = &net->tensor[layer->weight];
