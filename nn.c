@@ -46,9 +46,9 @@
  *     gradient of the input dx[i][p]      w[k][i] dy[p - k]   or of one row with its own
  *     gradient of a weight  dW[o][k]      dy[o][p] x[p + k]   GROUP weights of one output, lanes */
 
-/* rows that share a list of taps and, two by two, read the same few pixels; pixels of a row at a
- * time, so that the sums of ROWS rows stay in a first-level cache; GROUP: weights whose gradients
- * are made together */
+/* rows that share a list of taps, which read the same few pixels one after the other; pixels of a
+ * row at a time, so that the sums of ROWS rows stay in a first-level cache; GROUP: weights whose
+ * gradients are made together */
 enum { ROWS = 8, PIXELS = 32 };
 #ifdef __AVX512F__
 enum { GROUP = 8 };
@@ -1774,7 +1774,7 @@ static void load_rows(Net *net, const Layer *none, int part)
       int moved = 0;
       for (l = 0; l < LANES; l++) {
         from[l] = view[l].pixel + (c * H + h) * W;
-        moved = moved || view[l].moved;
+        moved = moved || view[l].crop[0] != CROP || view[l].crop[1] != CROP || view[l].crop[2];
       }
       for (w = 0; w < W; w++)
         for (l = 0; l < LANES; l++)
@@ -1801,7 +1801,6 @@ void net_load(Net *net, const Split *split, const uint32_t *index, size_t first,
     view->empty = b >= n;
     view->crop[0] = view->crop[1] = CROP;
     view->crop[2] = 0;
-    view->moved = augment != NULL;
     net->label[b] = split->label[which];
     if (augment && b < n) crop_flip(*augment, (uint32_t)which, view->crop);
   }

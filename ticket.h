@@ -331,7 +331,6 @@ typedef struct {
 typedef struct {
   const unsigned char *pixel;
   uint32_t crop[3]; /* crop_flip */
-  int moved;        /* by augmentation */
   int empty;        /* there is no image */
 } View;
 
@@ -369,7 +368,7 @@ struct Net {
   float *loss;          /* [L T] of each image */
   int training;         /* what net_forward was told */
   float momentum;       /* of batch norm's running statistics: 0.1 as PyTorch's */
-  float *packed;        /* the weights of a layer whose rows have lists of their own, as these */
+  float *packed;        /* a layer's weights in the order of its lists, if rows have their own */
   float *room;          /* [threads][room_size] each thread's workspace */
   size_t room_size;
   void *owned;         /* all that net_free frees, as a chain */
