@@ -123,8 +123,8 @@ static size_t room_for(size_t taps) { return (taps + GROUP - 1) / GROUP * GROUP 
 
 /* sum[j][l] += sum over rows and pixels p ascending of dy[p][l] x[offset[j]][p step][l] for
  * j < taps, l < LANES, from 0 where sum is not begun: gradients of weights of one output, by lanes,
- * GROUP at a time; what a last group lacks is computed for nothing. From one row to the next dy is
- * dy_row and x x_row numbers further on. */
+ * GROUP at a time; a last group goes on into what lies behind the list, for nothing (list_taps).
+ * From one row to the next dy is dy_row and x x_row numbers further on. */
 static void lanes_dot(float *restrict sum, int begun, const float *dy, size_t dy_row,
                       const float *x, size_t x_row, size_t step, const uint32_t *offset,
                       size_t taps, size_t rows, size_t pixels)
@@ -134,16 +134,13 @@ static void lanes_dot(float *restrict sum, int begun, const float *dy, size_t dy
   if (!begun) memset(sum, 0, room_for(taps) * sizeof *sum);
   for (j = 0; j < taps; j += GROUP) {
     const uint32_t *o = offset + j;
-    const size_t left = taps - j;
     for (r = 0; r < rows; r++) {
       const float *restrict d = dy + r * dy_row, *from = x + r * x_row;
-      const float *restrict x0 = from + o[0], *restrict x1 = from + o[left > 1 ? 1 : 0];
-      const float *restrict x2 = from + o[left > 2 ? 2 : 0];
-      const float *restrict x3 = from + o[left > 3 ? 3 : 0];
-      const float *restrict x4 = from + o[left > 4 ? 4 : 0];
-      const float *restrict x5 = from + o[left > 5 ? 5 : 0];
-      const float *restrict x6 = from + o[left > 6 && GROUP > 6 ? 6 : 0];
-      const float *restrict x7 = from + o[left > 7 && GROUP > 7 ? 7 : 0];
+      const float *restrict x0 = from + o[0], *restrict x1 = from + o[1];
+      const float *restrict x2 = from + o[2], *restrict x3 = from + o[3];
+      const float *restrict x4 = from + o[4], *restrict x5 = from + o[5];
+      const float *restrict x6 = from + o[GROUP > 6 ? 6 : 0];
+      const float *restrict x7 = from + o[GROUP > 7 ? 7 : 0];
       for (p = 0; p < pixels; p++)
         for (l = 0; l < LANES; l++) {
           const size_t i = p * step + (size_t)l;
@@ -1574,7 +1571,7 @@ void net_create(Net *net, const Model *model, const Dataset *data, size_t batch,
  * distance from it is a multiple of the stride (down % s): of a 3x3 kernel with stride 2 and
  * padding 1 the four phases have 1, 2, 2 and 4 weights. down / s - k and across / s - k are the row
  * and column of a tap from where x (dy) begins; + s k keeps unsigned numbers above 0, lead is
- * where dy begins. */
+ * where dy begins. Behind the offsets are GROUP zeros, for lanes_dot. */
 static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backward, int own)
 {
   const unsigned char *mask = net->mask + net->tensor[layer->weight].offset;
@@ -1586,9 +1583,9 @@ static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backwa
   size_t n = 0, lists = 0, phase, r, c, q;
   taps->step = own ? 0 : backward ? area : I * area;
   free(taps->start);
-  taps->start = allocate(s * s * rows + 1 + 2 * most, sizeof(uint32_t), "tap lists");
+  taps->start = allocate(s * s * rows + 1 + 2 * most + GROUP, sizeof(uint32_t), "tap lists");
   taps->offset = taps->start + s * s * rows + 1;
-  taps->index = taps->offset + most;
+  taps->index = taps->offset + most + GROUP;
   for (phase = 0; phase < s * s; phase++)
     for (r = 0; r < rows; r++) {
       for (c = 0; c < channels; c++)
