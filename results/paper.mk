@@ -4,6 +4,7 @@
 #     make -f results/paper.mk fig1 DATA=DIR SCALE=full        # the paper's settings; paper.sbatch: as a Slurm array
 #     make -n -f results/paper.mk fig1 DATA=DIR SCALE=full | sh results/plan.sh     # runs and core-hours, nothing is run
 #
+# NETWORK=conv4: figures 3 to 8 for Conv-4 (the paper's are ResNet-20's), batches of 16 with weight decay 0.01 as the unstable runs.
 # Makes OUT/fig2.html, a page that says what was changed, and OUT/fig2.values.tsv, all its points with the paper's values.
 # Every run is a target (`make -f results/paper.mk b512.s1`) with files of its own, OUT/b512.s1.*. After a crash give the
 # same command again: a run goes on where it was, a finished one ends at once; a table of OUT that is there stays, and the
@@ -12,6 +13,7 @@ SCALE ?= small
 OUT ?= paper-$(SCALE)
 TICKET ?= ./ticket
 DATA ?= data
+NETWORK ?= resnet
 here := $(dir $(lastword $(MAKEFILE_LIST)))
 
 # ---- what a run is: the parts of its name. b512.nowd.s1: ResNet-20, batch 512, no weight decay, seed 1 ----------------
@@ -38,7 +40,7 @@ lenet.full = --preset lenet-mnist --data mnist:$(DATA)/mnist
 warm.full = 10ep
 decay.full = 55ep,65ep
 batches.full = 64 128 256 512 1024 2048
-special.full = 128 512 2048
+special.resnet.full = b128 b512 b2048
 rounds.full = 05 10 15
 lines.full = 01 11 20
 thin.full = L10
@@ -57,7 +59,7 @@ rates.conv4.small = --levels 7 --rate 0.33
 warm.small = 5ep
 decay.small = 15ep,17ep
 batches.small = 32 512
-special.small = 32 512 512
+special.resnet.small = b32 b512 b512
 rounds.small = 02 04 06
 lines.small = 01 04 06
 thin.small = L06
@@ -79,7 +81,7 @@ rates.lenet.test = --levels 12
 warm.test = 1ep
 decay.test = 1ep
 batches.test = 16 64
-special.test = 16 64 64
+special.resnet.test = b16 b64 b64
 rounds.test = 01 02
 lines.test = 01 02
 thin.test = L02
@@ -92,9 +94,11 @@ changed.lenet.test = $(changed.resnet.test)
 BATCHES ?= $(batches.$(SCALE))
 SEEDS ?= $(seeds.$(SCALE))
 ROUNDS ?= $(rounds.$(SCALE))
-unstable = b$(word 1,$(special.$(SCALE)))
-middle = b$(word 2,$(special.$(SCALE)))
-stable = b$(word 3,$(special.$(SCALE)))
+special.conv4.$(SCALE) = conv4.b16.decay conv4 conv4
+unstable = $(word 1,$(special.$(NETWORK).$(SCALE)))
+middle = $(word 2,$(special.$(NETWORK).$(SCALE)))
+stable = $(word 3,$(special.$(NETWORK).$(SCALE)))
+other = $(if $(filter conv4,$(NETWORK)),$(if $(filter fig3 fig4 fig5 fig6 fig7 fig8,$1),Conv-4 instead of ResNet-20 (the marks are of that); ))
 thin = $(thin.$(SCALE))
 each = $(foreach r,$1,$(SEEDS:%=$r.s%))
 angles = $(foreach r,$1,$r.s1.angle $r.s1.reinit.angle)
@@ -150,7 +154,7 @@ kept = | $$(call run,$$*)
 all: $(FIGURES)
 
 $(FIGURES): $$($$@.runs) $$(patsubst %,$(OUT)/%.tsv,$$($$@.tables))
-	{ echo '# scale = $(SCALE); changed: $(changed.$(call network,$(firstword $($@.runs) $($@.tables))).$(SCALE))' && \
+	{ echo '# scale = $(SCALE); changed: $(call other,$@)$(changed.$(call network,$(firstword $($@.runs) $($@.tables))).$(SCALE))' && \
 	  cat $(here)paper/$@.tsv; } >$(OUT)/$@.tsv
 	$(TICKET) report $(patsubst %,$(OUT)/%,$@ $($@.runs) $($@.tables)) --values --out $(OUT)/$@
 

@@ -5,7 +5,7 @@
 here=$PWD paper=$PWD/results/paper.mk
 TICKET=$ticket SCALE=test DATA=$room/DIR
 export TICKET SCALE DATA
-unset OUT BATCHES SEEDS ROUNDS MAKEFLAGS MAKELEVEL MFLAGS
+unset OUT NETWORK BATCHES SEEDS ROUNDS MAKEFLAGS MAKELEVEL MFLAGS
 mkdir "$room/once" "$room/array" "$room/readme" "$DATA" "$DATA/mnist" "$DATA/cifar10"
 "$ticket" data --train-size 120 --out "$DATA/mnist" >/dev/null
 "$ticket" data --data synth-rgb --train-size 64 --out "$DATA/cifar10" >/dev/null
@@ -30,6 +30,8 @@ for figure in 18 21; do # lines that the paper has too, at places that we have
   awk -F '\t' '$7 != "-" && $8 != "-" {n++} END {exit n < 5}' paper-test/fig$figure.values.tsv && good ||
     bad "fig$figure.values.tsv" "values beside the paper's" "$(head -n 3 paper-test/fig$figure.values.tsv)"
 done
+paper NETWORK=conv4 OUT=conv4 fig3 fig8 && [ -s conv4/conv4.b16.decay.attract.s1.tsv ] && grep -q 'Conv-4 instead of ResNet-20' conv4/fig3.html &&
+  [ -s conv4/conv4.s1.barrier.tsv ] && ! ls conv4/b*.tsv >out 2>&1 && good || bad 'NETWORK=conv4' 'pages of Conv-4' "$(cat err out)"
 is 'runs of figure 1' 'b16.s1 b16.warm.s1 b64.s1 b64.warm.s1' "$(make -s -f "$paper" fig1.runs | tr '\n' ' ' | sed 's/ $//')"
 is 'and at full scale' 36 "$(SCALE=full make -s -f "$paper" fig1.runs | wc -l | tr -d ' ')"
 for scale in small full; do
