@@ -58,11 +58,12 @@ enum { GROUP = 6 }; /* 12 vectors of sums where there are 16 in all */
 
 /* y0[p][l] += sum over k < taps ascending of w0[index[k]] x[offset[k]][p step][l] for p < pixels,
  * l < LANES, and y1 with w1, so that each x is read once for both; or if rows is 1 y0 alone, of
- * w0[k] x[...]. rows and taps, constants where this is called, are 1 to 2 and 1 to 4: so many that
- * the weights are in registers. */
-static inline void some_taps(const int rows, const int taps, float *restrict y0, float *restrict y1,
-                             const float *x, size_t step, const uint32_t *offset, const float *w0,
-                             const float *w1, const uint32_t *index, size_t pixels)
+ * w0[k] x[...], from 0 if it begins. rows and taps, constants where this is called as `begins` is,
+ * are 1 to 2 and 1 to 4: so many that the weights are in registers. */
+static inline void some_taps(const int rows, const int taps, const int begins, float *restrict y0,
+                             float *restrict y1, const float *x, size_t step,
+                             const uint32_t *offset, const float *w0, const float *w1,
+                             const uint32_t *index, size_t pixels)
 {
   const int t1 = taps > 1 ? 1 : 0, t2 = taps > 2 ? 2 : 0, t3 = taps > 3 ? 3 : 0;
   const float *restrict xa = x + offset[0], *restrict xb = x + offset[t1];
@@ -77,7 +78,9 @@ static inline void some_taps(const int rows, const int taps, float *restrict y0,
   for (p = 0; p < pixels; p++)
     for (l = 0; l < LANES; l++) {
       const size_t i = p * step + (size_t)l, j = p * LANES + (size_t)l;
-      float s0 = y0[j] + (float)(a0 * xa[i]), s1 = rows > 1 ? y1[j] + (float)(a1 * xa[i]) : 0;
+      float s0 = begins ? 0 : y0[j], s1 = rows > 1 ? y1[j] : 0;
+      s0 = s0 + (float)(a0 * xa[i]);
+      if (rows > 1) s1 = s1 + (float)(a1 * xa[i]);
       if (taps > 1) s0 = s0 + (float)(b0 * xb[i]);
       if (taps > 1) s1 = s1 + (float)(b1 * xb[i]);
       if (taps > 2) s0 = s0 + (float)(c0 * xc[i]);
@@ -95,26 +98,26 @@ static void add_taps(size_t rows, float *sum, const float *x, size_t step, const
                      const float *const w[ROWS], const uint32_t *index, size_t taps, size_t pixels)
 {
   const size_t n = pixels * LANES;
-  size_t k = 0, r;
-  memset(sum, 0, rows * n * sizeof *sum);
+  size_t k, r;
+  if (rows == ROWS || taps == 0) memset(sum, 0, rows * n * sizeof *sum);
   if (rows == ROWS) {
-    for (; k + 4 <= taps; k += 4)
+    for (k = 0; k < taps % 4; k++)
       for (r = 0; r < ROWS; r += 2)
-        some_taps(2, 4, sum + r * n, sum + (r + 1) * n, x, step, offset + k, w[r], w[r + 1],
+        some_taps(2, 1, 0, sum + r * n, sum + (r + 1) * n, x, step, offset + k, w[r], w[r + 1],
                   index + k, pixels);
-    for (; k < taps; k++)
+    for (; k < taps; k += 4)
       for (r = 0; r < ROWS; r += 2)
-        some_taps(2, 1, sum + r * n, sum + (r + 1) * n, x, step, offset + k, w[r], w[r + 1],
+        some_taps(2, 4, 0, sum + r * n, sum + (r + 1) * n, x, step, offset + k, w[r], w[r + 1],
                   index + k, pixels);
   } else {
     const float *own = w[0];
-    for (; k + 4 <= taps; k += 4)
-      some_taps(1, 4, sum, NULL, x, step, offset + k, own + k, own + k, NULL, pixels);
-    own += k;
-    offset += k;
-    if (taps - k == 1) some_taps(1, 1, sum, NULL, x, step, offset, own, own, NULL, pixels);
-    if (taps - k == 2) some_taps(1, 2, sum, NULL, x, step, offset, own, own, NULL, pixels);
-    if (taps - k == 3) some_taps(1, 3, sum, NULL, x, step, offset, own, own, NULL, pixels);
+    k = (taps + 3) % 4 + 1; /* so many first, which begin the sums */
+    if (k == 1) some_taps(1, 1, 1, sum, NULL, x, step, offset, own, own, NULL, pixels);
+    if (k == 2) some_taps(1, 2, 1, sum, NULL, x, step, offset, own, own, NULL, pixels);
+    if (k == 3) some_taps(1, 3, 1, sum, NULL, x, step, offset, own, own, NULL, pixels);
+    if (k == 4 && taps > 0) some_taps(1, 4, 1, sum, NULL, x, step, offset, own, own, NULL, pixels);
+    for (; k < taps; k += 4)
+      some_taps(1, 4, 0, sum, NULL, x, step, offset + k, own + k, own + k, NULL, pixels);
   }
 }
 
@@ -275,7 +278,7 @@ static int optimizers_give(float y, float a, float b, float expected)
 
 const char *self_check(void)
 {
-  volatile float one = 1.0f, big = 16777216.0f, least = FLT_MIN; /* volatile: nothing is folded */
+  volatile float zero = 0, one = 1, big = 16777216, least = FLT_MIN; /* volatile: not folded */
   volatile float a = float_of(0x1c800800u), b = float_of(0x1d000800u), tiny = a * b;
   const float next = one + FLT_EPSILON, above = next / 4096, below = (one - FLT_EPSILON) / 4096;
   const float step = one + 1.0f / 4096.0f, square = one + 1.0f / 2048.0f;
@@ -302,13 +305,14 @@ const char *self_check(void)
     return "a product is not rounded before it is added (fused multiply-add); build with "
            "-ffp-contract=off";
   /* 2^24 + 1 rounds to 2^24 before 2^24 is subtracted, or 1 is left; and
-   * (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24 rounds to 1 + 2^-11 before it is added, or 2^-24 is left */
+   * (1 + 2^-12)^2 = 1 + 2^-11 + 2^-24 rounds to 1 + 2^-11 before it is added, or 2^-24 is left;
+   * and a sum of -0 alone begins at +0, which it stays */
   if (!kernels_give(big, one, one, -big, 0.0f) || !kernels_give(-square, step, step, 0.0f, 0.0f) ||
       !optimizers_give(-square, step, step, 0.0f) || !lanes_give(big, -big, one, 0.0f, 0.0f) ||
-      !lanes_give(big, -big, 0.0f, one, 1.0f))
+      !lanes_give(big, -big, 0.0f, one, 1.0f) || !kernels_give(-zero, zero, -one, -zero, 0.0f))
     return "a sum is reordered, kept in a wider type or not rounded to nearest; build with "
-           "-std=c99, on x86 with -msse2 -mfpmath=sse, and without -ffast-math, -Ofast and "
-           "-fassociative-math";
+           "-std=c99, on x86 with -msse2 -mfpmath=sse, and without -ffast-math, -Ofast, "
+           "-fassociative-math and -fno-signed-zeros";
   if (!kernels_give(0.0f, a, b, 0.0f, subnormal) || !optimizers_give(0.0f, a, b, subnormal) ||
       !kernels_give(tiny, 0.0f, one, tiny, float_of(2050)) ||
       !lanes_give(tiny, tiny, tiny, tiny, float_of(4100)))
