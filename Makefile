@@ -4,9 +4,10 @@ PREFIX = /usr/local
 MAN = share/man/man1
 COMPLETIONS = share/bash-completion/completions
 CC = cc
-# What this compiler takes of: use the machine fully, do not count between taps, do not fuse multiply-add, sqrtf without errno. The last
-# pair is gcc's: it reads an image twice for two outputs without, and clang, which has no -fno-web, keeps no sums in vectors of 512 bits.
-FLAGS = -O3 -funroll-loops -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math '-fno-web -mprefer-vector-width=512'
+# What this compiler takes of: use the machine fully, do not count between taps, do not fuse multiply-add, sqrtf without errno. gcc else
+# reads a pixel twice for two outputs; clang with AVX-512 gathers lanes one by one and keeps the sums of weight gradients in memory.
+FLAGS = -O3 -funroll-loops -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math \
+  $(if $(findstring clang,$(shell $(CC) --version)),-mno-avx512f,-fno-web -mprefer-vector-width=512)
 CFLAGS := $(shell for f in $(FLAGS); do $(CC) -std=c99 -Werror $$f -o .probe.o -c -x c /dev/null >/dev/null 2>&1 && printf '%s ' $$f; done; rm -f .probe.o)
 # make OPENMP=1: threads (--threads N); the same bits
 ifdef OPENMP
