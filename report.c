@@ -58,7 +58,7 @@ enum { SHEETS = 256, SERIES = 40, NETWORKS = 128, NAME = 400, FIGURES = 32 };
 typedef struct {
   Table table;
   char *name;        /* its path without .tsv */
-  const char *label; /* the name without folders */
+  const char *label; /* the name without folders, or with as few as tell it from the others */
   int kind, group;   /* group: the first table that differs in its seeds only */
 } Sheet;
 
@@ -193,6 +193,28 @@ static void add_sheet(Page *p, char *path)
   if (t->kind != RUN_KIND) return;
   epochs = join(t->name, "", ".epochs.tsv");
   if (file_exists(epochs)) add_sheet(p, epochs);
+}
+
+/* Begins the label of a table one folder further up; 0 if there is none. */
+static int widen(Sheet *s)
+{
+  if (s->label == s->name) return 0;
+  s->label--;
+  while (s->label > s->name && s->label[-1] != '/') s->label--;
+  return 1;
+}
+
+/* Tables of one name, in several folders, get labels that tell them apart. */
+static void widen_labels(Page *p)
+{
+  int a, b, changed = 1;
+  while (changed) {
+    changed = 0;
+    for (a = 0; a < p->sheets; a++)
+      for (b = a + 1; b < p->sheets; b++)
+        if (!strcmp(p->sheet[a].label, p->sheet[b].label))
+          changed |= widen(&p->sheet[a]) | widen(&p->sheet[b]);
+  }
 }
 
 /* ==== the page ============================================================================== */
@@ -586,8 +608,8 @@ static const Figure figures[] = {
      "vectors. If tickets win, each ends near the ticket one level denser; reinit, with one set of "
      "other initial values for all levels, ends farther from its own."},
     {ANGLE_KIND, 0, "Angle to the start", "2 angle / pi", 0, "last", NULL,
-     "From each level to the last network of its table: the rewind point, which holds the initial "
-     "values, unless the legend names another. If tickets win, training turns them only a little "
+     "From each level to the last network of its table: the values that its training began with, "
+     "unless the legend names another network. If tickets win, training turns them only a little "
      "from where they start."},
 };
 
@@ -635,7 +657,7 @@ static Series *series_new(Chart *c, const char *name, int style, size_t most)
   sprintf(s->name, "%.*s", NAME - 1, name);
   for (k = 0; k < c->n; k++) s->nth += c->series[k].style == s->style;
   /* over epochs a chart has one branch, and a level the same mark in those of all branches */
-  s->mark = s->nth + (c->figure->kind == EPOCHS_KIND ? 0 : s->style);
+  s->mark = s->nth + s->nth / MARKS + (c->figure->kind == EPOCHS_KIND ? 0 : s->style);
   s->point = allocate(most, sizeof *s->point, "a curve");
   return s;
 }
@@ -1331,24 +1353,38 @@ static int are_alike(const Sheet *a, const Sheet *b)
   return alike;
 }
 
+/* The prefix of all networks of the page's paths and probes, "" if they have several. */
+static void only_prefix(const Page *p, char prefix[80])
+{
+  int k, n, found = 0;
+  *prefix = 0;
+  for (k = 0; k < p->sheets; k++) {
+    const Table *t = &p->sheet[k].table;
+    if (p->sheet[k].kind != LINE_KIND && p->sheet[k].kind != PROBE_KIND) continue;
+    for (n = 0; network_at(t, n); n++) {
+      const Network network = network_of(network_at(t, n));
+      if (found++ == 0) strcpy(prefix, network.prefix);
+      else if (strcmp(prefix, network.prefix) != 0) *prefix = 0;
+    }
+  }
+}
+
 /* What a path or probe is of: `straight line, ticket 4 to reinit 4`, and as much more as tells it
  * from the page's others. Returns the style: that of their branch. */
 static int name_networks(const Page *p, const Sheet *s, char name[NAME])
 {
   const int curve = !strcmp(table_value(&s->table, "command"), "curve");
-  const char *of = NULL;
   char text[NAME];
-  Network first, from = {"", "", "", ""};
+  Network from = {"", "", "", ""};
+  char of[80];
   int k, alike = 0, style = 5;
-  for (k = 0; k < p->sheets; k++)
-    if (!of) of = network_at(&p->sheet[k].table, 0);
-  first = network_of(of ? of : "");
+  only_prefix(p, of);
   sprintf(name, "%s", s->kind == PROBE_KIND ? "" : curve ? "curve, " : "straight line, ");
   for (k = 0; k < 2; k++) {
     const char *value = network_at(&s->table, k);
     const Network n = network_of(value ? value : "");
     if (!value) continue;
-    sprintf(name + strlen(name), "%s%.130s", k > 0 ? " to " : "", in_words(text, &n, first.prefix));
+    sprintf(name + strlen(name), "%s%.130s", k > 0 ? " to " : "", in_words(text, &n, of));
     style = k > 0 && strcmp(n.branch, from.branch) != 0 ? 5 : style_of(n.branch, 5);
     from = n;
   }
@@ -1512,7 +1548,8 @@ static void name_angles(const Page *p, const Sheet *s, int to_last, char name[NA
  * which is no next one: the initialisation, as a rule. */
 static void angles_gather(const Page *p, Chart *c, int to_last)
 {
-  int k, row, rows;
+  int k, row, rows, most = 0;
+  for (k = 0; k < p->sheets; k++) most += p->sheet[k].table.rows;
   for (k = 0; k < p->sheets; k++) {
     const Sheet *s = &p->sheet[k];
     const int n = s->table.rows;
@@ -1526,7 +1563,7 @@ static void angles_gather(const Page *p, Chart *c, int to_last)
       char name[NAME];
       q.y = number_at(s, row, to_last ? n : row + 1);
       name_angles(p, s, to_last, name);
-      if (q.y != NONE) add_point(c, name, style_of(first.branch, 5), n, q);
+      if (q.y != NONE) add_point(c, name, style_of(first.branch, 5), most, q);
     }
   }
 }
@@ -2598,6 +2635,7 @@ void write_report(char *const *name, int n, const char *out, const char *data, i
     add_sheet(p,
               join(name[k], "", length > 4 && !strcmp(name[k] + length - 4, ".tsv") ? "" : ".tsv"));
   }
+  widen_labels(p);
   if (!*out) out = p->sheet[0].name;
   path = join(out, "", ".html");
   path_of_values = join(out, "", ".values.tsv");

@@ -4,7 +4,7 @@
 #     make -f results/paper.mk fig1 DATA=DIR SCALE=full        # the paper's settings; paper.sbatch: as a Slurm array
 #     make -n -f results/paper.mk fig1 DATA=DIR SCALE=full | sh results/plan.sh     # runs and core-hours, nothing is run
 #
-# NETWORK=conv4: figures 3 to 8 for Conv-4 (the paper's are ResNet-20's), batches of 16 with weight decay 0.01 as the unstable runs.
+# NETWORK=conv4: figures 3 to 8, 10, 11 for Conv-4 (the paper's are ResNet-20's), batches of 16 with weight decay 0.01 as the unstable runs.
 # Makes OUT/fig2.html, a page that says what was changed, and OUT/fig2.values.tsv, all its points with the paper's values.
 # Every run is a target (`make -f results/paper.mk b512.s1`) with files of its own, OUT/b512.s1.*. After a crash give the
 # same command again: a run goes on where it was, a finished one ends at once; a table of OUT that is there stays, and the
@@ -42,12 +42,12 @@ decay.full = 55ep,65ep
 batches.full = 64 128 256 512 1024 2048
 special.resnet.full = b128 b512 b2048
 rounds.full = 05 10 15
-lines.full = 01 11 20
+lines.full = 01 11 21
 thin.full = L10
 seeds.full = 1 2 3
 changed.resnet.full = nothing, as far as the settings of the paper are known
 changed.conv4.full = $(changed.resnet.full)
-changed.lenet.full = the learning rate decays by a cosine and the output layer is not pruned, which the paper does not say
+changed.lenet.full = the learning rate decays by a cosine (the paper says constant) and the output layer is not pruned (the paper excepts nothing); 25 networks where figures 18 to 20 have 33
 
 # ---- small: hours of two cores ------------------------------------------------------------------------------------------
 resnet.small = $(resnet.full) --train-size 20000 --model resnet20-8 --augment none --steps 40ep --milestones 26ep,33ep
@@ -56,6 +56,8 @@ bend.small = $(bend.full)
 lenet.small = $(lenet.full)
 rates.resnet.small = --levels 7 --rate 0.33
 rates.conv4.small = --levels 7 --rate 0.33
+level.resnet.small = 0.5572
+level.conv4.small = 0.5572
 warm.small = 5ep
 decay.small = 15ep,17ep
 batches.small = 32 512
@@ -65,10 +67,10 @@ lines.small = 01 04 06
 thin.small = L06
 seeds.small = 1
 changed.resnet.small = width 8 instead of 16, the first 20,000 images without crops and flips, 40 epochs instead of 85 (learning rate times 0.1 after 26 and 33), \
-  a third of the weights pruned 6 times instead of a fifth 24 times, batches of 32 and 512 for 64 to 2,048, seed 1
-changed.conv4.small = width 16 instead of 64, the first 20,000 images without crops and flips, 20 epochs instead of 75, \
-  a third of the weights pruned 6 times instead of a fifth 24 times, seed 1
-changed.lenet.small = $(changed.lenet.full); seed 1
+  a third of the weights pruned 6 times instead of a fifth 24 times, batches of $(BATCHES) instead of 64 to 2,048, seed $(SEEDS), without the runs with warm-up
+changed.conv4.small = width 16 instead of 64, the first 20,000 images without crops and flips, 20 epochs instead of 75 (with a weight decay of 0.01: learning rate times 0.1 after 15 and 17), \
+  a third of the weights pruned 6 times instead of a fifth 24 times, seed $(SEEDS)
+changed.lenet.small = $(changed.lenet.full); seed $(SEEDS)
 
 # ---- test: seconds (test/paper.sh) -------------------------------------------------------------------------------------
 resnet.test = --preset resnet20-large-batch --data cifar10:$(DATA)/cifar10 --train-size 64 --model resnet8-2 --augment none --steps 2ep --milestones 1ep
@@ -77,6 +79,8 @@ bend.test = --steps 2it
 lenet.test = --preset lenet-mnist --data mnist:$(DATA)/mnist --train-size 120 --model lenet-12-9 --steps 2ep
 rates.resnet.test = --levels 3 --rate 0.4
 rates.conv4.test = --levels 3 --rate 0.4
+level.resnet.test = 0.4368
+level.conv4.test = 0.4368
 rates.lenet.test = --levels 12
 warm.test = 1ep
 decay.test = 1ep
@@ -98,7 +102,7 @@ special.conv4.$(SCALE) = conv4.b16.decay conv4 conv4
 unstable = $(word 1,$(special.$(NETWORK).$(SCALE)))
 middle = $(word 2,$(special.$(NETWORK).$(SCALE)))
 stable = $(word 3,$(special.$(NETWORK).$(SCALE)))
-other = $(if $(filter conv4,$(NETWORK)),$(if $(filter fig3 fig4 fig5 fig6 fig7 fig8,$1),Conv-4 instead of ResNet-20 (the marks are of that); ))
+other = $(if $(filter conv4,$(NETWORK)),$(if $(filter fig3 fig4 fig5 fig6 fig7 fig8 fig10 fig11,$1),Conv-4 instead of ResNet-20 (the marks are of that); ))
 thin = $(thin.$(SCALE))
 each = $(foreach r,$1,$(SEEDS:%=$r.s%))
 angles = $(foreach r,$1,$r.s1.angle $r.s1.reinit.angle)
@@ -115,7 +119,7 @@ fig5.tables = $(call probes,$(stable) $(unstable),$(thin))
 fig6.runs = $(call each,$(sort $(unstable) $(middle) $(stable)))
 fig7.runs = $(call each,$(middle) $(middle).nowd)
 fig8.tables = $(call barriers,$(stable)) $(call ways,$(stable))
-fig9.tables = $(call angles,$(sizes) $(stable).repel $(unstable).attract)
+fig9.tables = $(call angles,$(sizes) $(word 3,$(special.resnet.$(SCALE))).repel $(word 1,$(special.resnet.$(SCALE))).attract)
 fig10.tables = $(stable).s1.cosine
 fig11.tables = $(stable).s1.l2
 fig12.runs = $(call each,conv4.b16.decay conv4.b128.decay)
@@ -145,17 +149,20 @@ numbers = 00 01 02 03 04 05 06 07 08 09 10 11 12 13 14 15 16 17 18 19 20 21 22 2
 levels = $(wordlist 2,$(or $(word 2,$(rates.$(call network,$1).$(SCALE))),25),$(numbers))
 above = $(subst $() ,.,$(foreach p,$(call part,$1),$(if $(filter L%,$p),L$(word $(p:L%=%),$(numbers)),$p)))
 pairs = $(foreach l,$(call levels,$1),$1.L$l $1.L$l.$(call control,$1))
+of_figure = $(call network,$(firstword $($@.runs) $($@.tables)))
 of = $(filter %.$1.tsv,$(tables:%=$(OUT)/%.tsv))
-put = >$@.part && mv $@.part $@
+put = >$@.$$$$.part && mv $@.$$$$.part $@
 kept = | $$(call run,$$*)
 
 .SECONDEXPANSION:
 .PHONY: all $(FIGURES) $(RUNS)
 all: $(FIGURES)
 
+# a level of the paper, which prunes a fifth, stands where ours has as many weights: at level.NETWORK.SCALE of it
 $(FIGURES): $$($$@.runs) $$(patsubst %,$(OUT)/%.tsv,$$($$@.tables))
-	{ echo '# scale = $(SCALE); changed: $(call other,$@)$(changed.$(call network,$(firstword $($@.runs) $($@.tables))).$(SCALE))' && \
-	  cat $(here)paper/$@.tsv; } >$(OUT)/$@.tsv
+	{ echo '# scale = $(SCALE); changed: $(call other,$@)$(changed.$(of_figure).$(SCALE))$(if $(level.$(of_figure).$(SCALE)),$(if $(filter %.angle,$($@.tables)),; levels of the paper stand where ours have as many weights))' && \
+	  awk -v level=$(or $(level.$(of_figure).$(SCALE)),1) 'BEGIN {FS = OFS = "\t"} /^Angle to / && level != 1 {$$3 *= level} 1' \
+	  $(here)paper/$@.tsv; } >$(OUT)/$@.tsv
 	$(TICKET) report $(patsubst %,$(OUT)/%,$@ $($@.runs) $($@.tables)) --values --out $(OUT)/$@
 
 # their names, a line each: `fig2.runs` and `fig2.tables`
@@ -175,7 +182,7 @@ $(call of,stability): $(OUT)/%.stability.tsv: $(kept)
 
 # distances: all levels, then the initialisation, which for a control is what a training of no steps leaves
 $(call of,reinit.angle): $(OUT)/%.reinit.angle.tsv: $(kept)
-	$(TICKET) imp $(call training,$*) --branches reinit --levels 1 --steps 0it --quiet --out $(OUT)/$*.start >$@.part
+	$(TICKET) imp $(call training,$*) --branches reinit --levels 1 --steps 0it --quiet --out $(OUT)/$*.start >/dev/null
 	$(TICKET) distance $(call data,$*) $(OUT)/$*.L??.reinit.safetensors $(OUT)/$*.start.L00.reinit.safetensors $(put)
 	rm $(OUT)/$*.start.*
 $(filter-out %.reinit.angle.tsv,$(call of,angle)) $(call of,cosine) $(call of,l2): $(OUT)/%.tsv: | $$(call run,$$(basename $$*))

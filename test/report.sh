@@ -275,7 +275,16 @@ cp few.tsv run2.tsv
 cp few.L00.safetensors copy.L00.safetensors
 "$ticket" lmc few.L00.safetensors copy.L00.safetensors >two-runs.tsv
 works 'two runs' report two-runs
-has 'are named' two-runs.html 'straight line, ticket 0 to copy ticket 0<'
+has 'are named' two-runs.html 'straight line, few ticket 0 to copy ticket 0<'
+mkdir -p A B
+"$ticket" probe few.L00.safetensors >A/same.tsv
+"$ticket" probe few.L01.safetensors >B/same.tsv
+"$ticket" distance few.L0?.safetensors >A/matrix.tsv
+"$ticket" distance few.L0?.shuffle.safetensors >B/matrix.tsv
+sed 's/^# checksum.*/# note = 2/' A/matrix.tsv >B/twin.tsv
+cp B/twin.tsv A/twin.tsv
+works 'one name in two folders' report A/same A/twin A/matrix B/same B/twin B/matrix --values --out folders
+is 'a line each' 'A/matrix A/twin B/twin shuffle' "$(awk -F '\t' '/^Angle to the next/ {print $2}' folders.values.tsv | sed 's/.*(\(.*\))/\1/' | sort -u | tr '\n' ' ' | sed 's/ $//')"
 
 group 'what an axis cannot show'
 { head_of 1; row 0 100.0000 10; row 1 10.0000 20; row 2 0.0000 90; } >none.tsv
