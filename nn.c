@@ -1264,8 +1264,11 @@ int add_sum(Net *net, int in, int shortcut)
       (a->width - 1) * stride >= s->width)
     fail("add_sum: a shortcut of %zux%zux%zu cannot be added to %zux%zux%zu", s->channels,
          s->height, s->width, a->channels, a->height, a->width);
-  for (k = 0; k + 1 < net->layers; k++)
+  for (k = 0; k + 1 < net->layers; k++) {
     if (net->layer[k].in == shortcut) net->layer[k].adds = 1;
+    if (net->layer[k].kind == SUM && net->layer[k].shortcut == shortcut)
+      net->layer[k].adds_shortcut = 1;
+  }
   layer->shortcut = shortcut;
   layer->out = in;
   if (!in_place)
@@ -1496,7 +1499,8 @@ static void take_room(const Net *net, Room *rooms, int *room_of, int k)
   Room *room = rooms;
   if (k <= 0 || room_of[k] >= 0) return;
   while (room->largest) {
-    if (!room->taken && room->largest->plane == a->plane && room->largest->row == a->row) break;
+    const Activation *b = room->largest;
+    if (!room->taken && b->plane == a->plane && b->row == a->row && b->tile == a->tile) break;
     room++;
   }
   if (!room->largest || a->channels > room->largest->channels) room->largest = a;
