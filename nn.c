@@ -196,7 +196,7 @@ static int all_are(float expected, const float *x, size_t n)
 }
 
 /* y + a b + last, with other terms that are 0 around a b, through every kernel and every place in
- * it. Terms: y, then others of which one is a b, then last: 4 + 4 + 2 taps. */
+ * it. Terms: y, then others of which one is a b, then last: 2 + 4 + 4 taps. */
 static int kernels_give(float y, float a, float b, float last, float expected)
 {
   enum { MOST = 10, N = 3 * LANES, ALL = ROWS * N };
@@ -1420,7 +1420,7 @@ static void net_check(const Net *net)
     fail("net_close: the last layer has %zu outputs for %zu classes", last->outputs, net->classes);
   for (a = 0; a < last->out; a++) {
     for (k = 0; k < net->layers; k++)
-      if (net->layer[k].in == a || net->layer[k].shortcut == a) break;
+      if ((net->layer[k].in == a && net->layer[k].out != a) || net->layer[k].shortcut == a) break;
     if (k == net->layers && a > 0) fail("net_close: no layer reads activation %d", a);
   }
 }
