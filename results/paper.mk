@@ -158,10 +158,10 @@ kept = | $$(call run,$$*)
 .PHONY: all $(FIGURES) $(RUNS)
 all: $(FIGURES)
 
-# a level of the paper, which prunes a fifth, stands where ours has as many weights: at level.NETWORK.SCALE of it
+# a level of the paper, which prunes a fifth, stands where ours has as many weights: at level.NETWORK.SCALE = ln 0.8 / ln(1 - rate) of it
 $(FIGURES): $$($$@.runs) $$(patsubst %,$(OUT)/%.tsv,$$($$@.tables))
 	{ echo '# scale = $(SCALE); changed: $(call other,$@)$(changed.$(of_figure).$(SCALE))$(if $(level.$(of_figure).$(SCALE)),$(if $(filter %.angle,$($@.tables)),; levels of the paper stand where ours have as many weights))' && \
-	  awk -v level=$(or $(level.$(of_figure).$(SCALE)),1) 'BEGIN {FS = OFS = "\t"} /^Angle to / && level != 1 {$$3 *= level} 1' \
+	  awk -v level=$(or $(level.$(of_figure).$(SCALE)),1) 'BEGIN {FS = OFS = "\t"} /^Angle to / {$$3 *= level} 1' \
 	  $(here)paper/$@.tsv; } >$(OUT)/$@.tsv
 	$(TICKET) report $(patsubst %,$(OUT)/%,$@ $($@.runs) $($@.tables)) --values --out $(OUT)/$@
 
