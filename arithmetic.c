@@ -1,7 +1,7 @@
 /* arithmetic.c - what must be the same bits everywhere and belongs to no network: functions of one
  * number, random numbers and orders, sums of lanes, digests. It calls nobody.
  *
- * Contract (CONTRACT.md, sections 1 to 3): binary32, every + - * / sqrt rounds once; a product used
+ * Contract (CONTRACT.md, sections 1 and 2): binary32, every + - * / sqrt rounds once; a product used
  * in a sum is cast, so that it rounds where the compiler computes in a wider type.
  * SPDX-License-Identifier: MIT */
 #include "ticket.h"

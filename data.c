@@ -764,7 +764,7 @@ static void join_pruned(Safetensors *s, Entry *e, const char *path)
   make_mask(mask, path);
   for (j = 0; j < e->size; j++)
     if (!((const unsigned char *)mask->data)[j]) ((float *)e->data)[j] = 0;
-  sprintf(mask->name, "mask.%s", e->name);
+  sprintf(mask->name, "mask.%.*s", (int)(sizeof mask->name - sizeof "mask."), e->name);
 }
 
 void safetensors_adopt(Safetensors *s, const char *path)

@@ -285,9 +285,9 @@ const char *self_check(void)
   const float subnormal = float_of(1025);
   float values[5 * 64];
   int k;
-#ifdef __FAST_MATH__
-  return "it was built with -ffast-math or -Ofast, which reorder sums and flush small numbers; "
-         "build without";
+#if defined __FAST_MATH__ || __FINITE_MATH_ONLY__
+  return "it was built with -ffast-math, -Ofast or -ffinite-math-only, which reorder sums, flush "
+         "small numbers or let no diverged network show; build without";
 #endif
   if (sizeof(float) != 4 || bits_of(one) != 0x3f800000u)
     return "float is not IEEE-754 binary32 here; no flag mends that";
@@ -1358,9 +1358,7 @@ static int build_resnet(Net *net, const Model *model)
   const unsigned long blocks = (depth - 2) / 6;
   unsigned long k;
   int a;
-  if (*end || depth % 6 != 2 || depth < 8 || depth > 326 || width < 1 || width > 1024 ||
-      net->activation[0].height < 4)
-    return 0;
+  if (*end || depth % 6 != 2 || depth < 8 || depth > 326 || width < 1 || width > 1024) return 0;
   a = add_conv(net, 0, "conv", width, 3, 1, 1, 0);
   a = add_relu(net, add_norm(net, a, "bn", model->affine));
   for (k = 0; k < 3 * blocks; k++) {

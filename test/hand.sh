@@ -78,6 +78,7 @@ wrong 'net_close: layer 1 must be add_dense' 'conv 0 4 3 1 1' 'max 1 2'
 wrong 'net_close: layer 0 must be add_dense...without a ReLU' 'dense 0 10' 'relu 1'
 wrong 'net_close: the last layer has 7 outputs for 10 classes' 'dense 0 7'
 wrong 'net_close: no layer reads activation 1' 'conv 0 4 3 1 1' 'conv 0 4 3 1 1' 'dense 2 10'
+wrong 'net_close: no layer reads activation 2' 'conv 0 4 3 1 1' 'conv 0 4 3 1 1' 'sum 2 1' 'dense 1 10' # a sum in place
 
 group 'batches'
 build 20 33 'dense 0 10'

@@ -204,6 +204,7 @@ refuses 'gcc -std=c99 -O3 -ffast-math'
 refuses "gcc -std=c99 -Ofast $native"
 refuses 'gcc -std=c99 -O3 -fassociative-math -fno-signed-zeros -fno-trapping-math'
 refuses 'gcc -std=c99 -O2 -fno-signed-zeros'
+refuses 'gcc -std=c99 -O2 -ffinite-math-only'
 refuses 'clang -std=c99 -O2 -fno-signed-zeros'
 refuses 'clang -std=c99 -Ofast'
 refuses 'clang -std=c99 -O3 -ffast-math'

@@ -1216,6 +1216,17 @@ static Pair random_block(Stack *s, Pair in, int affine)
   return at;
 }
 
+/* Closes both networks and makes room for what is compared. */
+static void close_stack(Case *c)
+{
+  int net_of[NAIVE_LAYERS + 1];
+  net_close(&c->net);
+  naive_close(&c->naive);
+  memcpy(net_of, c->net_of, sizeof net_of);
+  make_room(c);
+  memcpy(c->net_of, net_of, sizeof net_of);
+}
+
 /* 1 to 5 parts, then none to 2 hidden dense layers, maybe with a shortcut. The images must be
  * there; batch places. */
 static void random_stack(Stack *s, Case *c, size_t batch, int threads, double affordable)
@@ -1260,14 +1271,7 @@ static void random_stack(Stack *s, Case *c, size_t batch, int threads, double af
       at = stack_sum(s, stack_dense(s, at, outputs), at);
   }
   stack_dense(s, at, c->net.classes);
-  net_close(&c->net);
-  naive_close(&c->naive);
-  {
-    int net_of[NAIVE_LAYERS + 1];
-    memcpy(net_of, c->net_of, sizeof net_of);
-    make_room(c);
-    memcpy(c->net_of, net_of, sizeof net_of);
-  }
+  close_stack(c);
 }
 
 /* Tensors of the same names at the same places. */
@@ -1387,7 +1391,6 @@ static void test_crowded_masks(uint64_t seed)
     Stack s;
     Pair at = {0, 0};
     const Tensor *t;
-    int net_of[NAIVE_LAYERS + 1];
     dice_for(seed, 70000 + (uint32_t)k);
     memset(&c, 0, sizeof c);
     memset(&s, 0, sizeof s);
@@ -1401,11 +1404,7 @@ static void test_crowded_masks(uint64_t seed)
     if (k == 1) at = stack_dense(&s, at, 300);
     if (k == 2) at = stack_conv(&s, stack_conv(&s, at, 9, 1, 1, 0, 0), 1500, 3, 2, 1, 0);
     stack_dense(&s, stack_relu(&s, at), c.net.classes);
-    net_close(&c.net);
-    naive_close(&c.naive);
-    memcpy(net_of, c.net_of, sizeof net_of);
-    make_room(&c);
-    memcpy(c.net_of, net_of, sizeof net_of);
+    close_stack(&c);
     t = &c.net.tensor[k == 0 ? 2 : k == 1 ? 0 : 1];
     memset(c.mask, 1, c.net.size);
     for (j = 0; j < t->size; j++) { /* whole input channels: 32 of 128, 340 of 784, 3 of 9 */
@@ -1422,6 +1421,49 @@ static void test_crowded_masks(uint64_t seed)
     check_true("the layer is sparse", c.net.layer[k == 1 ? 0 : 1].forward.step == 0);
     for (j = 0; j < batch; j++) c.index[j] = roll((uint32_t)c.data.train.n);
     compare_batch(&c, c.index, 0, batch);
+    free_case(&c);
+  }
+  end();
+}
+
+/* Networks of one's own whose activations several layers read, among them two sums that take one
+ * shortcut; and images, of 1 x 2 pixels, whose planes have the size of a dense layer's. */
+static void test_shared_activations(uint64_t seed)
+{
+  uint32_t i;
+  begin("activations that several layers read, and planes of one size");
+  for (i = 0; i < 12; i++) {
+    const int kind = (int)i % 4;
+    Case c;
+    Stack s;
+    Pair a, b, at = {0, 0};
+    dice_for(seed, 75000 + i);
+    memset(&c, 0, sizeof c);
+    memset(&s, 0, sizeof s);
+    s.c = &c;
+    random_data(&c.data, 2, kind == 3 ? 1 : 7, kind == 3 ? 2 : 6, 5, 40, 5);
+    net_open(&c.net, &c.data, 20, 1);
+    naive_open(&c.naive, &c.data);
+    c.net_of[0] = 0;
+    a = stack_relu(&s, stack_conv(&s, at, kind == 3 ? 60 : 4, 1, 1, 0, 1));
+    if (kind == 0) { /* two sums after one another */
+      b = stack_sum(&s, stack_conv(&s, a, 4, 3, 1, 1, 0), a);
+      at = stack_sum(&s, stack_conv(&s, b, 6, 3, 1, 1, 1), a);
+    } else if (kind == 1) { /* of every second row and column */
+      b = stack_relu(&s, stack_sum(&s, stack_conv(&s, a, 6, 3, 2, 1, 1), a));
+      at = stack_relu(&s, stack_sum(&s, stack_conv(&s, b, 4, 3, 1, 1, 0), a));
+    } else if (kind == 2) { /* a is read by a sum first, by a convolution and a pool later */
+      b = stack_sum(&s, stack_conv(&s, at, 5, 3, 1, 1, 1), a);
+      at = stack_sum(&s, stack_pool(&s, a, 1, (int)(i / 4) % 2), a);
+      at = stack_sum(&s, stack_conv(&s, a, 5, 3, 1, 1, 1), at);
+      at = stack_sum(&s, stack_norm(&s, at, 1), b);
+    } else {
+      at = stack_conv(&s, stack_conv(&s, a, 60, 1, 1, 0, 0), 20, 1, 1, 0, 1);
+      at = stack_dense(&s, at, 100);
+    }
+    stack_dense(&s, at, c.net.classes);
+    close_stack(&c);
+    compare_stack(&c, i, s.shape, 3);
     free_case(&c);
   }
   end();
@@ -1509,7 +1551,7 @@ static void test_models(uint64_t seed)
       {"vgg16", 0, 1, 0, 32},      {"vgg19", 0, 0, 0, 32},     {"resnet20", 0, 1, 0, 32},
       {"resnet20", 1, 0, 0, 32},   {"resnet20-4", 0, 1, 5, 8}, {"resnet20-5", 1, 0, 18, 8},
       {"resnet32-3", 1, 1, 3, 8},  {"resnet44", 0, 0, 0, 32},  {"resnet56", 1, 1, 0, 32},
-      {"resnet110-2", 0, 1, 2, 8},
+      {"resnet110-2", 0, 1, 2, 8}, {"resnet8-3", 0, 1, 18, 2}, {"resnet8-3", 1, 0, 18, 3},
   };
   size_t i;
   begin("models have OpenLTH's tensors and equal the oracle's");
@@ -2831,6 +2873,7 @@ int main(int count, char **argument_of)
   test_networks(seed, cases);
   test_sparse_is_dense(seed);
   test_crowded_masks(seed);
+  test_shared_activations(seed);
   test_stacks(seed, cases);
   if (cases >= 100) test_models(seed);
   test_threads(seed);
