@@ -1,8 +1,8 @@
 /* arithmetic.c - what must be the same bits everywhere and belongs to no network: functions of one
  * number, random numbers and orders, sums of lanes, digests. It calls nobody.
  *
- * Contract (CONTRACT.md, sections 1 and 2): binary32, every + - * / sqrt rounds once; a product used
- * in a sum is cast, so that it rounds where the compiler computes in a wider type.
+ * Contract (CONTRACT.md, sections 1 and 2): binary32, every + - * / sqrt rounds once; a product
+ * used in a sum is cast, so that it rounds where the compiler computes in a wider type.
  * SPDX-License-Identifier: MIT */
 #include "ticket.h"
 
