@@ -596,7 +596,7 @@ static const Figure figures[] = {
     {PROBE_KIND, 0, "Weights by value", "weights per 0.01", 0, "value", NULL,
      "Surviving weights after training. If tickets win, theirs have two peaks away from 0: weights "
      "that pruning once kept because they were large become large again. Under the same mask other "
-     "initial values (reinit) stay around 0, as they were drawn."},
+     "initial values (reinit) stay around 0, as they were drawn. Longer tails are cut off."},
     {BATCH_KIND, 0, "Instability by batch size, training set", "points of error", 0,
      "train_instability", NULL,
      "Barrier between copies that see the data in other orders. Tickets are expected to win with "
@@ -914,10 +914,24 @@ static int x_of(const Frame *f, int64_t x)
 }
 static int y_of(const Frame *f, int64_t y) { return BOTTOM - place(&f->y, y, BOTTOM - TOP); }
 
+/* Below this a histogram's tails are not worth a longer axis: a fiftieth of the highest peak. */
+static int64_t tail_of(const Chart *c)
+{
+  int64_t most = 0;
+  size_t j;
+  int k;
+  if (c->figure->kind != PROBE_KIND) return INT64_MIN;
+  for (k = 0; k < c->n; k++)
+    for (j = 0; j < c->series[k].points; j++)
+      if (c->series[k].point[j].y > most) most = c->series[k].point[j].y;
+  return most / 50;
+}
+
 /* Merges the points of runs, leaves out those that the axes have no place for, and makes the axes
  * reach the rest. */
 static void frame_widen(Frame *f, Chart *c)
 {
+  const int64_t tail = tail_of(c);
   size_t j;
   int k;
   for (k = 0; k < c->n; k++) {
@@ -929,7 +943,7 @@ static void frame_widen(Frame *f, Chart *c)
       /* a bar may reach 0 where its mean does not */
       f->hidden |= !axis_shows(&f->x, q->x) || !axis_shows(&f->y, q->low);
       if (!axis_shows(&f->x, q->x) || !axis_shows(&f->y, q->y)) continue;
-      axis_widen(&f->x, q->x);
+      if (q->y >= tail) axis_widen(&f->x, q->x);
       axis_widen(&f->y, q->low);
       axis_widen(&f->y, q->y);
       axis_widen(&f->y, q->high);

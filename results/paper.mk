@@ -67,7 +67,7 @@ lines.small = 01 04 06
 thin.small = L06
 seeds.small = 1
 changed.resnet.small = width 8 instead of 16, the first 20,000 images without crops and flips, 40 epochs instead of 85 (learning rate times 0.1 after 26 and 33), \
-  a third of the weights pruned 6 times instead of a fifth 24 times, batches of $(BATCHES) instead of 64 to 2,048, seed $(SEEDS), without the runs with warm-up
+  a third of the weights pruned 6 times instead of a fifth 24 times, batches of $(subst $() , and ,$(BATCHES)) instead of 64 to 2,048, seed $(SEEDS), without the runs with warm-up
 changed.conv4.small = width 16 instead of 64, the first 20,000 images without crops and flips, 20 epochs instead of 75 (with a weight decay of 0.01: learning rate times 0.1 after 15 and 17), \
   a third of the weights pruned 6 times instead of a fifth 24 times, seed $(SEEDS)
 changed.lenet.small = $(changed.lenet.full); seed $(SEEDS)
