@@ -51,7 +51,7 @@ changed.lenet.full = the learning rate decays by a cosine (the paper says consta
 
 # ---- small: hours of two cores ------------------------------------------------------------------------------------------
 resnet.small = $(resnet.full) --train-size 20000 --model resnet20-8 --augment none --steps 40ep --milestones 26ep,33ep
-conv4.small = $(conv4.full) --train-size 20000 --model conv4-16 --augment none --steps 20ep
+conv4.small = $(conv4.full) --train-size 20000 --model conv4-16 --steps 12ep
 bend.small = $(bend.full)
 lenet.small = $(lenet.full)
 rates.resnet.small = --levels 7 --rate 0.33
@@ -59,7 +59,7 @@ rates.conv4.small = --levels 7 --rate 0.33
 level.resnet.small = 0.5572
 level.conv4.small = 0.5572
 warm.small = 5ep
-decay.small = 15ep,17ep
+decay.small = 9ep,10ep
 batches.small = 32 512
 special.resnet.small = b32 b512 b512
 rounds.small = 02 04 06
@@ -68,7 +68,7 @@ thin.small = L06
 seeds.small = 1
 changed.resnet.small = width 8 instead of 16, the first 20,000 images without crops and flips, 40 epochs instead of 85 (learning rate times 0.1 after 26 and 33), \
   a third of the weights pruned 6 times instead of a fifth 24 times, batches of $(subst $() , and ,$(BATCHES)) instead of 64 to 2,048, seed $(SEEDS), without the runs with warm-up
-changed.conv4.small = width 16 instead of 64, the first 20,000 images without crops and flips, 20 epochs instead of 75 (with a weight decay of 0.01: learning rate times 0.1 after 15 and 17), \
+changed.conv4.small = width 16 instead of 64, the first 20,000 images, 12 epochs instead of 75 (with a weight decay of 0.01: learning rate times 0.1 after 9 and 10), \
   a third of the weights pruned 6 times instead of a fifth 24 times, seed $(SEEDS)
 changed.lenet.small = $(changed.lenet.full); seed $(SEEDS)
 
