@@ -1131,13 +1131,11 @@ static void check_value(const char *call, const char *what, size_t value, size_t
     fail("%s: %s is %zu; it must be %zu to %zu", call, what, value, least, most);
 }
 
-/* The newest layer, of activation `in`; an earlier layer that reads `in` will find its gradient
- * begun by this one. */
+/* The newest layer, of activation `in`. */
 static Layer *add_layer(Net *net, const char *call, int kind, int in, const char *name)
 {
   Layer *layer = &net->layer[net->layers];
   const Activation *a = &net->activation[in < 0 || in >= net->activations ? 0 : in];
-  int k;
   if (in < 0 || in >= net->activations)
     fail("%s: activation %d is not there; there are 0 to %d", call, in, net->activations - 1);
   if (a->flat && kind != CONV && kind != SUM)
@@ -1145,10 +1143,6 @@ static Layer *add_layer(Net *net, const char *call, int kind, int in, const char
   if (strlen(name) > LONGEST_NAME)
     fail("%s: the name %.60s has more than %d characters", call, name, LONGEST_NAME);
   if (++net->layers == MOST_LAYERS) fail_usage("--model: has more than %d layers", MOST_LAYERS - 1);
-  for (k = 0; k + 1 < net->layers; k++) {
-    if (net->layer[k].in == in) net->layer[k].adds = 1;
-    if (net->layer[k].kind == SUM && net->layer[k].shortcut == in) net->layer[k].adds_shortcut = 1;
-  }
   layer->kind = kind;
   strcpy(layer->name, name);
   layer->in = in;
@@ -1253,7 +1247,6 @@ int add_sum(Net *net, int in, int shortcut)
   Layer *layer = add_layer(net, "add_sum", SUM, in, "");
   const Activation *a = &net->activation[in], *s;
   size_t stride;
-  int k;
   if (in == 0) fail("add_sum: activation 0 is the images; they can be the shortcut only");
   if (shortcut < 0 || shortcut >= net->activations || shortcut == in)
     fail("add_sum: the shortcut is activation %d; it must be another one that is there", shortcut);
@@ -1264,11 +1257,6 @@ int add_sum(Net *net, int in, int shortcut)
       (a->width - 1) * stride >= s->width)
     fail("add_sum: a shortcut of %zux%zux%zu cannot be added to %zux%zux%zu", s->channels,
          s->height, s->width, a->channels, a->height, a->width);
-  for (k = 0; k + 1 < net->layers; k++) {
-    if (net->layer[k].in == shortcut) net->layer[k].adds = 1;
-    if (net->layer[k].kind == SUM && net->layer[k].shortcut == shortcut)
-      net->layer[k].adds_shortcut = 1;
-  }
   layer->shortcut = shortcut;
   layer->out = in;
   if (!in_place)
@@ -1490,20 +1478,22 @@ typedef struct {
   int taken;
 } Room;
 
-/* A room for the gradient of activation k, unless it has one or is the images. */
-static void take_room(const Net *net, Room *rooms, int *room_of, int k)
+/* Whether a later layer begins the gradient of activation k; else takes a room for it. Neither for
+ * the images (0) and no activation (-1). */
+static int take_room(const Net *net, Room *rooms, int *room_of, int k)
 {
   const Activation *a = &net->activation[k > 0 ? k : 0];
   Room *room = rooms;
-  if (k <= 0 || room_of[k] >= 0) return;
-  while (room->largest) {
+  if (k <= 0) return 0;
+  if (room_of[k] >= 0) return 1;
+  for (; room->largest; room++) {
     const Activation *b = room->largest;
     if (!room->taken && b->plane == a->plane && b->row == a->row && b->tile == a->tile) break;
-    room++;
   }
   if (!room->largest || a->channels > room->largest->channels) room->largest = a;
   room->taken = 1;
   room_of[k] = (int)(room - rooms);
+  return 0;
 }
 
 /* A layer that reads what it writes, number by number, may pass its gradient on in one room. */
@@ -1515,12 +1505,12 @@ static void place_gradients(Net *net)
   for (k = 0; k < net->activations; k++) room_of[k] = -1;
   take_room(net, rooms, room_of, net->activations - 1); /* the logits */
   for (k = net->layers - 1; k >= 0; k--) {
-    const Layer *layer = &net->layer[k];
+    Layer *layer = &net->layer[k];
     const int in = layer->in, out = layer->out;
     const int same_room = layer->kind == NORM || layer->kind == SUM;
     if (same_room && in > 0 && room_of[in] < 0) room_of[in] = room_of[out];
-    else take_room(net, rooms, room_of, in);
-    if (layer->kind == SUM) take_room(net, rooms, room_of, layer->shortcut);
+    else layer->adds = take_room(net, rooms, room_of, in);
+    layer->adds_shortcut = take_room(net, rooms, room_of, layer->shortcut);
     if (in != out && room_of[in] != room_of[out]) rooms[room_of[out]].taken = 0;
   }
   for (r = 0; rooms[r].largest; r++) {
