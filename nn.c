@@ -1393,24 +1393,6 @@ void net_open(Net *net, const Dataset *data, size_t batch, int threads)
     }
 }
 
-/* What layers that fit each other one by one may still not be: a network. */
-static void net_check(const Net *net)
-{
-  const Layer *last = &net->layer[net->layers > 0 ? net->layers - 1 : 0];
-  int k, a;
-  if (net->layers == 0) fail("net_close: there is no layer");
-  if (last->kind != CONV || !net->activation[last->out].flat || last->relu)
-    fail("net_close: layer %d must be add_dense without a ReLU, since it is the last",
-         net->layers - 1);
-  if (last->outputs != net->classes)
-    fail("net_close: the last layer has %zu outputs for %zu classes", last->outputs, net->classes);
-  for (a = 0; a < last->out; a++) {
-    for (k = 0; k < net->layers; k++)
-      if ((net->layer[k].in == a && net->layer[k].out != a) || net->layer[k].shortcut == a) break;
-    if (k == net->layers && a > 0) fail("net_close: no layer reads activation %d", a);
-  }
-}
-
 /* The border, as far as any pass reaches over an edge, and with it rows and planes. */
 static void measure_planes(Net *net)
 {
@@ -1508,6 +1490,7 @@ static void place_gradients(Net *net)
     Layer *layer = &net->layer[k];
     const int in = layer->in, out = layer->out;
     const int same_room = layer->kind == NORM || layer->kind == SUM;
+    if (room_of[out] < 0) fail("net_close: no layer reads activation %d", out);
     if (same_room && in > 0 && room_of[in] < 0) room_of[in] = room_of[out];
     else layer->adds = take_room(net, rooms, room_of, in);
     layer->adds_shortcut = take_room(net, rooms, room_of, layer->shortcut);
@@ -1522,11 +1505,17 @@ static void place_gradients(Net *net)
   free(rooms);
 }
 
+/* Layers that fit each other one by one may still not be a network. */
 void net_close(Net *net)
 {
-  const Layer *last = &net->layer[net->layers - 1];
+  const Layer *last = &net->layer[net->layers > 0 ? net->layers - 1 : 0];
   int k;
-  net_check(net);
+  if (net->layers == 0) fail("net_close: there is no layer");
+  if (last->kind != CONV || !net->activation[last->out].flat || last->relu)
+    fail("net_close: layer %d must be add_dense without a ReLU, since it is the last",
+         net->layers - 1);
+  if (last->outputs != net->classes)
+    fail("net_close: the last layer has %zu outputs for %zu classes", last->outputs, net->classes);
   measure_planes(net);
   measure_layers(net);
   for (k = 0; k < net->activations; k++)
