@@ -863,12 +863,6 @@ static void pool_backward(Net *net, const Layer *layer, int part)
  * every stride-th row and column and added to channels shift ... shift + C' - 1; other channels y =
  * in. Each thread takes some of the T C planes. */
 
-static size_t stride_of(const Net *net, const Layer *layer)
-{
-  const size_t H = net->activation[layer->out].height;
-  return (net->activation[layer->shortcut].height + H - 1) / H;
-}
-
 /* The plane of the shortcut's values, or gradients, that belongs to plane p of the sum, or NULL. */
 static float *shortcut_plane(const Net *net, const Layer *layer, int gradient, size_t p)
 {
@@ -883,7 +877,7 @@ static float *shortcut_plane(const Net *net, const Layer *layer, int gradient, s
 static void sum_forward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->out], *b = &net->activation[layer->shortcut];
-  const size_t pixels = a->width * a->tile / LANES, stride = stride_of(net, layer);
+  const size_t pixels = a->width * a->tile / LANES, stride = layer->stride;
   size_t p, r, i, mine[2];
   part_of(net, tiles_in_use(net, layer->out) * a->channels, part, mine);
   for (p = mine[0]; p < mine[1]; p++)
@@ -903,7 +897,7 @@ static void sum_forward(Net *net, const Layer *layer, int part)
 static void sum_backward(Net *net, const Layer *layer, int part)
 {
   const Activation *a = &net->activation[layer->out], *b = &net->activation[layer->shortcut];
-  const size_t pixels = a->width * a->tile / LANES, stride = stride_of(net, layer);
+  const size_t pixels = a->width * a->tile / LANES, stride = layer->stride;
   size_t p, r, mine[2];
   part_of(net, tiles_in_use(net, layer->out) * a->channels, part, mine);
   for (p = mine[0]; p < mine[1]; p++) {
@@ -1224,7 +1218,7 @@ static int add_pool(Net *net, const char *call, int kind, int in, size_t window)
 {
   Layer *layer = add_layer(net, call, kind, in, "");
   check_value(call, "window", window, 1, WIDEST);
-  layer->kernel = layer->stride = window;
+  layer->kernel = window;
   layer->rows = layer->height / window;
   layer->columns = layer->width / window;
   return layer->out = add_activation(net, layer->inputs, layer->rows, layer->columns, 0);
@@ -1246,18 +1240,17 @@ int add_sum(Net *net, int in, int shortcut)
   const int in_place = newest->out == in && !newest->relu && newest->kind != MAX_POOL;
   Layer *layer = add_layer(net, "add_sum", SUM, in, "");
   const Activation *a = &net->activation[in], *s;
-  size_t stride;
   if (in == 0) fail("add_sum: activation 0 is the images; they can be the shortcut only");
   if (shortcut < 0 || shortcut >= net->activations || shortcut == in)
     fail("add_sum: the shortcut is activation %d; it must be another one that is there", shortcut);
   s = &net->activation[shortcut];
-  stride = (s->height + a->height - 1) / a->height;
+  layer->shortcut = shortcut;
+  layer->stride = (s->height + a->height - 1) / a->height;
   if (s->channels > a->channels || s->flat != a->flat ||
-      (s->width + a->width - 1) / a->width != stride || (a->height - 1) * stride >= s->height ||
-      (a->width - 1) * stride >= s->width)
+      (s->width + a->width - 1) / a->width != layer->stride ||
+      (a->height - 1) * layer->stride >= s->height || (a->width - 1) * layer->stride >= s->width)
     fail("add_sum: a shortcut of %zux%zux%zu cannot be added to %zux%zux%zu", s->channels,
          s->height, s->width, a->channels, a->height, a->width);
-  layer->shortcut = shortcut;
   layer->out = in;
   if (!in_place)
     layer->out = add_activation(net, layer->inputs, layer->height, layer->width, a->flat);

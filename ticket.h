@@ -305,7 +305,7 @@ typedef struct {
   int adds, adds_shortcut;        /* to the gradient of `in`, `shortcut`, that another began */
   size_t inputs, height, width;   /* channels in, rows and columns of their planes, in pixels; */
   size_t outputs, rows, columns;  /* of the output. A dense layer is 1x1 with L / LANES pixels */
-  size_t kernel, stride, padding; /* CONV; pools: kernel = stride = window */
+  size_t kernel, stride, padding; /* CONV; pools: kernel = window; SUM: stride of the shortcut */
   size_t survivors;               /* weights not masked */
   /* CONV: backward has lists for each phase (row mod stride, column mod stride) of the input */
   Taps forward, backward;
