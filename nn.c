@@ -457,10 +457,7 @@ static void conv_forward(Net *net, const Layer *layer, int part)
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const size_t tiles = tiles_in_use(net, layer->out), s = layer->stride;
   size_t t, mine[2];
-  Target to = {NULL, 0, 0, LANES, 0, 0, NULL};
-  to.plane = out->plane;
-  to.row = out->row;
-  to.relu = layer->relu;
+  Target to = {.plane = out->plane, .row = out->row, .step = LANES, .relu = layer->relu};
   if (layer->bias >= 0) to.bias = net->weight + net->tensor[layer->bias].offset;
   for (t = 0; t < tiles; t++) {
     const float *x = plane_of(net, layer->in, 0, t, 0) - layer->padding * (in->row + LANES);
@@ -509,12 +506,8 @@ static void conv_input_gradient(Net *net, const Layer *layer, int part)
   const Activation *in = &net->activation[layer->in], *out = &net->activation[layer->out];
   const size_t s = layer->stride, tiles = tiles_in_use(net, layer->out);
   size_t t, phase, mine[2];
-  Target to = {NULL, 0, 0, 0, 0, 0, NULL};
+  Target to = {.plane = in->plane, .row = s * in->row, .step = s * LANES, .adds = layer->adds};
   if (layer->in == 0) return;
-  to.plane = in->plane;
-  to.row = s * in->row;
-  to.step = s * LANES;
-  to.adds = layer->adds;
   for (t = 0; t < tiles; t++) {
     const float *dy = plane_of(net, layer->out, 1, t, 0) - reach_back(layer) * (out->row + LANES);
     if (!rows_of_tile(net, tiles, t, layer->inputs, part, mine)) continue;
@@ -683,7 +676,7 @@ static void channel_moments(Net *net, const Layer *layer, size_t c)
   float mean = *running_mean, variance = *running_variance, inverse;
   if (net->training) {
     const float rest = 1.0f - net->momentum;
-    Norm about = {0, 0, 0, 0, 0};
+    Norm about = {0};
     float sum[2], unbiased;
     channel_sums(net, layer, c, about, 0, sum);
     mean = sum[0] / (float)pixels;
@@ -702,9 +695,8 @@ static void channel_moments(Net *net, const Layer *layer, size_t c)
 /* Of channel c, after its moments are known. */
 static Norm norm_of(const Net *net, const Layer *layer, size_t c)
 {
-  Norm norm = {0, 0, 1, 0, 0};
-  norm.mean = layer->moments[c];
-  norm.inverse = layer->moments[layer->inputs + c];
+  const float *moment = layer->moments + c;
+  Norm norm = {.mean = moment[0], .inverse = moment[layer->inputs], .gamma = 1};
   if (layer->weight >= 0) {
     norm.gamma = net->weight[net->tensor[layer->weight].offset + c];
     norm.beta = net->weight[net->tensor[layer->bias].offset + c];
