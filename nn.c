@@ -1928,22 +1928,19 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
   const size_t n = data->train.n, batch = net->batch;
   const long per_epoch = (long)((n + batch - 1) / batch);
   uint32_t *order = allocate(n, sizeof *order, "the data order");
-  Progress p = {0, 0, 0, 0, 0, 0, 0};
+  Progress p = {.step = from, .epochs = (how->steps + per_epoch - 1) / per_epoch};
   Stream crops = {how->order_seed, RANDOM_AUGMENT, level, 0};
-  long ordered = -1;
-  p.epochs = (how->steps + per_epoch - 1) / per_epoch;
-  for (p.step = from; p.step < to;) {
+  while (p.step < to) {
     size_t first = (size_t)(p.step % per_epoch) * batch,
            size = n - first < batch ? n - first : batch;
     float lane[LANES] = {0}, loss;
     p.epoch = p.step / per_epoch;
-    if (p.epoch != ordered) {
+    if (first == 0 || p.step == from) {
       data_order(order, n, how->order_seed, level, (uint32_t)p.epoch);
-      ordered = p.epoch;
+      crops.b = (uint32_t)p.epoch;
       p.seen = p.wrong = 0;
       p.loss = 0;
     }
-    crops.b = (uint32_t)p.epoch;
     if (how->hook) how->hook(how->context, net, p.step, 0);
     net_load(net, &data->train, order + first, 0, size, how->augment ? &crops : NULL);
     net_forward(net, 1);
