@@ -747,8 +747,7 @@ static void optimizer_copy(Optimizer *to, const Optimizer *from, const Net *net)
 {
   memcpy(to->velocity, from->velocity, net->size * sizeof(float));
   memcpy(to->square, from->square, net->size * sizeof(float));
-  to->correction1 = from->correction1;
-  to->correction2 = from->correction2;
+  memcpy(to->correction, from->correction, sizeof to->correction);
 }
 
 void evaluate(Net *net, const Dataset *data, const char *what, float loss[2], char error[2][32])

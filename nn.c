@@ -1831,14 +1831,14 @@ void optimizer_create(Optimizer *o, const Net *net)
   o->velocity = allocate(net->size, sizeof(float), "the optimiser");
   o->square = allocate(net->size, sizeof(float), "the optimiser");
   o->weight = allocate(net->size, sizeof(float), "the optimiser");
-  o->correction1 = o->correction2 = 0;
+  o->correction[0] = o->correction[1] = 0;
 }
 
 void optimizer_clear(Optimizer *o, const Net *net)
 {
   memset(o->velocity, 0, net->size * sizeof(float));
   memset(o->square, 0, net->size * sizeof(float));
-  o->correction1 = o->correction2 = 0;
+  o->correction[0] = o->correction[1] = 0;
 }
 
 void optimizer_free(Optimizer *o)
@@ -1869,15 +1869,20 @@ static void sgd(const Net *net, float *restrict w, float *restrict v, const Trai
   }
 }
 
-/* g = dW + wd w,  m = 0.9 m + 0.1 g,  v = 0.999 v + (0.001 g) g, w = w - ((lr / c1) m) / (sqrt v
- * / sqrt c2 + eps),  c = 1 - beta^t, as PyTorch's Adam (Kingma and Ba 2015) */
+/* g = dW + wd w,  m = 0.9 m + 0.1 g,  v = 0.999 v + (0.001 g) g,  c = 1 - beta^t,
+ * w = w - ((lr / c[0]) m) / (sqrt v / sqrt c[1] + eps), as PyTorch's Adam (Kingma and Ba 2015) */
 static void adam(const Net *net, float *restrict w, float *restrict m, float *restrict v,
-                 float decay, float rate, float root)
+                 float c[2], float decay, float lr)
 {
   static const float beta1 = 0.9f, rest1 = 0.1f, beta2 = 0.999f, rest2 = 0.001f, epsilon = 1e-8f;
   const float *restrict gradient = net->gradient;
   const size_t n = net->survivors;
+  float rate, root;
   size_t j;
+  c[0] = c[0] + (float)(rest1 * (float)(1.0f - c[0]));
+  c[1] = c[1] + (float)(rest2 * (float)(1.0f - c[1]));
+  rate = lr / c[0];
+  root = square_root(c[1]);
 #ifdef _OPENMP
 #pragma omp parallel for num_threads(net->threads)
 #endif
@@ -1898,7 +1903,6 @@ static void adam(const Net *net, float *restrict w, float *restrict m, float *re
 
 void optimizer_step(Optimizer *o, Net *net, const Training *how, float lr)
 {
-  static const float rest1 = 0.1f, rest2 = 0.001f;
   const size_t n = net->survivors;
   /* survivors side by side, as their gradients are */
   float *w = n == net->size ? net->weight : o->weight;
@@ -1906,12 +1910,7 @@ void optimizer_step(Optimizer *o, Net *net, const Training *how, float lr)
   if (w != net->weight)
     for (j = 0; j < n; j++) w[j] = net->weight[net->survivor[j]];
   if (how->optimizer == SGD) sgd(net, w, o->velocity, how, lr);
-  else {
-    o->correction1 = o->correction1 + (float)(rest1 * (float)(1.0f - o->correction1));
-    o->correction2 = o->correction2 + (float)(rest2 * (float)(1.0f - o->correction2));
-    adam(net, w, o->velocity, o->square, how->weight_decay, lr / o->correction1,
-         square_root(o->correction2));
-  }
+  else adam(net, w, o->velocity, o->square, o->correction, how->weight_decay, lr);
   if (w != net->weight)
     for (j = 0; j < n; j++) net->weight[net->survivor[j]] = w[j];
 }
@@ -1972,7 +1971,6 @@ void checkpoint_write(const Net *net, const Optimizer *o, int pairs, const char 
 {
   const size_t two = 2;
   char digest[17];
-  float correction[2];
   Safetensors s = {0};
   int k;
   s.entry = allocate((size_t)(2 * net->tensors + 3), sizeof *s.entry, "the checkpoint");
@@ -1986,11 +1984,9 @@ void checkpoint_write(const Net *net, const Optimizer *o, int pairs, const char 
       safetensors_add(&s, "mask.", t->name, 'U', t->dims, t->shape, net->mask + t->offset);
   }
   if (o) {
-    correction[0] = o->correction1;
-    correction[1] = o->correction2;
     safetensors_add(&s, "", memory_names[0], 'F', 1, &net->survivors, o->velocity);
     safetensors_add(&s, "", memory_names[1], 'F', 1, &net->survivors, o->square);
-    safetensors_add(&s, "", memory_names[2], 'F', 1, &two, correction);
+    safetensors_add(&s, "", memory_names[2], 'F', 1, &two, (void *)o->correction);
   }
   for (k = 0; k <= pairs; k++) {
     s.key[k] = (char *)(k < pairs ? key[k] : "digest");
@@ -2079,6 +2075,5 @@ void checkpoint_memory(const Net *net, Optimizer *o, const Safetensors *s, const
   if (found == 0) return;
   memcpy(o->velocity, memory[0]->data, n);
   memcpy(o->square, memory[1]->data, n);
-  o->correction1 = ((const float *)memory[2]->data)[0];
-  o->correction2 = ((const float *)memory[2]->data)[1];
+  memcpy(o->correction, memory[2]->data, sizeof o->correction);
 }

@@ -492,9 +492,9 @@ float learning_rate(const Training *how, long step);
 /* The optimiser's memory, beside the flat vector. Adam's beta = (0.9, 0.999), eps = 1e-8 (Kingma
  * and Ba 2015). */
 typedef struct {
-  float *velocity, *square;       /* [survivors]: momentum or first moment, second moment */
-  float *weight;                  /* [survivors]: the weights side by side during an update */
-  float correction1, correction2; /* Adam: 1 - beta^t by c = c + (1 - beta)(1 - c) */
+  float *velocity, *square; /* [survivors]: momentum or first moment, second moment */
+  float *weight;            /* [survivors]: the weights side by side during an update */
+  float correction[2];      /* Adam: 1 - beta^t by c = c + (1 - beta)(1 - c) */
 } Optimizer;
 void optimizer_create(Optimizer *o, const Net *net);
 void optimizer_clear(Optimizer *o, const Net *net); /* as new */

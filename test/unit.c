@@ -2051,14 +2051,15 @@ static void test_adam(uint64_t seed)
     /* c + 0.1 (1 - c) keeps the relative error below 3 roundings per 1/(1 - 0.9) steps: each
      * step forgets a tenth of it; the constants 0.1f and 0.001f are themselves off by 1.5e-8 and
      * 4.7e-8 of their size */
-    check_near("1 - 0.9^t", 1 - pow(0.9, t), (double)o.correction1,
+    check_near("1 - 0.9^t", 1 - pow(0.9, t), (double)o.correction[0],
                (1 - pow(0.9, t)) * 5e-7 + 1e-9);
-    check_near("1 - 0.999^t", 1 - pow(0.999, t), (double)o.correction2, (1 - pow(0.999, t)) * 3e-5);
+    check_near("1 - 0.999^t", 1 - pow(0.999, t), (double)o.correction[1],
+               (1 - pow(0.999, t)) * 3e-5);
     if (t < 5000) optimizer_step(&o, &c.net, &how, 0);
   }
   optimizer_clear(&o, &c.net);
-  check_float("correction 1 cleared", 0, o.correction1);
-  check_float("correction 2 cleared", 0, o.correction2);
+  check_float("correction 1 cleared", 0, o.correction[0]);
+  check_float("correction 2 cleared", 0, o.correction[1]);
   for (wrong = 0, j = 0; j < c.net.size; j++)
     wrong += bits(o.velocity[j]) != 0 || bits(o.square[j]) != 0;
   check_count("moments left after clearing", 0, wrong);
