@@ -347,6 +347,7 @@ static void part_of(const Net *net, size_t n, int part, size_t first[2])
 }
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Channel c of tile t of an activation's values, or gradients. */
 static float *plane_of(const Net *net, int activation, int gradient, size_t t, size_t c)
@@ -572,7 +573,7 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
     for (t = 0; t < tiles; t++) {
       const float *x = plane_of(net, layer->in, 0, t, 0) - layer->padding * (in->row + LANES);
       for (u = 0; u < layer->rows; u += strip) {
-        const size_t high = layer->rows - u < strip ? layer->rows - u : strip;
+        const size_t high = smaller(layer->rows - u, strip);
         float *sum = net->room + (size_t)part * net->room_size;
         for (o = mine[0]; o < mine[1]; o++) {
           const size_t n = end[o].tap - begin[o].tap;
@@ -1151,7 +1152,7 @@ int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, 
   check_value("add_conv", "kernel", kernel, 1, WIDEST);
   check_value("add_conv", "stride", stride, 1, WIDEST);
   check_value("add_conv", "padding", padding, 0, kernel - 1);
-  check_value("add_conv", "kernel", kernel, 1, (H < W ? H : W) + 2 * padding);
+  check_value("add_conv", "kernel", kernel, 1, smaller(H, W) + 2 * padding);
   layer->outputs = outputs;
   layer->kernel = kernel;
   layer->stride = stride;
@@ -1590,7 +1591,7 @@ static void cut_taps(const Net *net, Layer *layer)
   for (first = 0; first < I; first = last) {
     size_t some = channels, room;
     do {
-      last = first + some < I ? first + some : I;
+      last = smaller(first + some, I);
       some = (some + 1) / 2;
       room = 0;
       for (o = 0; o < O; o++) {
@@ -1781,8 +1782,7 @@ void net_recompute(Net *net, const Split *split)
   size_t first, batches = 0;
   for (first = 0; first < split->n; first += net->batch) {
     net->momentum = 1.0f / (float)++batches;
-    net_load(net, split, NULL, first, split->n - first < net->batch ? split->n - first : net->batch,
-             NULL);
+    net_load(net, split, NULL, first, smaller(split->n - first, net->batch), NULL);
     net_forward(net, 1);
   }
   net->momentum = 0.1f;
@@ -1791,8 +1791,7 @@ void net_recompute(Net *net, const Split *split)
 int net_forward_from(Net *net, const Split *split, size_t first)
 {
   if (first >= split->n) return 0;
-  net_load(net, split, NULL, first, split->n - first < net->slots ? split->n - first : net->slots,
-           NULL);
+  net_load(net, split, NULL, first, smaller(split->n - first, net->slots), NULL);
   net_forward(net, 0);
   return 1;
 }
@@ -1930,8 +1929,7 @@ void train(Net *net, Optimizer *o, const Dataset *data, const Training *how, uin
   Progress p = {.step = from, .epochs = (how->steps + per_epoch - 1) / per_epoch};
   Stream crops = {how->order_seed, RANDOM_AUGMENT, level, 0};
   while (p.step < to) {
-    size_t first = (size_t)(p.step % per_epoch) * batch,
-           size = n - first < batch ? n - first : batch;
+    const size_t first = (size_t)(p.step % per_epoch) * batch, size = smaller(n - first, batch);
     float lane[LANES] = {0}, loss;
     p.epoch = p.step / per_epoch;
     if (first == 0 || p.step == from) {
