@@ -1748,7 +1748,7 @@ static void load_rows(Net *net, const Layer *none, int part)
         for (l = 0; l < LANES; l++)
           x[w * L + l] = moved ? moved_pixel(net, &view[l], c, h, w) : value[from[l][w]];
       for (l = 0; l < LANES; l++)
-        if (view[l].empty)
+        if (t * L + b + l >= net->images)
           for (w = 0; w < W; w++) x[w * L + l] = 0;
     }
 }
@@ -1766,7 +1766,6 @@ void net_load(Net *net, const Split *split, const uint32_t *index, size_t first,
     const size_t which = b < n ? (index ? index[b] : first + b) : 0;
     View *view = &net->view[b];
     view->pixel = split->pixel + which * I;
-    view->empty = b >= n;
     view->crop[0] = view->crop[1] = CROP;
     view->crop[2] = 0;
     net->label[b] = split->label[which];

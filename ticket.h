@@ -327,11 +327,10 @@ typedef struct {
   void (*build)(struct Net *net);
 } Model;
 
-/* What a place of the batch shows: an image of a split, or nothing. */
+/* What a place of the batch shows: an image of a split; from place `images` on there is none. */
 typedef struct {
   const unsigned char *pixel;
   uint32_t crop[3]; /* crop_flip */
-  int empty;        /* there is no image */
 } View;
 
 /* Called for each layer of a batch after its forward pass (backward 0), and before its backward
