@@ -180,13 +180,9 @@ void philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2])
 
 uint32_t random_bits(Stream s, uint64_t index)
 {
-  uint32_t counter[4], key[2], out[4];
-  counter[0] = (uint32_t)(index / 4 & 0xffffffffu);
-  counter[1] = s.purpose;
-  counter[2] = s.a;
-  counter[3] = s.b;
-  key[0] = (uint32_t)(s.seed & 0xffffffffu);
-  key[1] = (uint32_t)(s.seed >> 32);
+  const uint32_t counter[4] = {(uint32_t)(index / 4 & 0xffffffffu), s.purpose, s.a, s.b};
+  const uint32_t key[2] = {(uint32_t)(s.seed & 0xffffffffu), (uint32_t)(s.seed >> 32)};
+  uint32_t out[4];
   philox(out, counter, key);
   return out[index % 4];
 }
