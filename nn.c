@@ -2057,20 +2057,17 @@ void checkpoint_apply(Net *net, const Safetensors *s, const char *path)
 
 void checkpoint_memory(const Net *net, Optimizer *o, const Safetensors *s, const char *path)
 {
-  const Entry *memory[3];
-  const size_t n = net->survivors * sizeof(float);
-  int k, found = 0, fits = 1;
+  float *const to[3] = {o->velocity, o->square, o->correction};
+  int k, found = 0, fitting = 0;
   optimizer_clear(o, net);
   for (k = 0; k < 3; k++) {
-    memory[k] = safetensors_find(s, memory_names[k]);
-    if (!memory[k]) continue;
-    found++;
-    fits = fits && memory[k]->type == 'F' && memory[k]->size == (k < 2 ? net->survivors : 2);
+    const Entry *memory = safetensors_find(s, memory_names[k]);
+    const size_t n = k < 2 ? net->survivors : 2;
+    found += memory != NULL;
+    if (!memory || memory->type != 'F' || memory->size != n) continue;
+    memcpy(to[k], memory->data, n * sizeof(float));
+    fitting++;
   }
-  if (!fits || (found != 0 && found != 3))
+  if (fitting != found || found % 3 != 0)
     fail("%s: is damaged: the optimiser's memory does not fit", path);
-  if (found == 0) return;
-  memcpy(o->velocity, memory[0]->data, n);
-  memcpy(o->square, memory[1]->data, n);
-  memcpy(o->correction, memory[2]->data, sizeof o->correction);
 }
