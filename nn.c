@@ -1090,9 +1090,9 @@ static int add_tensor(Net *net, const char *name, const char *suffix, int dims, 
   return net->tensors++;
 }
 
-static void set_shape(const Net *net, Activation *a, size_t channels, size_t height, size_t width,
-                      int flat)
+static int add_activation(Net *net, size_t channels, size_t height, size_t width, int flat)
 {
+  Activation *a = &net->activation[net->activations];
   if (height < 1 || width < 1 || height > WIDEST || width > WIDEST)
     fail_usage("--model: these images are too small for this model");
   if ((double)channels * (double)height * (double)width > 0xffffffffu)
@@ -1102,11 +1102,6 @@ static void set_shape(const Net *net, Activation *a, size_t channels, size_t hei
   a->width = width;
   a->flat = flat;
   a->tile = flat ? net->tile : LANES;
-}
-
-static int add_activation(Net *net, size_t channels, size_t height, size_t width, int flat)
-{
-  set_shape(net, &net->activation[net->activations], channels, height, width, flat);
   return net->activations++;
 }
 
@@ -1166,11 +1161,14 @@ int add_conv(Net *net, int in, const char *name, size_t outputs, size_t kernel, 
 
 int add_dense(Net *net, int in, const char *name, size_t outputs)
 {
-  Activation *a = &net->activation[in < 0 || in >= net->activations ? 0 : in];
+  const Activation *a = &net->activation[in < 0 || in >= net->activations ? 0 : in];
   const size_t inputs = activation_size(a);
   Layer *layer;
   check_value("add_dense", "outputs", outputs, 1, WIDEST);
-  if (in == 0 && net->layers == 0) set_shape(net, a, inputs, 1, 1, 1); /* loaded flat */
+  if (in == 0 && net->layers == 0) { /* the images, anew: loaded flat */
+    net->activations = 0;
+    add_activation(net, inputs, 1, 1, 1);
+  }
   if (!a->flat) {
     layer = add_layer(net, "add_dense", FLATTEN, in, "");
     in = layer->out = add_activation(net, inputs, 1, 1, 1);
