@@ -1393,7 +1393,7 @@ static void measure_planes(Net *net)
     Activation *a = &net->activation[k];
     const size_t border = a->flat ? 0 : net->border, most = 0xffffffffu; /* of an offset of Taps */
     a->row = (a->width + border) * a->tile;
-    if (a->height + border > most / a->row || a->channels > most / (a->height + border) / a->row)
+    if (a->channels > most / (a->height + border) / a->row)
       fail_usage("--model: these images are too large for this model");
     a->plane = (a->height + border) * a->row;
   }
@@ -1505,8 +1505,7 @@ void net_close(Net *net)
   for (k = 0; k < net->activations; k++)
     net->activation[k].value = own_planes(net, &net->activation[k]);
   place_gradients(net);
-  net->tensor[last->weight].output = 1;
-  net->tensor[last->bias].output = 1;
+  net->tensor[last->weight].output = net->tensor[last->bias].output = 1;
   net->weight = own(net, net->size, sizeof(float), "weights");
   net->gradient = own(net, net->size, sizeof(float), "gradients");
   net->mask = own(net, net->size, 1, "the mask");
