@@ -945,13 +945,13 @@ typedef void Pass(Net *net, const Layer *layer, int part);
 static const struct {
   Pass *forward[3], *backward[6];
 } layer_kinds[] = {
-    /* CONV */ {{pack_forward, conv_forward},
-                {conv_bias_gradient, pack_backward, conv_input_gradient, conv_weight_gradient}},
-    /* NORM */ {{norm_forward}, {norm_backward}},
-    /* MAX_POOL */ {{pool_forward}, {pool_backward}},
-    /* AVERAGE_POOL */ {{pool_forward}, {pool_backward}},
-    /* SUM */ {{sum_forward}, {sum_backward}},
-    /* FLATTEN */ {{flatten_forward}, {flatten_backward}},
+    [CONV] = {{pack_forward, conv_forward},
+              {conv_bias_gradient, pack_backward, conv_input_gradient, conv_weight_gradient}},
+    [NORM] = {{norm_forward}, {norm_backward}},
+    [MAX_POOL] = {{pool_forward}, {pool_backward}},
+    [AVERAGE_POOL] = {{pool_forward}, {pool_backward}},
+    [SUM] = {{sum_forward}, {sum_backward}},
+    [FLATTEN] = {{flatten_forward}, {flatten_backward}},
 };
 
 static void in_parts(Net *net, const Layer *layer, Pass *const *pass)
