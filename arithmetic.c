@@ -26,12 +26,10 @@ float float_of(uint32_t u)
 
 int is_finite(float x) { return (bits_of(x) & 0x7f800000u) != 0x7f800000u; }
 
-/* ln 2 in two parts; the high one has 9 trailing zero bits, so k * LN2_HIGH is exact for |k| <
- * 512. */
+/* ln 2 in two parts; the high one has 9 trailing zero bits: k LN2_HIGH is exact for |k| < 512. */
 static const float LN2_HIGH = 0.693145751953125f, LN2_LOW = 1.42860677e-6f, LOG2_E = 1.44269504f;
 
-/* 2^k x for the k that exponential needs, in two exact steps so that 2^k itself may be
- * subnormal. */
+/* 2^k x for the k that exponential needs, in two exact steps: 2^k itself may be subnormal. */
 static float scale(float x, int k)
 {
   int half = k / 2;
@@ -39,8 +37,7 @@ static float scale(float x, int k)
   return y * float_of((uint32_t)(k - half + 127) << 23);
 }
 
-/* e^x = 2^k e^r with k = round(x / ln 2), r = x - k ln 2, and the Taylor series of e^r, |r| <=
- * 0.35. */
+/* e^x = 2^k e^r, k = round(x / ln 2), r = x - k ln 2; e^r by its Taylor series, |r| <= 0.35. */
 float exponential(float x)
 {
   /* 1/n */
@@ -102,7 +99,7 @@ float logarithm(float x)
 /* cos(2 pi u): u = q/4 + r with |r| <= 1/8, then the Taylor series of cosine or sine at 2 pi r. */
 float cosine_turns(float u)
 {
-  static const float two_pi = 6.28318531f, pi_half_sixth = 0.166666667f;
+  static const float two_pi = 6.28318531f, s3 = 0.166666667f;
   static const float c4 = 0.0416666667f, c6 = 0.00138888889f, c8 = 2.48015873e-5f,
                      c10 = 2.75573192e-7f;
   static const float s5 = 0.00833333333f, s7 = 0.000198412698f, s9 = 2.75573192e-6f;
@@ -121,14 +118,13 @@ float cosine_turns(float u)
   } /* r - r z (1/3! - z/5! + z^2/7! - z^3/9!) */
   p = s7 - (float)(z * s9);
   p = s5 - (float)(z * p);
-  p = pi_half_sixth - (float)(z * p);
+  p = s3 - (float)(z * p);
   p = z * p;
   p = r - (float)(r * p);
   return q % 4 == 1 ? -p : p;
 }
 
-/* asin x = x (1 + z r_1 (1 + z r_2 (...))), z = x^2, r_n = (2n-1)^2 / (2n (2n+1)), for |x| <=
- * 1/2. */
+/* asin x = x (1 + z r_1 (1 + z r_2 (...))), z = x^2, r_n = (2n-1)^2 / (2n (2n+1)), |x| <= 1/2. */
 static float arc_sine(float x)
 {
   float z = x * x, p = 1.0f;
@@ -141,8 +137,7 @@ static float arc_sine(float x)
   return x * p;
 }
 
-/* acos x = pi/2 - asin x near 0, else by acos x = 2 asin sqrt((1 - x)/2) and acos(-x) = pi -
- * acos x. */
+/* acos x = pi/2 - asin x near 0, else 2 asin sqrt((1 - x)/2), and acos(-x) = pi - acos x. */
 float arc_cosine(float x)
 {
   static const float pi = 3.14159265f, half_pi = 1.57079633f;
