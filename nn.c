@@ -1421,8 +1421,7 @@ static void measure_layers(Net *net)
   net->room = own(net, (size_t)net->threads * net->room_size, sizeof(float), "sums");
 }
 
-/* Room for an activation and the border above and to the left of its first plane; returns where
- * its first pixel is. */
+/* Room for an activation and a border above and left of plane 0; returns its first pixel. */
 static float *own_planes(Net *net, const Activation *a)
 {
   const size_t lead = a->flat ? 0 : net->border * (a->row + LANES);
