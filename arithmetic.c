@@ -162,8 +162,8 @@ void philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2])
     uint64_t p = (uint64_t)0xD2511F53u * c0, q = (uint64_t)0xCD9E8D57u * c2;
     c0 = (uint32_t)(q >> 32) ^ c1 ^ k0;
     c2 = (uint32_t)(p >> 32) ^ c3 ^ k1;
-    c1 = (uint32_t)(q & 0xffffffffu);
-    c3 = (uint32_t)(p & 0xffffffffu);
+    c1 = (uint32_t)q;
+    c3 = (uint32_t)p;
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
@@ -175,8 +175,8 @@ void philox(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2])
 
 uint32_t random_bits(Stream s, uint64_t index)
 {
-  const uint32_t counter[4] = {(uint32_t)(index / 4 & 0xffffffffu), s.purpose, s.a, s.b};
-  const uint32_t key[2] = {(uint32_t)(s.seed & 0xffffffffu), (uint32_t)(s.seed >> 32)};
+  const uint32_t counter[4] = {(uint32_t)(index / 4), s.purpose, s.a, s.b};
+  const uint32_t key[2] = {(uint32_t)s.seed, (uint32_t)(s.seed >> 32)};
   uint32_t out[4];
   philox(out, counter, key);
   return out[index % 4];
@@ -201,7 +201,7 @@ uint32_t random_below(Stream s, uint64_t *index, uint32_t bound)
   uint32_t least = (0u - bound) % bound; /* 2^32 mod bound */
   for (;;) {
     uint64_t product = (uint64_t)random_bits(s, (*index)++) * bound;
-    if ((uint32_t)(product & 0xffffffffu) >= least) return (uint32_t)(product >> 32);
+    if ((uint32_t)product >= least) return (uint32_t)(product >> 32);
   }
 }
 
