@@ -22,15 +22,12 @@ static float dot(const float *restrict a, const float *restrict b, size_t n)
   return lanes_sum(lane);
 }
 
-/* What stands for a measurement that has no value, NaN; it is printed as "-". */
-static float no_value(void) { return float_of(0x7fc00000u); }
-
-/* cos = <a, b> / sqrt(<a, a> <b, b>), so that it is exactly 1 where a = b; no value if a norm is 0
- * or too large for a number */
+/* cos = <a, b> / sqrt(<a, a> <b, b>), so that it is exactly 1 where a = b; NaN, which is printed as
+ * "-", if a norm is 0 or too large for a number */
 static float cosine_of(float ab, float aa, float bb)
 {
   const float norms = square_root(aa * bb);
-  return is_finite(norms) && norms > 0 ? ab / norms : no_value();
+  return is_finite(norms) && norms > 0 ? ab / norms : float_of(0x7fc00000u);
 }
 
 /* ==== solutions and the paths between them ================================================== */
@@ -380,24 +377,12 @@ void repel_hook(void *repel, Net *net, long step, int after)
 
 /* ==== distances ============================================================================= */
 
-/* Distance of the weights that are prunable and survive in both. u, v: [net->size], overwritten */
-static float weight_distance(const Net *net, const Solution *a, const Solution *b, int what,
-                             float *u, float *v)
+/* ANGLE, COSINE_SIMILARITY, L2 or L1 of u[n] and v[n], which are overwritten. */
+static float vector_distance(float *u, float *v, size_t n, int what)
 {
   static const float two_over_pi = 0.636619772f;
-  size_t n = 0, j;
+  size_t j;
   float c;
-  int k;
-  for (k = 0; k < net->tensors; k++) {
-    const Tensor *t = &net->tensor[k];
-    if (!t->prunable) continue;
-    for (j = t->offset; j < t->offset + t->size; j++) {
-      if (!a->mask[j] || !b->mask[j]) continue;
-      u[n] = a->weight[j];
-      v[n++] = b->weight[j];
-    }
-  }
-  if (n == 0) return no_value();
   if (what == L2 || what == L1) {
     for (j = 0; j < n; j++) {
       u[j] = u[j] - v[j];
@@ -409,27 +394,29 @@ static float weight_distance(const Net *net, const Solution *a, const Solution *
   return what == ANGLE && is_finite(c) ? two_over_pi * arc_cosine(c) : c;
 }
 
-/* OVERLAP, HAMMING or SIGN. */
-static void mask_distance(const Net *net, const Solution *a, const Solution *b, int what,
-                          char percents[32])
+/* Distance of prunable weights or their masks. u, v: [net->size], overwritten */
+static void weight_distance(const Net *net, const Solution *a, const Solution *b, int what,
+                            float *u, float *v, char text[64])
 {
-  size_t all = 0, either = 0, both = 0, same = 0, j;
+  size_t either = 0, both = 0, same = 0, j;
   int k;
   for (k = 0; k < net->tensors; k++) {
     const Tensor *t = &net->tensor[k];
     if (!t->prunable) continue;
-    all += t->size;
     for (j = t->offset; j < t->offset + t->size; j++) {
-      const float u = a->weight[j], v = b->weight[j];
+      const float p = a->weight[j], q = b->weight[j];
       either += a->mask[j] || b->mask[j];
-      both += a->mask[j] && b->mask[j];
-      same += a->mask[j] && b->mask[j] && (u > 0) == (v > 0) && (u < 0) == (v < 0);
+      if (!a->mask[j] || !b->mask[j]) continue;
+      same += (p > 0) == (q > 0) && (p < 0) == (q < 0);
+      u[both] = p;
+      v[both++] = q;
     }
   }
-  strcpy(percents, "-");
-  if (what == OVERLAP && either > 0) percent(percents, both, either);
-  if (what == HAMMING) percent(percents, either - both, all);
-  if (what == SIGN && both > 0) percent(percents, same, both);
+  if (what == HAMMING) percent(text, either - both, net_prunable(net, 0));
+  else if (what == OVERLAP && either > 0) percent(text, both, either);
+  else if (both == 0) strcpy(text, "-");
+  else if (what == SIGN) percent(text, same, both);
+  else decimals(text, vector_distance(u, v, both, what));
 }
 
 /* What a network says of the images of a split: the largest logit's class (the first of equals),
@@ -485,13 +472,14 @@ static float symmetric_divergence(const float *p, const float *q, size_t classes
   return 0.5f * (float)(divergence(p, middle, classes) + divergence(q, middle, classes));
 }
 
-/* Sum over images of 1 for another class, KL or JS. No value if a prediction is not finite. */
-static float prediction_distance(const Predictions *a, const Predictions *b, size_t images,
-                                 size_t classes, int what)
+/* DISAGREEMENT, KL or JS: the mean over images, or "-" if a prediction is not finite. */
+static void prediction_distance(const Predictions *a, const Predictions *b, size_t images,
+                                size_t classes, int what, char text[64])
 {
   float lane[LANES] = {0};
   size_t i;
-  if (!a->is_finite || !b->is_finite) return no_value();
+  strcpy(text, "-");
+  if (!a->is_finite || !b->is_finite) return;
   for (i = 0; i < images; i++) {
     const float *p = a->p + i * classes, *q = b->p + i * classes;
     float x;
@@ -499,14 +487,15 @@ static float prediction_distance(const Predictions *a, const Predictions *b, siz
     else x = what == KL ? divergence(p, q, classes) : symmetric_divergence(p, q, classes);
     lane[i % LANES] = lane[i % LANES] + (x < 0 ? 0 : x); /* below 0 by rounding only */
   }
-  return lanes_sum(lane);
+  if (what == DISAGREEMENT) percent(text, (size_t)lanes_sum(lane), images);
+  else decimals(text, lanes_sum(lane) / (float)images);
 }
 
 void distances(Net *net, const Dataset *data, const Solution *s, int n, char **name, int what)
 {
   const size_t images = data->test.n;
   const int of_predictions = what >= DISAGREEMENT;
-  float *u = allocate(net->size, sizeof(float), "distances"), x;
+  float *u = allocate(net->size, sizeof(float), "distances");
   float *v = allocate(net->size, sizeof(float), "distances");
   Predictions *said = allocate((size_t)n, sizeof *said, "predictions");
   char text[64];
@@ -521,12 +510,8 @@ void distances(Net *net, const Dataset *data, const Solution *s, int n, char **n
   for (i = 0; i < n; i++) {
     printf("\n%s", name[i]);
     for (j = 0; j < n; j++) {
-      x = 0;
-      if (of_predictions) x = prediction_distance(&said[i], &said[j], images, net->classes, what);
-      if (what < OVERLAP) decimals(text, weight_distance(net, &s[i], &s[j], what, u, v));
-      else if (what < DISAGREEMENT) mask_distance(net, &s[i], &s[j], what, text);
-      else if (what == DISAGREEMENT && is_finite(x)) percent(text, (size_t)x, images);
-      else decimals(text, x / (float)images);
+      if (of_predictions) prediction_distance(&said[i], &said[j], images, net->classes, what, text);
+      else weight_distance(net, &s[i], &s[j], what, u, v, text);
       printf("\t%s", text);
     }
   }
