@@ -83,14 +83,6 @@ static int ranking_of(const Net *net, int k, const Pruning *how, long *rate)
   return how->scope == LAYER ? k : ranking;
 }
 
-/* Number of the tensor that a weight belongs to. */
-static int tensor_of(const Net *net, size_t weight)
-{
-  int k = 0;
-  while (weight >= net->tensor[k].offset + net->tensor[k].size) k++;
-  return k;
-}
-
 /* The bits of |w| read as an integer have the order of |w|, so (|w|, index) is one 64-bit key. */
 float prune_magnitude(const Net *net, unsigned char *mask, const Pruning *how)
 {
@@ -120,7 +112,8 @@ float prune_magnitude(const Net *net, unsigned char *mask, const Pruning *how)
     for (j = 0; j < n; j++) {
       const size_t weight = rank[j] & 0xffffffffu;
       if (excess == 0) break;
-      k = tensor_of(net, weight);
+      k = 0; /* the tensor that it belongs to */
+      while (weight >= net->tensor[k].offset + net->tensor[k].size) k++;
       if (left[k] <= how->keep) continue;
       mask[weight] = 0;
       left[k]--;
