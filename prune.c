@@ -552,68 +552,67 @@ static int read_checkpoint(const Loop *loop, const char *path, Safetensors *s)
 {
   const Experiment *e = loop->e;
   const char *found;
-  int k;
+  int there, k;
   advise(ANEW);
-  if (!safetensors_read_result(s, path)) {
-    advise("");
-    return 0;
-  }
-  if (!s->checked) fail("%s: is not a checkpoint that ticket " TICKET_VERSION " wrote", path);
-  k = other_value(e, s);
-  found = k < e->pairs ? safetensors_value(s, e->key[k]) : NULL;
-  if (k < e->pairs)
+  there = safetensors_read_result(s, path);
+  if (there && !s->checked)
+    fail("%s: is not a checkpoint that ticket " TICKET_VERSION " wrote", path);
+  k = there ? other_value(e, s) : e->pairs;
+  if (k < e->pairs) {
+    found = safetensors_value(s, e->key[k]);
     fail("%s: is of another run (%s = %.80s, now %.80s)", path, e->key[k], found ? found : "-",
          e->value[k]);
+  }
   advise("");
-  return 1;
+  return there;
 }
 
-/* Reads the network of a training, or (step: the one of --rewind) what it goes back to; 0 if it is
- * not there. Refuses what is none of it. */
-static int read_network(const Loop *loop, const char *path, int level, int branch, int child,
-                        long step, Safetensors *s)
-{
-  const Table *t = &loop->results;
-  int row = 0;
-  if (child == 0 && strcmp(path, loop->rewind) != 0)
-    row = find_row(loop->e, t, training_of(loop->e, level, branch, 0), 0);
-  if (!read_checkpoint(loop, path, s)) return 0;
-  if (!is_of(s, level, branch, child) || !says(s, "step", NULL, step))
-    fail("%s: is not of level %d, %s, copy %d at step %ld" ANEW, path, level, branch_names[branch],
-         child, step);
-  if (row > 0 && !says(s, "digest", table_cell(t, row, table_column(t, "digest")), 0))
-    fail("%s: its digest is not the one that %s gives; remove both, and the same command makes "
-         "them anew",
-         path, t->path);
-  return 1;
-}
-
-/* Sets weights and mask of the net, and the optimiser's memory, from a file that it frees. */
-static void apply(Loop *loop, Safetensors *s, const char *path)
+/* Sets weights and mask of the net, and the optimiser's memory. */
+static void apply(Loop *loop, const Safetensors *s, const char *path)
 {
   advise(ANEW);
   checkpoint_apply(&loop->net, s, path);
   checkpoint_memory(&loop->net, &loop->optimizer, s, path);
   advise("");
-  safetensors_free(s);
+}
+
+/* Looks at the network of a training, or (step: the one of --rewind) what it goes back to; 0 if it
+ * is not there. Refuses what is none of it. load: it must be there, and is loaded. */
+enum { LOOK, LOAD };
+static int take_network(Loop *loop, const char *path, int level, int branch, int child, long step,
+                        int load)
+{
+  const Table *t = &loop->results;
+  Safetensors s;
+  int row = 0;
+  if (child == 0 && strcmp(path, loop->rewind) != 0)
+    row = find_row(loop->e, t, training_of(loop->e, level, branch, 0), 0);
+  if (!read_checkpoint(loop, path, &s)) {
+    if (load) fail("%s: has vanished; the same command makes it anew", path);
+    return 0;
+  }
+  if (!is_of(&s, level, branch, child) || !says(&s, "step", NULL, step))
+    fail("%s: is not of level %d, %s, copy %d at step %ld" ANEW, path, level, branch_names[branch],
+         child, step);
+  if (row > 0 && !says(&s, "digest", table_cell(t, row, table_column(t, "digest")), 0))
+    fail("%s: its digest is not the one that %s gives; remove both, and the same command makes "
+         "them anew",
+         path, t->path);
+  if (load) apply(loop, &s, path);
+  safetensors_free(&s);
+  return 1;
 }
 
 static void load_rewind(Loop *loop)
 {
-  Safetensors s;
-  if (!read_network(loop, loop->rewind, 0, TICKET, 0, loop->e->rewind, &s))
-    fail("%s: has vanished; the same command makes it anew", loop->rewind);
-  apply(loop, &s, loop->rewind);
+  take_network(loop, loop->rewind, 0, TICKET, 0, loop->e->rewind, LOAD);
 }
 
 /* Loads a finished network of this run. */
 static void load_network(Loop *loop, int level, int branch, int child)
 {
   char *path = checkpoint_path(loop->e, level, branch, child);
-  Safetensors s;
-  if (!read_network(loop, path, level, branch, child, loop->e->how.steps, &s))
-    fail("%s: has vanished; the same command makes it anew", path);
-  apply(loop, &s, path);
+  take_network(loop, path, level, branch, child, loop->e->how.steps, LOAD);
   free(path);
 }
 
@@ -692,13 +691,13 @@ static long resume(Loop *loop, long from, long to)
   if (step < 0)
     fail("%s: its step '%s' is damaged; remove it to train this level from its start", loop->resume,
          value ? value : "");
-  if (!is_of(&s, loop->level, loop->branch, loop->child) || step <= from || step >= to ||
-      !has_epochs(loop, from, step)) {
-    safetensors_free(&s);
-    return from;
+  if (is_of(&s, loop->level, loop->branch, loop->child) && step > from && step < to &&
+      has_epochs(loop, from, step)) {
+    apply(loop, &s, loop->resume);
+    from = step;
   }
-  apply(loop, &s, loop->resume);
-  return step;
+  safetensors_free(&s);
+  return from;
 }
 
 /* Trains the net, which is as it must be at step `from`, to step `to`. */
@@ -719,12 +718,10 @@ static void train_part(Loop *loop, const Training *how, long from, long to)
 static int make_rewind(Loop *loop)
 {
   const Experiment *e = loop->e;
-  Safetensors s;
   loop->level = loop->branch = loop->child = 0;
-  if (read_network(loop, loop->rewind, 0, TICKET, 0, e->rewind, &s)) {
-    safetensors_free(&s);
-    if (has_epochs(loop, 0, e->rewind)) return 0;
-  }
+  if (take_network(loop, loop->rewind, 0, TICKET, 0, e->rewind, LOOK) &&
+      has_epochs(loop, 0, e->rewind))
+    return 0;
   train_rewind(loop);
   save(loop, loop->rewind, e->rewind, e->rewind > 0 ? &loop->optimizer : NULL);
   return 1;
@@ -784,9 +781,7 @@ static int make_network(Loop *loop)
   const long from = begins_anew(loop->branch) ? 0 : e->rewind, to = e->how.steps;
   char *path = checkpoint_path(e, loop->level, loop->branch, loop->child);
   int what = MADE;
-  Safetensors s;
-  if (read_network(loop, path, loop->level, loop->branch, loop->child, to, &s)) {
-    safetensors_free(&s);
+  if (take_network(loop, path, loop->level, loop->branch, loop->child, to, LOOK)) {
     if (!has_epochs(loop, from, to)) take_rows(e, &loop->epochs); /* another process's */
     if (has_epochs(loop, from, to)) what = PRESENT;
     else if (!e->quiet)
