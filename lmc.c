@@ -313,7 +313,7 @@ void barriers(Net *net, const Dataset *data, const Solution *s, int n, int point
 void repel_create(Repel *r, const Net *net, float lambda, int most)
 {
   size_t j;
-  int k;
+  int k = 0; /* tensor of survivor j */
   memset(r, 0, sizeof *r);
   r->lambda = lambda;
   r->place = allocate(net->survivors, sizeof *r->place, "repelled weights");
@@ -321,14 +321,11 @@ void repel_create(Repel *r, const Net *net, float lambda, int most)
   r->theta = allocate(net->survivors, sizeof(float), "repelled weights");
   r->optimum = allocate((size_t)most, sizeof *r->optimum, "previous optima");
   r->square = allocate((size_t)most, sizeof(float), "previous optima");
-  for (k = 0; k < net->tensors; k++) {
-    const Tensor *t = &net->tensor[k];
-    if (!t->prunable) continue;
-    for (j = t->rank; j < net->survivors; j++) {
-      if (net->survivor[j] >= t->offset + t->size) break;
-      r->place[r->weights] = (uint32_t)j;
-      r->index[r->weights++] = net->survivor[j];
-    }
+  for (j = 0; j < net->survivors; j++) {
+    while (net->survivor[j] >= net->tensor[k].offset + net->tensor[k].size) k++;
+    if (!net->tensor[k].prunable) continue;
+    r->place[r->weights] = (uint32_t)j;
+    r->index[r->weights++] = net->survivor[j];
   }
 }
 
