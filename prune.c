@@ -40,7 +40,7 @@ static void train_part(Loop *loop, const Training *how, long from, long to);
 static int is_last(Loop *loop, size_t before);
 static int make_rewind(Loop *loop);
 static int make_network(Loop *loop);
-static int make_row(Loop *loop, int loaded);
+static int make_row(Loop *loop);
 static int write_rows(const Experiment *e, Table *t);
 static void open_run(Loop *loop, const Experiment *e);
 static void close_run(Loop *loop);
@@ -219,7 +219,7 @@ static int train_network(Loop *loop)
   return 1;
 }
 
-/* What became of a network or a row. */
+/* What became of a network. */
 enum { PRESENT, MADE, ENDED };
 
 /* Looks at all files of the run in the order in which they are made, and makes those that are not
@@ -227,21 +227,18 @@ enum { PRESENT, MADE, ENDED };
 static int make_all(Loop *loop)
 {
   const Experiment *e = loop->e;
-  int made = make_rewind(loop), k, what = PRESENT;
+  int made = make_rewind(loop), k, what;
   for (loop->level = 0; loop->level < e->levels; loop->level++)
     for (k = 0; k < e->branches; k++) {
-      int trained = 0;
       loop->branch = e->branch[k];
       if (!trained_at(loop->level, loop->branch)) continue;
       for (loop->child = 0; loop->child <= e->children; loop->child++) {
         what = make_network(loop);
         if (what == ENDED) return made;
-        trained = what == MADE;
-        made = made || trained;
+        made = made || what == MADE;
       }
       loop->child = 0;
-      what = make_row(loop, trained && e->children == 0);
-      made = made || what == MADE;
+      made = make_row(loop) || made;
     }
   return made;
 }
@@ -878,8 +875,9 @@ static int has_lines(const Loop *loop, int row)
   return all;
 }
 
-/* The row of a level and branch, whose networks are there, unless it is there already. */
-static int make_row(Loop *loop, int loaded)
+/* The row of a level and branch, whose networks are there, unless it is there already. Returns
+ * whether it was made. */
+static int make_row(Loop *loop)
 {
   const Experiment *e = loop->e;
   const char *branch = branch_names[loop->branch];
@@ -890,8 +888,8 @@ static int make_row(Loop *loop, int loaded)
   size_t survivors;
   const int row = find_row(e, &loop->results, this_training(loop), 0);
   int changed;
-  if (row > 0 && has_lines(loop, row)) return PRESENT;
-  if (!loaded) load_network(loop, loop->level, loop->branch, 0);
+  if (row > 0 && has_lines(loop, row)) return 0;
+  load_network(loop, loop->level, loop->branch, 0);
   evaluate_this(loop, loss, error);
   survivors = net_prunable(net, 1);
   percent(density, survivors, net_prunable(net, 0));
@@ -908,13 +906,13 @@ static int make_row(Loop *loop, int loaded)
                    (double)loss[0], error[0], (double)loss[1], error[1], m.barrier[0], m.barrier[1],
                    m.instability[0], m.instability[1], m.height[0], m.height[1], empty, digest));
   free(empty);
-  if (!changed) return PRESENT; /* a line of which there is no value */
+  if (!changed) return 0; /* a line of which there is no value */
   write_rows(e, &loop->results);
   if (!e->quiet)
     show_progress(
         "level %d %s  density %s%%  train error %s%%  test error %s%%  digest %s          \n",
         loop->level, branch, density, error[0], error[1], digest);
-  return MADE;
+  return 1;
 }
 
 /* ==== beginning and end of a run ============================================================= */
