@@ -385,11 +385,12 @@ static int may_grow(const char *key)
          !strcmp(key, "branches");
 }
 
-/* Whether `to` is more of such an option than `from`: a larger number, or further words between
- * those that there are. */
-static int has_grown(const char *key, const char *from, const char *to)
+/* Whether `to` is `from`, or more of an option that may grow: a larger number, or further words
+ * between those that there are. */
+static int goes_on(const char *key, const char *from, const char *to)
 {
-  if (!may_grow(key) || !strcmp(from, to)) return 0;
+  if (!strcmp(from, to)) return 1;
+  if (!may_grow(key)) return 0;
   if (strcmp(key, "branches") != 0) return whole_number(from, 100000) < whole_number(to, 100000);
   while (*to && strcmp(from, "-") != 0) {
     const size_t n = strcspn(from, ","), m = strcspn(to, ",");
@@ -403,13 +404,10 @@ static int has_grown(const char *key, const char *from, const char *to)
  * grow; e->pairs: none. The first pair of a file is its checksum. */
 static int other_pair(const Experiment *e, const Table *file)
 {
-  int k;
-  for (k = 0; k < e->pairs; k++) {
-    const int there = k + 1 < file->pairs && strcmp(file->key[k + 1], e->key[k]) == 0;
-    const char *value = there ? file->value[k + 1] : "";
-    if (!there) break;
-    if (strcmp(value, e->value[k]) != 0 && !has_grown(e->key[k], value, e->value[k])) break;
-  }
+  int k = 0;
+  while (k < e->pairs && k + 1 < file->pairs && !strcmp(file->key[k + 1], e->key[k]) &&
+         goes_on(e->key[k], file->value[k + 1], e->value[k]))
+    k++;
   return k;
 }
 
