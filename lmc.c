@@ -753,7 +753,7 @@ void stability(const Experiment *e, const long *at, int n)
   const int copies = e->children + 1;
   Solution *start = allocate((size_t)n, sizeof *start, "snapshots");
   Solution *end = allocate((size_t)copies, sizeof *end, "solutions");
-  Optimizer o, *memory = allocate((size_t)n, sizeof *memory, "snapshots");
+  Optimizer *memory = allocate((size_t)n + 1, sizeof *memory, "snapshots");
   Work work = {"original", {time(NULL), 0, e->quiet}, 0, e->how.steps};
   char measured[2][32], height[2][32], error[2][32], digest[17];
   float loss[2];
@@ -764,14 +764,12 @@ void stability(const Experiment *e, const long *at, int n)
   if (e->init) checkpoint_apply(&net, e->init, e->init_path);
   if (e->ticket) net_set_mask(&net, e->ticket);
   if (!e->init) net_init(&net, e->scheme, e->seed, 0);
-  optimizer_create(&o, &net);
   for (k = 0; k <= n; k++) { /* from fork to fork, and to the end */
-    train(&net, &o, data, &e->how, 0, k > 0 ? at[k - 1] : 0, k < n ? at[k] : e->how.steps, 0,
-          work_watch, &work);
-    solution_take(k < n ? &start[k] : &end[0], &net);
-    if (k == n) break;
     optimizer_create(&memory[k], &net);
-    optimizer_copy(&memory[k], &o, &net);
+    if (k > 0) optimizer_copy(&memory[k], &memory[k - 1], &net);
+    train(&net, &memory[k], data, &e->how, 0, k > 0 ? at[k - 1] : 0, k < n ? at[k] : e->how.steps,
+          0, work_watch, &work);
+    solution_take(k < n ? &start[k] : &end[0], &net);
   }
   evaluate(&net, data, "the first training", loss, error);
   for (k = 0; k < e->pairs; k++) printf("# %s = %s\n", e->key[k], e->value[k]);
@@ -781,9 +779,9 @@ void stability(const Experiment *e, const long *at, int n)
   for (k = 0; k < n; k++) {
     for (c = 1; c < copies; c++) {
       solution_put(&start[k], &net);
-      optimizer_copy(&o, &memory[k], &net);
-      train(&net, &o, data, &e->how, (uint32_t)(CHILD * c), at[k], e->how.steps, 0, work_watch,
-            &work);
+      optimizer_copy(&memory[n], &memory[k], &net); /* that of the end is needed no more */
+      train(&net, &memory[n], data, &e->how, (uint32_t)(CHILD * c), at[k], e->how.steps, 0,
+            work_watch, &work);
       evaluate(&net, data, "a copy", loss, error);
       solution_take(&end[c], &net);
     }
@@ -798,7 +796,7 @@ void stability(const Experiment *e, const long *at, int n)
     optimizer_free(&memory[k]);
   }
   solution_free(&end[0]);
-  optimizer_free(&o);
+  optimizer_free(&memory[n]);
   net_free(&net);
   free(start);
   free(end);
