@@ -252,11 +252,10 @@ void print_plane(Net *net, const Dataset *data, const Solution *s, char *const *
   const float right = axes.side > axes.width ? axes.side : axes.width;
   const float corner[3][2] = {{0, 0}, {axes.width, 0}, {axes.side, axes.height}};
   Clock clock = {time(NULL), 0, 0};
-  Solution first_two;
+  const Solution first_two = {net->weight, net->mask};
   char text[2][64];
   int i, k;
   set_common_mask(net, &s[0], &s[1], UNION);
-  solution_take(&first_two, net);
   set_common_mask(net, &first_two, &s[2], UNION);
   printf("network\tx\ty\ttrain_loss\ttrain_error\ttest_loss\ttest_error\n");
   for (k = 0; k < 3; k++) {
@@ -280,7 +279,6 @@ void print_plane(Net *net, const Dataset *data, const Solution *s, char *const *
       show_share(&clock, (double)(i * points + k + 1) / (points * points), "plane");
     }
   if (clock.shown) show_progress("\n");
-  solution_free(&first_two);
   free(axes.u);
   free(axes.v);
 }
