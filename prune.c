@@ -639,10 +639,8 @@ static void record_epoch(Loop *loop, const Progress *p)
   size_t wrong;
   if (p->step == e->how.steps || (p->epoch + 1) % every == 0) {
     net_evaluate(&loop->net, test, &of_test, &wrong);
-    if (is_finite(of_test)) {
-      percent(test_error, wrong, test->n);
-      sprintf(loss, "%.6f", (double)of_test);
-    }
+    decimals(loss, of_test);
+    if (is_finite(of_test)) percent(test_error, wrong, test->n);
   }
   percent(density, net_prunable(&loop->net, 1), net_prunable(&loop->net, 0));
   percent(error, p->wrong, p->seen);
