@@ -21,11 +21,10 @@ typedef struct {
   Net net;
   Optimizer optimizer;
   int level, branch;
-  int child;   /* 0: the network itself; 1 ...: copies of it under other data orders */
-  Repel repel; /* from the branch's previous optima */
-  long from;   /* first step */
-  int ended;   /* before the last level: that was said */
-  float lr;    /* what replaces the schedule's learning rate, or 0 */
+  int child; /* 0: the network itself; 1 ...: copies of it under other data orders */
+  long from; /* first step */
+  int ended; /* before the last level: that was said */
+  float lr;  /* what replaces the schedule's learning rate, or 0 */
   Clock clock;
   time_t saved;
   double done, all;      /* work of this process: before this training, and of all its trainings */
@@ -35,7 +34,7 @@ typedef struct {
 
 static void load_rewind(Loop *loop);
 static void load_network(Loop *loop, int level, int branch, int child);
-static void repel_prepared(Loop *loop);
+static void repel_prepared(Loop *loop, Repel *r);
 static void train_part(Loop *loop, const Training *how, long from, long to);
 static int is_last(Loop *loop, size_t before);
 static int make_rewind(Loop *loop);
@@ -205,17 +204,18 @@ static int train_network(Loop *loop)
 {
   const Experiment *e = loop->e;
   Training how = e->how;
+  Repel repel;
   if (!prepare(loop)) return 0;
-  repel_prepared(loop);
-  if (loop->repel.optima > 0) {
+  repel_prepared(loop, &repel);
+  if (repel.optima > 0) {
     how.hook = repel_hook;
-    how.context = &loop->repel;
+    how.context = &repel;
   }
   loop->lr = 0;
   if (e->retrain == FINETUNE && loop->level > 0 && loop->branch == TICKET)
     loop->lr = learning_rate(&how, how.steps - 1);
   train_part(loop, &how, begins_anew(loop->branch) ? 0 : e->rewind, how.steps);
-  repel_free(&loop->repel);
+  repel_free(&repel);
   return 1;
 }
 
@@ -738,20 +738,19 @@ static int is_last(Loop *loop, size_t before)
   return 1;
 }
 
-/* Loads the previous optima of the branch into loop->repel, which is made for the net as it is
- * prepared. */
-static void repel_prepared(Loop *loop)
+/* Creates `r`, with the previous optima of the branch, for the net as it is prepared. */
+static void repel_prepared(Loop *loop, Repel *r)
 {
   const Experiment *e = loop->e;
   Solution start;
-  int level = e->repel_last && loop->level > 0 ? loop->level - 1 : 0;
-  repel_create(&loop->repel, &loop->net, e->repel, loop->level);
-  if (!(e->repel < 0 || e->repel > 0) || loop->level == 0) return; /* that keeps its memory */
+  int level = e->repel_last ? loop->level - 1 : 0;
+  repel_create(r, &loop->net, e->repel, loop->level);
+  if (loop->level == 0 || e->repel == 0) return; /* the optimiser keeps its memory */
   solution_take(&start, &loop->net);
   for (; level < loop->level; level++) {
     if (!trained_at(level, loop->branch)) continue;
     load_network(loop, level, loop->branch, 0);
-    repel_from(&loop->repel, loop->net.weight);
+    repel_from(r, loop->net.weight);
   }
   solution_put(&start, &loop->net);
   solution_free(&start);
