@@ -4,10 +4,10 @@
  * win, after Maene, Li and Moens, "Towards Understanding Iterative Magnitude Pruning" (2021).
  * Build: cc -std=c99 -O2 *.c -lm        SPDX-License-Identifier: MIT
  *
- * Contract (CONTRACT.md): binary32, each + - * / sqrt rounds once, no
- * fused multiply-add, one order for every sum. In the code a product used in a sum is written 
- * a + (float)(w * x) and constants are static const float, so that compilers that compute in a
- * wider type (FLT_EVAL_METHOD 1 or 2) round where the others do.
+ * Contract (CONTRACT.md): binary32, each + - * / sqrt rounds once, no fused multiply-add, one order
+ * for every sum. In the code a product used in a sum is written a + (float)(w * x) and constants
+ * are static const float, so that compilers that compute in a wider type (FLT_EVAL_METHOD 1 or 2)
+ * round where the others do.
  *
  * Sizes, the same letters everywhere: B images in a batch, C channels in, H rows, W columns, I
  * inputs of a dense layer (C H W), O outputs, L images in a tile, T tiles. */
@@ -314,7 +314,7 @@ typedef struct {
   float *moments; /* NORM: [2][C] mean and 1/deviation of the last batch */
 } Layer;
 
-struct Net;
+typedef struct Net Net;
 /* Which network: a name and the choices that models leave open. */
 typedef struct {
   /* lenet-300-100, conv4, vgg16, resnet20, resnet20-32 ...: N = 6 B + 2 from 8 to 326 */
@@ -324,7 +324,7 @@ typedef struct {
   int pad_shortcut;
   int affine; /* batch norm has gamma and beta */
   /* NULL, or adds the layers of another network; name is then what files and messages call it */
-  void (*build)(struct Net *net);
+  void (*build)(Net *net);
 } Model;
 
 /* What a place of the batch shows: an image of a split; from place `images` on there is none. */
@@ -335,7 +335,6 @@ typedef struct {
 
 /* Called for each layer of a batch after its forward pass (backward 0), and before its backward
  * pass, when the gradient of what it writes is complete (1). */
-typedef struct Net Net;
 typedef void Observe(void *context, const Net *net, int layer, int backward);
 
 /* A network, its mask and the room for one batch. Everything is owned by the net and freed by
