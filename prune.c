@@ -914,7 +914,6 @@ static int make_row(Loop *loop)
 
 static void create_table(Table *t, const Experiment *e, const char *ending, const char *header)
 {
-  memset(t, 0, sizeof *t);
   t->path = join(e->out, "", ending);
   t->pairs = e->pairs;
   t->key = copy_of(e->key, (size_t)e->pairs, (size_t)e->pairs, sizeof *t->key, "a table");
