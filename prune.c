@@ -656,9 +656,8 @@ static void watch(void *context, const Progress *p)
   Loop *loop = context;
   const Experiment *e = loop->e;
   const time_t now = time(NULL);
-  const double this_one = work(e, loop->level, loop->branch);
   const double part = (double)(p->step - loop->from) / (double)(e->how.steps - loop->from + 1);
-  const double done = loop->done + part * this_one;
+  const double done = loop->done + part * work(e, loop->level, loop->branch);
   char what[64];
   sprintf(what, "level %d %s%s", loop->level, branch_names[loop->branch],
           loop->child > 0 ? " child" : "");
