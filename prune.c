@@ -361,10 +361,10 @@ static int add_row(const Experiment *e, Table *t, long training, long step, char
   table_insert(&made, 0, line);
   for (c = 0; c < columns; c++) {
     const char *old = table_cell(t, row, c), *now = made.cell[c];
-    const int old_lacks = is_of_lines(t, c) && !strcmp(old, "-");
+    if (strcmp(old, now) == 0) continue;
     if (is_of_lines(t, c) && !strcmp(now, "-")) made.cell[c] = (char *)old;
-    else if (strcmp(old, now) != 0 && old_lacks) changed = 1;
-    else if (strcmp(old, now) != 0)
+    else if (is_of_lines(t, c) && !strcmp(old, "-")) changed = 1;
+    else
       fail("%s: says '%.200s', but now it is '%.200s'; one of two builds is wrong: try ticket "
            "verify",
            t->path, table_row(t, row), line);
