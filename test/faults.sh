@@ -542,9 +542,12 @@ while [ $count -lt $kills ]; do
     [ "$(tr '\r' '\n' <err | sed -n 's/.*epoch \([0-9]*\)\/.*/\1/p' | head -n 1)" -gt 1 ] 2>/dev/null && continued=$((continued + 1))
     if [ -f often/k.resume.safetensors ]; then
       seen=$((seen + 1))
-      rm -rf snapshot
-      cp -r often snapshot
-      snapshot=yes
+      # one whose networks all have their rows: a row that lacks is made before the resume file is looked at
+      if [ "$(ls often/k.L* | wc -l)" -eq "$(grep -c '^[0-9]' often/k.tsv)" ]; then
+        rm -rf snapshot
+        cp -r often snapshot
+        snapshot=yes
+      fi
     fi
   else # finished before: compare, and begin anew
     wait $process 2>/dev/null
