@@ -1055,19 +1055,21 @@ static void point_draw(Page *p, const Frame *f, const Chart *c, const Series *s,
   print(p, "</title></path>\n");
 }
 
-/* A curve with its points. */
+/* A curve with its points, those that the axis reaches. */
 static void series_draw(Page *p, const Frame *f, const Chart *c, const Series *s)
 {
-  size_t j;
+  size_t from = 0, to = s->points, j;
+  while (from < to && s->point[from].x < f->x.low) from++;
+  while (from < to && s->point[to - 1].x > f->x.high) to--;
   print(p, "<g opacity=\"%n\">", s->opacity);
   if (!s->published) {
     print(p, "<polyline class=\"l s%d d%d\" points=\"", s->style, s->nth % DASHES);
-    for (j = 0; j < s->points; j++)
-      print(p, "%r%d,%d", j > 0 ? " " : "", x_of(f, s->point[j].x), y_of(f, s->point[j].y));
+    for (j = from; j < to; j++)
+      print(p, "%r%d,%d", j > from ? " " : "", x_of(f, s->point[j].x), y_of(f, s->point[j].y));
     print(p, "\"/>\n");
   }
   if (s->points <= 1000)
-    for (j = 0; j < s->points; j++) point_draw(p, f, c, s, &s->point[j]);
+    for (j = from; j < to; j++) point_draw(p, f, c, s, &s->point[j]);
   print(p, "</g>\n");
 }
 

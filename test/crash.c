@@ -560,7 +560,6 @@ static void failing(const Right *r, const Fault *f, char letter)
 {
   Run run;
   const char *found;
-  clear(".tmp"); /* those of the killed run before */
   execute(&run, r->command, f);
   found = run.status == 0 ? not_right(r, &run) : NULL;
   if (found) bad("call %ld (%c) failed: %s", f->at, letter, found);
@@ -590,6 +589,7 @@ static void failures_resumed(long wanted)
     f.windows = below(4) == 0;
     choose_kill(&f, r->calls[f.windows]);
     execute(&run, r->command, &f);
+    clear(".tmp"); /* else the calls that are counted are not those that fail */
     take(&stopped);
     letters = calls_of(&run, r->command, f.windows);
     for (k = 0; k < 8 && failed < wanted; k++, failed++) {

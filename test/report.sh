@@ -215,6 +215,13 @@ ticks() { figure "$1" "$2" | sed -n 's/.*<text class="e" [^>]*>\(.*\)<\/text>/\1
 for pair in 'Test accuracy:Training accuracy' 'Barrier on the test set:Height of the barrier on the training set' 'Training loss. ticket:Training loss. shuffle'; do
   is "axes of $pair" "$(ticks one.html "${pair%:*}")" "$(ticks one.html "${pair#*:}")"
 done
+# a histogram's axis ends where its tail is below a fiftieth of the peak, and the line with it
+{ printf '# command = probe\n# model = x\n# network = a.L01.safetensors 0123456789abcdef\nquantity\twhere\tvalue\n'
+  awk 'BEGIN {for (k = -95; k < 100; k += 10) printf "histogram\t%.2f\t%d\n", k / 100, (k * k > 400 ? 1 : 500)}'; } >tail.tsv
+works 'a tail' report tail.tsv --values --out tail
+is 'its axis' '-0.2 -0.1 0 0.1 0.2 ' "$(figure tail.html 'Weights by value' | sed -n 's/.*<text class="c" [^>]*>\([-0-9.]*\)<\/text>/\1/p' | tr '\n' ' ')"
+is 'its line' 4 "$(figure tail.html 'Weights by value' | sed -n 's/.*points="\([^"]*\)".*/\1/p' | wc -w | tr -d ' ')"
+is 'its values' 20 "$(grep -c '^Weights by value' tail.values.tsv)"
 "$ticket" distance one.L0?.reinit.safetensors >angle2.tsv
 "$ticket" distance --what l2 one.L0?.reinit.safetensors >far.tsv
 "$ticket" distance --what l2 one.L00.safetensors one.rewind.safetensors >near.tsv
