@@ -571,9 +571,10 @@ static void apply(Loop *loop, const Safetensors *s, const char *path)
   advise("");
 }
 
+enum { LOOK, LOAD };
+
 /* Looks at the network of a training, or (step: the one of --rewind) what it goes back to; 0 if it
  * is not there. Refuses what is none of it. load: it must be there, and is loaded. */
-enum { LOOK, LOAD };
 static int take_network(Loop *loop, const char *path, int level, int branch, int child, long step,
                         int load)
 {

@@ -567,6 +567,7 @@ same 'names, lengths and checksums of all files' before after
 for file in once/*; do same "$file" "$file" often/"${file#once/}"; done
 same 'table' table out
 [ $seen -gt 0 ] && good || bad 'resume files seen' 'at least 1' 0
+[ "$snapshot" ] && good || bad 'one of a run whose networks have their rows' 'at least 1' 0
 [ $continued -gt 0 ] && good || bad 'trainings taken up in their middle' 'at least 1' 0
 
 if [ "$snapshot" ]; then

@@ -1216,6 +1216,16 @@ static Pair random_block(Stack *s, Pair in, int affine)
   return at;
 }
 
+/* Begins both networks; the images must be there. */
+static void open_stack(Stack *s, Case *c, size_t batch, int threads)
+{
+  memset(s, 0, sizeof *s);
+  s->c = c;
+  net_open(&c->net, &c->data, batch, threads);
+  naive_open(&c->naive, &c->data);
+  c->net_of[0] = 0;
+}
+
 /* Closes both networks and makes room for what is compared. */
 static void close_stack(Case *c)
 {
@@ -1235,12 +1245,8 @@ static void random_stack(Stack *s, Case *c, size_t batch, int threads, double af
   int affine = (int)roll(2);
   size_t k;
   Pair at = {0, 0};
-  memset(s, 0, sizeof *s);
-  s->c = c;
+  open_stack(s, c, batch, threads);
   s->affordable = affordable;
-  net_open(&c->net, &c->data, batch, threads);
-  naive_open(&c->naive, &c->data);
-  c->net_of[0] = 0;
   for (k = 0; k < parts; k++) {
     const NaiveActivation *x = shape_of(s, at);
     const size_t least = x->height < x->width ? x->height : x->width, what = roll(10);
@@ -1393,12 +1399,8 @@ static void test_crowded_masks(uint64_t seed)
     const Tensor *t;
     dice_for(seed, 70000 + (uint32_t)k);
     memset(&c, 0, sizeof c);
-    memset(&s, 0, sizeof s);
-    s.c = &c;
     random_data(&c.data, k == 1 ? 1 : 3, k == 1 ? 28 : 4, k == 1 ? 28 : 4, 5, 30, 5);
-    net_open(&c.net, &c.data, batch, 1);
-    naive_open(&c.naive, &c.data);
-    c.net_of[0] = 0;
+    open_stack(&s, &c, batch, 1);
     if (k == 0)
       at = stack_conv(&s, stack_relu(&s, stack_conv(&s, at, 128, 1, 1, 0, 1)), 128, 3, 1, 1, 0);
     if (k == 1) at = stack_dense(&s, at, 300);
@@ -1439,12 +1441,8 @@ static void test_shared_activations(uint64_t seed)
     Pair a, b, at = {0, 0};
     dice_for(seed, 75000 + i);
     memset(&c, 0, sizeof c);
-    memset(&s, 0, sizeof s);
-    s.c = &c;
     random_data(&c.data, 2, kind == 3 ? 1 : 7, kind == 3 ? 2 : 6, 5, 40, 5);
-    net_open(&c.net, &c.data, 20, 1);
-    naive_open(&c.naive, &c.data);
-    c.net_of[0] = 0;
+    open_stack(&s, &c, 20, 1);
     a = stack_relu(&s, stack_conv(&s, at, kind == 3 ? 60 : 4, 1, 1, 0, 1));
     if (kind == 0) { /* two sums after one another */
       b = stack_sum(&s, stack_conv(&s, a, 4, 3, 1, 1, 0), a);
