@@ -54,7 +54,7 @@ resnet.small = $(resnet.full) --train-size 20000 --model resnet20-8 --augment no
 conv4.small = $(conv4.full) --train-size 20000 --model conv4-16 --steps 12ep
 bend.small = $(bend.full)
 lenet.small = $(lenet.full)
-rates.resnet.small = --levels 7 --rate 0.33
+rates.resnet.small = --levels 9 --rate 0.33
 rates.conv4.small = --levels 7 --rate 0.33
 level.resnet.small = 0.5572
 level.conv4.small = 0.5572
@@ -62,12 +62,12 @@ warm.small = 5ep
 decay.small = 9ep,10ep
 batches.small = 32 512
 special.resnet.small = b32 b512 b512
-rounds.small = 02 04 06
+rounds.small = 02 04 06 07 08
 lines.small = 01 04 06
 thin.small = L06
 seeds.small = 1
 changed.resnet.small = width 8 instead of 16, the first 20,000 images without crops and flips, 40 epochs instead of 85 (learning rate times 0.1 after 26 and 33), \
-  a third of the weights pruned 6 times instead of a fifth 24 times, batches of $(subst $() , and ,$(BATCHES)) instead of 64 to 2,048, seed $(SEEDS), without the runs with warm-up
+  a third of the weights pruned 8 times instead of a fifth 24 times, batches of $(subst $() , and ,$(BATCHES)) instead of 64 to 2,048, seed $(SEEDS), without the runs with warm-up
 changed.conv4.small = width 16 instead of 64, the first 20,000 images, 12 epochs instead of 75 (with a weight decay of 0.01: learning rate times 0.1 after 9 and 10), \
   a third of the weights pruned 6 times instead of a fifth 24 times, seed $(SEEDS)
 changed.lenet.small = $(changed.lenet.full); seed $(SEEDS)
