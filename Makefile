@@ -4,10 +4,10 @@ PREFIX = /usr/local
 MAN = share/man/man1
 COMPLETIONS = share/bash-completion/completions
 CC = cc
-# What this compiler takes of: use the machine fully, do not count between taps, do not fuse multiply-add, sqrtf without errno. gcc else
-# reads a pixel twice for two outputs; clang with AVX-512 gathers lanes one by one and keeps the sums of weight gradients in memory.
+# What this compiler takes of: use the machine fully, do not count between taps, do not fuse multiply-add, sqrtf without errno; gcc else
+# reads a pixel twice for two outputs.
 FLAGS = -O3 -funroll-loops -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math \
-  $(if $(findstring clang,$(shell $(CC) --version)),-mno-avx512f,-fno-web -mprefer-vector-width=512)
+  -fno-web -mprefer-vector-width=512
 CFLAGS := $(shell for f in $(FLAGS); do $(CC) -std=c99 -Werror $$f -o .probe.o -c -x c /dev/null >/dev/null 2>&1 && printf '%s ' $$f; done; rm -f .probe.o)
 # make OPENMP=1: threads (--threads N); the same bits
 ifdef OPENMP

@@ -220,24 +220,28 @@ void random_order(uint32_t *order, size_t n, Stream s)
 
 /* ==== sums of lanes ========================================================================= */
 
-/* Lanes l and l+8, then l+4, l+2, l+1; of many sums together, step by step, which become vectors:
- * a third of the time of one by one (gcc, AVX2). */
+/* Lanes l and l+8, then l+4, l+2, l+1; of n sums together, step by step, which become vectors where
+ * n is a constant. */
+static inline void some_sums(float *out, const float *lane, const size_t n)
+{
+  float eight[8 * 8], four[8 * 4];
+  size_t k, l;
+  for (k = 0; k < n; k++)
+    for (l = 0; l < 8; l++) eight[8 * k + l] = lane[LANES * k + l] + lane[LANES * k + l + 8];
+  for (k = 0; k < n; k++)
+    for (l = 0; l < 4; l++) four[4 * k + l] = eight[8 * k + l] + eight[8 * k + l + 4];
+  for (k = 0; k < n; k++) {
+    const float even = four[4 * k] + four[4 * k + 2], odd = four[4 * k + 1] + four[4 * k + 3];
+    out[k] = even + odd;
+  }
+}
+
 void lanes_sums(float *out, float *sum, size_t n)
 {
-  float eight[64 * 8], four[64 * 4];
-  size_t j, k, l, m;
-  for (j = 0; j < n; j += m) {
-    const float *lane = sum + j * LANES;
-    m = n - j < 64 ? n - j : 64;
-    for (k = 0; k < m; k++)
-      for (l = 0; l < 8; l++) eight[8 * k + l] = lane[LANES * k + l] + lane[LANES * k + l + 8];
-    for (k = 0; k < m; k++)
-      for (l = 0; l < 4; l++) four[4 * k + l] = eight[8 * k + l] + eight[8 * k + l + 4];
-    for (k = 0; k < m; k++) {
-      const float even = four[4 * k] + four[4 * k + 2], odd = four[4 * k + 1] + four[4 * k + 3];
-      out[j + k] = even + odd;
-    }
-  }
+  size_t j = 0;
+  for (; j + 8 <= n; j += 8) some_sums(out + j, sum + j * LANES, 8);
+  for (; j + 4 <= n; j += 4) some_sums(out + j, sum + j * LANES, 4);
+  for (; j < n; j++) some_sums(out + j, sum + j * LANES, 1);
 }
 
 float lanes_sum(float lane[LANES])

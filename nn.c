@@ -42,19 +42,14 @@
  * at +0. Each pass is one of two sums; with a stride, x[p stride + k], and dx by phases:
  *
  *     pass                                sum over            taken together
- *     output                 y[o][p]      w[o][k] x[p + k]    4 taps of 2 rows that share a list,
+ *     output                 y[o][p]      w[o][k] x[p + k]    4 taps of 2 rows that share a list
  *     gradient of the input dx[i][p]      w[k][i] dy[p - k]   or of one row with its own
- *     gradient of a weight  dW[o][k]      dy[o][p] x[p + k]   GROUP weights of one output, lanes */
+ *     gradient of a weight  dW[o][k]      dy[o][p] x[p + k]   4 pixels of 2 outputs that share
+ *                                                             a list or of one, by lanes */
 
-/* rows that share a list of taps, which read the same few pixels one after the other; pixels of a
- * row at a time, so that the sums of ROWS rows stay in a first-level cache; GROUP: weights whose
- * gradients are made together */
+/* ROWS rows that share a list read the same few pixels one after the other; PIXELS of a row at a
+ * time, so that the sums of ROWS rows stay in a first-level cache. */
 enum { ROWS = 8, PIXELS = 32 };
-#ifdef __AVX512F__
-enum { GROUP = 8 };
-#else
-enum { GROUP = 6 }; /* 12 vectors of sums where there are 16 in all */
-#endif
 
 /* y0[p][l] += sum over k < taps ascending of w0[index[k]] x[offset[k]][p step][l] for p < pixels,
  * l < LANES, and y1 with w1, so that each x is read once for both; or if rows is 1 y0 alone, of
@@ -121,45 +116,72 @@ static void add_taps(size_t rows, float *sum, const float *x, size_t step, const
   }
 }
 
-/* Numbers that the sums by lanes of so many taps take, in whole groups. */
-static size_t room_for(size_t taps) { return (taps + GROUP - 1) / GROUP * GROUP * LANES; }
-
-/* sum[j][l] += sum over rows and pixels p ascending of dy[p][l] x[offset[j]][p step][l] for
- * j < taps, l < LANES, from 0 where sum is not begun: gradients of weights of one output, by lanes,
- * GROUP at a time; a last group goes on into what lies behind the list, for nothing (list_taps).
- * From one row to the next dy is dy_row and x x_row numbers further on. */
-static void lanes_dot(float *restrict sum, int begun, const float *dy, size_t dy_row,
-                      const float *x, size_t x_row, size_t step, const uint32_t *offset,
-                      size_t taps, size_t rows, size_t pixels)
+/* sum[j][l] += sum over p < pixels ascending of d[p][l] x[offset[j]][p step][l] for j < taps,
+ * l < LANES, and next with e, so that each x is read once for both; or if outputs is 1 sum alone.
+ * From 0 if it begins. outputs and pixels, constants where this is called as `begins` is, are 1 to
+ * 2 and 1, 2 or 4: so many that d and e are in registers. */
+static inline void some_pixels(const int outputs, const int pixels, const int begins,
+                               float *restrict sum, float *restrict next, const float *restrict d,
+                               const float *restrict e, const float *restrict x, size_t step,
+                               const uint32_t *offset, size_t taps)
 {
-  size_t j, r, p;
+  size_t j;
   int l;
-  if (!begun) memset(sum, 0, room_for(taps) * sizeof *sum);
-  for (j = 0; j < taps; j += GROUP) {
-    const uint32_t *o = offset + j;
-    for (r = 0; r < rows; r++) {
-      const float *restrict d = dy + r * dy_row, *from = x + r * x_row;
-      const float *restrict x0 = from + o[0], *restrict x1 = from + o[1];
-      const float *restrict x2 = from + o[2], *restrict x3 = from + o[3];
-      const float *restrict x4 = from + o[4], *restrict x5 = from + o[5];
-      const float *restrict x6 = from + o[GROUP > 6 ? 6 : 0];
-      const float *restrict x7 = from + o[GROUP > 7 ? 7 : 0];
-      for (p = 0; p < pixels; p++)
-        for (l = 0; l < LANES; l++) {
-          const size_t i = p * step + (size_t)l;
-          const float v = d[p * LANES + (size_t)l];
-          sum[l] = sum[l] + (float)(v * x0[i]);
-          sum[l + 16] = sum[l + 16] + (float)(v * x1[i]);
-          sum[l + 32] = sum[l + 32] + (float)(v * x2[i]);
-          sum[l + 48] = sum[l + 48] + (float)(v * x3[i]);
-          sum[l + 64] = sum[l + 64] + (float)(v * x4[i]);
-          sum[l + 80] = sum[l + 80] + (float)(v * x5[i]);
-          if (GROUP > 6) sum[l + 96] = sum[l + 96] + (float)(v * x6[i]);
-          if (GROUP > 7) sum[l + 112] = sum[l + 112] + (float)(v * x7[i]);
-        }
+  for (j = 0; j < taps; j++) {
+    const float *restrict from = x + offset[j];
+    for (l = 0; l < LANES; l++) {
+      const size_t i = (size_t)l;
+      float s = begins ? 0 : sum[j * LANES + i];
+      float t = begins || outputs < 2 ? 0 : next[j * LANES + i];
+      s = s + (float)(d[i] * from[i]);
+      if (outputs > 1) t = t + (float)(e[i] * from[i]);
+      if (pixels > 1) s = s + (float)(d[16 + i] * from[step + i]);
+      if (outputs > 1 && pixels > 1) t = t + (float)(e[16 + i] * from[step + i]);
+      if (pixels > 2) s = s + (float)(d[32 + i] * from[2 * step + i]);
+      if (outputs > 1 && pixels > 2) t = t + (float)(e[32 + i] * from[2 * step + i]);
+      if (pixels > 2) s = s + (float)(d[48 + i] * from[3 * step + i]);
+      if (outputs > 1 && pixels > 2) t = t + (float)(e[48 + i] * from[3 * step + i]);
+      sum[j * LANES + i] = s;
+      if (outputs > 1) next[j * LANES + i] = t;
     }
-    sum += GROUP * LANES;
   }
+}
+
+/* sum[o][j][l] += sum over rows and pixels p ascending of dy[o][p][l] x[offset[j]][p step][l] for
+ * o < outputs, 1 or 2, j < taps, l < LANES, from 0 where sum is not begun: gradients of weights by
+ * lanes. From one output to the next dy is dy_plane numbers further on, from one row to the next dy
+ * is dy_row and x x_row. */
+static void lanes_dot(size_t outputs, float *sum, int begun, const float *dy, size_t dy_plane,
+                      size_t dy_row, const float *x, size_t x_row, size_t step,
+                      const uint32_t *offset, size_t taps, size_t rows, size_t pixels)
+{
+  const int two = outputs > 1;
+  float *next = two ? sum + taps * LANES : NULL;
+  size_t r, p, n;
+  for (r = 0; r < rows; r++)
+    for (p = 0; p < pixels; p += n) {
+      const float *d = dy + r * dy_row + p * LANES, *e = two ? d + dy_plane : NULL;
+      const float *from = x + r * x_row + p * step;
+      const int begins = !begun && r == 0 && p == 0;
+      n = pixels - p >= 4 ? 4 : pixels - p >= 2 ? 2 : 1;
+      if (two && begins) {
+        if (n == 4) some_pixels(2, 4, 1, sum, next, d, e, from, step, offset, taps);
+        else if (n == 2) some_pixels(2, 2, 1, sum, next, d, e, from, step, offset, taps);
+        else some_pixels(2, 1, 1, sum, next, d, e, from, step, offset, taps);
+      } else if (two) {
+        if (n == 4) some_pixels(2, 4, 0, sum, next, d, e, from, step, offset, taps);
+        else if (n == 2) some_pixels(2, 2, 0, sum, next, d, e, from, step, offset, taps);
+        else some_pixels(2, 1, 0, sum, next, d, e, from, step, offset, taps);
+      } else if (begins) {
+        if (n == 4) some_pixels(1, 4, 1, sum, next, d, e, from, step, offset, taps);
+        else if (n == 2) some_pixels(1, 2, 1, sum, next, d, e, from, step, offset, taps);
+        else some_pixels(1, 1, 1, sum, next, d, e, from, step, offset, taps);
+      } else {
+        if (n == 4) some_pixels(1, 4, 0, sum, next, d, e, from, step, offset, taps);
+        else if (n == 2) some_pixels(1, 2, 0, sum, next, d, e, from, step, offset, taps);
+        else some_pixels(1, 1, 0, sum, next, d, e, from, step, offset, taps);
+      }
+    }
 }
 
 /* sum[l] += sum over pixels ascending of x[p][l] */
@@ -178,8 +200,8 @@ static void lanes_add(float *restrict sum, const float *restrict x, size_t pixel
 static volatile const struct {
   void (*add_taps)(size_t, float *, const float *, size_t, const uint32_t *, const float *const *,
                    const uint32_t *, size_t, size_t);
-  void (*lanes_dot)(float *, int, const float *, size_t, const float *, size_t, size_t,
-                    const uint32_t *, size_t, size_t, size_t);
+  void (*lanes_dot)(size_t, float *, int, const float *, size_t, size_t, const float *, size_t,
+                    size_t, const uint32_t *, size_t, size_t, size_t);
   void (*lanes_add)(float *, const float *, size_t);
   float (*lanes_sum)(float *);
   void (*lanes_sums)(float *, float *, size_t);
@@ -200,11 +222,11 @@ static int all_are(float expected, const float *x, size_t n)
 static int kernels_give(float y, float a, float b, float last, float expected)
 {
   enum { MOST = 10, N = 3 * LANES, ALL = ROWS * N };
-  float x[MOST * N], w[MOST], out[ALL + N], wide[MOST * LANES], sum[(GROUP + 1) * LANES];
+  float x[MOST * N], w[MOST], out[ALL + N], wide[MOST * LANES], sum[7 * LANES];
   const float *rows[ROWS];
-  uint32_t offset[MOST], index[MOST], same[GROUP] = {0};
+  uint32_t offset[MOST], index[MOST], none = 0;
   volatile float product = a * b;
-  size_t terms, i, k, at;
+  size_t terms, i, k, at, o;
   for (k = 0; k < ROWS; k++) rows[k] = w;
   for (terms = 3; terms <= MOST; terms++)
     for (at = 1; at + 1 < terms; at++) {
@@ -220,11 +242,16 @@ static int kernels_give(float y, float a, float b, float last, float expected)
       if (!all_are(expected, out, ALL + N)) return 0;
       for (k = 0; k < terms; k++) /* the rows of x again, LANES apart */
         for (i = 0; i < LANES; i++) x[k * LANES + i] = k == 0 ? y : k + 1 == terms ? last : b;
-      memset(sum, 0, sizeof sum);
-      used.lanes_dot(sum, 0, wide, 0, x, 0, LANES, same, GROUP, 1, terms);
+      for (o = 1; o <= 2; o++) { /* all terms at once, and the first before the others */
+        float *all = sum + (o - 1) * LANES, *rest = all + 3 * LANES;
+        used.lanes_dot(o, all, 0, wide, 0, 0, x, 0, LANES, &none, 1, 1, terms);
+        used.lanes_dot(o, rest, 0, wide, 0, 0, x, 0, LANES, &none, 1, 1, 1);
+        used.lanes_dot(o, rest, 1, wide + LANES, 0, 0, x + LANES, 0, LANES, &none, 1, 1, terms - 1);
+      }
       for (i = 0; i < (terms - 2) * LANES; i++) x[LANES + i] = i / LANES + 1 == at ? product : 0;
-      used.lanes_add(sum + GROUP * LANES, x, terms);
-      if (!all_are(expected, sum, (GROUP + 1) * LANES)) return 0;
+      memset(sum + 6 * LANES, 0, LANES * sizeof *sum);
+      used.lanes_add(sum + 6 * LANES, x, terms);
+      if (!all_are(expected, sum, 7 * LANES)) return 0;
     }
   return 1;
 }
@@ -529,7 +556,7 @@ enum { SUMS = 1 << 17, STRIP = 64 }; /* SUMS: a multiple of LANES */
 /* Room for the sums of conv_weight_gradient: SUMS, but at least those of one input channel. */
 static size_t sums_size(const Layer *layer)
 {
-  return larger(SUMS, room_for(layer->kernel * layer->kernel) * layer->outputs);
+  return larger(SUMS, layer->kernel * layer->kernel * layer->outputs * LANES);
 }
 
 /* The gradients of the survivors among the taps of output o from `begin` to `end`, whose sums by
@@ -566,7 +593,7 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
   const size_t s = layer->stride, tiles = tiles_in_use(net, layer->out);
   const size_t strip = (STRIP + layer->columns - 1) / layer->columns;
   const size_t strips = tiles * ((layer->rows + strip - 1) / strip);
-  size_t chunk, t, o, u, mine[2];
+  size_t chunk, t, o, u, k, together, mine[2];
   part_of(net, layer->outputs, part, mine);
   for (chunk = 0; chunk < layer->chunks; chunk++) {
     const Cut *begin = layer->cut + chunk * layer->outputs, *end = begin + layer->outputs;
@@ -575,14 +602,16 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
       for (u = 0; u < layer->rows; u += strip) {
         const size_t high = smaller(layer->rows - u, strip);
         float *sum = net->room + (size_t)part * net->room_size;
-        for (o = mine[0]; o < mine[1]; o++) {
+        for (o = mine[0]; o < mine[1]; o += together) {
           const size_t n = end[o].tap - begin[o].tap;
-          lanes_dot(sum, t > 0 || u > 0, plane_of(net, layer->out, 1, t, o) + u * out->row,
-                    out->row, x + u * s * in->row, s * in->row, s * LANES,
+          together = layer->forward.step > 0 ? smaller(mine[1] - o, 2) : 1;
+          lanes_dot(together, sum, t > 0 || u > 0,
+                    plane_of(net, layer->out, 1, t, o) + u * out->row, out->plane, out->row,
+                    x + u * s * in->row, s * in->row, s * LANES,
                     layer->forward.offset + begin[o].tap, n, high, layer->columns);
-          if (t + 1 == tiles && u + high == layer->rows)
-            put_gradients(net, layer, sum, o, begin[o], end[o]);
-          if (strips > 1) sum += room_for(n); /* else they are no longer needed */
+          for (k = 0; k < together && t + 1 == tiles && u + high == layer->rows; k++)
+            put_gradients(net, layer, sum + k * n * LANES, o + k, begin[o + k], end[o + k]);
+          if (strips > 1) sum += together * n * LANES; /* else they are no longer needed */
         }
       }
     }
@@ -1538,7 +1567,7 @@ void net_create(Net *net, const Model *model, const Dataset *data, size_t batch,
  * distance from it is a multiple of the stride (down % s): of a 3x3 kernel with stride 2 and
  * padding 1 the four phases have 1, 2, 2 and 4 weights. down / s - k and across / s - k are the row
  * and column of a tap from where x (dy) begins; + s k keeps unsigned numbers above 0, lead is
- * where dy begins. Behind the offsets are GROUP zeros, for lanes_dot. */
+ * where dy begins. */
 static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backward, int own)
 {
   const unsigned char *mask = net->mask + net->tensor[layer->weight].offset;
@@ -1550,9 +1579,9 @@ static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backwa
   size_t n = 0, lists = 0, phase, r, c, q;
   taps->step = own ? 0 : backward ? area : I * area;
   free(taps->start);
-  taps->start = allocate(s * s * rows + 1 + 2 * most + GROUP, sizeof(uint32_t), "tap lists");
+  taps->start = allocate(s * s * rows + 1 + 2 * most, sizeof(uint32_t), "tap lists");
   taps->offset = taps->start + s * s * rows + 1;
-  taps->index = taps->offset + most + GROUP;
+  taps->index = taps->offset + most;
   for (phase = 0; phase < s * s; phase++)
     for (r = 0; r < rows; r++) {
       for (c = 0; c < channels; c++)
@@ -1572,15 +1601,15 @@ static void list_taps(const Net *net, const Layer *layer, Taps *taps, int backwa
     }
 }
 
-/* Cuts the forward lists into chunks of input channels: so many that most weights come in whole
- * groups, about 16 taps of each output at least; fewer where the sums of all would not fit the room
- * of conv_weight_gradient. The places of the first chunk are there. */
+/* Cuts the forward lists into chunks of input channels: so many that lanes_dot is worth its call,
+ * about 16 taps of each output at least; fewer where the sums of all would not fit the room of
+ * conv_weight_gradient. The places of the first chunk are there. */
 static void cut_taps(const Net *net, Layer *layer)
 {
   const Taps *taps = &layer->forward;
   const size_t I = layer->inputs, O = layer->outputs, area = layer->kernel * layer->kernel;
   const unsigned char *mask = net->mask + net->tensor[layer->weight].offset;
-  size_t channels = GROUP, first, last, o;
+  size_t channels = 8, first, last, o;
   Cut *cut = layer->cut;
   while (channels < I && channels * layer->survivors < 16 * I * O) channels *= 2;
   for (o = 0; o < O; o++) cut[o].tap = taps->start[taps->step ? 0 : o];
@@ -1598,7 +1627,7 @@ static void cut_taps(const Net *net, Layer *layer)
           at.place += mask[taps->index[at.tap] - list + row];
           at.tap++;
         }
-        room += room_for(at.tap - cut[o].tap);
+        room += (at.tap - cut[o].tap) * LANES;
         cut[O + o] = at;
       }
     } while (room > sums_size(layer));
