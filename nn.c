@@ -89,8 +89,9 @@ static inline void some_taps(const int rows, const int taps, const int begins, f
 
 /* sum[r][p][l] = sum over k < taps ascending of w[r][index[k]] x[offset[k]][p step][l] for ROWS
  * rows, or of w[0][k] x[offset[k]][p step][l] for 1. */
-static void add_taps(size_t rows, float *sum, const float *x, size_t step, const uint32_t *offset,
-                     const float *const w[ROWS], const uint32_t *index, size_t taps, size_t pixels)
+static inline void all_taps(size_t rows, float *sum, const float *x, size_t step,
+                            const uint32_t *offset, const float *const w[ROWS],
+                            const uint32_t *index, size_t taps, const size_t pixels)
 {
   const size_t n = pixels * LANES;
   size_t k, r;
@@ -114,6 +115,15 @@ static void add_taps(size_t rows, float *sum, const float *x, size_t step, const
     for (; k < taps; k += 4)
       some_taps(1, 4, 0, sum, NULL, x, step, offset + k, own + k, own + k, NULL, pixels);
   }
+}
+
+/* The same; a short row's pixels are a constant, so that there is no loop over them. */
+static void add_taps(size_t rows, float *sum, const float *x, size_t step, const uint32_t *offset,
+                     const float *const w[ROWS], const uint32_t *index, size_t taps, size_t pixels)
+{
+  if (pixels == 4) all_taps(rows, sum, x, step, offset, w, index, taps, 4);
+  else if (pixels == 8) all_taps(rows, sum, x, step, offset, w, index, taps, 8);
+  else all_taps(rows, sum, x, step, offset, w, index, taps, pixels);
 }
 
 /* sum[j][l] += sum over p < pixels ascending of d[p][l] x[offset[j]][p step][l] for j < taps,
