@@ -574,21 +574,14 @@ static size_t sums_size(const Layer *layer)
 static void put_gradients(Net *net, const Layer *layer, float *sum, size_t o, Cut begin, Cut end)
 {
   const Tensor *w = &net->tensor[layer->weight];
-  const unsigned char *mask = net->mask + w->offset + o * w->fan_in;
-  const uint32_t *index = layer->forward.index + begin.tap;
-  const size_t n = end.tap - begin.tap;
-  float *to = net->gradient + begin.place;
-  size_t j, kept = 0;
+  const size_t n = end.tap - begin.tap, first = w->offset + o * w->fan_in + begin.tap;
+  size_t k;
   if (n == end.place - begin.place) {
-    lanes_sums(to, sum, n);
+    lanes_sums(net->gradient + begin.place, sum, n);
     return;
   }
-  lanes_sums(sum, sum, n);
-  for (j = 0; j < n; j++) { /* without a branch, which no processor would foresee */
-    sum[kept] = sum[j];
-    kept += mask[index[j]];
-  }
-  memcpy(to, sum, kept * sizeof *sum);
+  lanes_sums(sum, sum, n); /* of all weights from `first` on */
+  for (k = begin.place; k < end.place; k++) net->gradient[k] = sum[net->survivor[k] - first];
 }
 
 /* dW[o][i][kr][kc] = sum over images and pixels of
