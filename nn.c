@@ -575,12 +575,10 @@ static void put_gradients(Net *net, const Layer *layer, float *sum, size_t o, Cu
 {
   const Tensor *w = &net->tensor[layer->weight];
   const size_t n = end.tap - begin.tap, first = w->offset + o * w->fan_in + begin.tap;
+  const int all = n == end.place - begin.place; /* survive */
   size_t k;
-  if (n == end.place - begin.place) {
-    lanes_sums(net->gradient + begin.place, sum, n);
-    return;
-  }
-  lanes_sums(sum, sum, n); /* of all weights from `first` on */
+  lanes_sums(all ? net->gradient + begin.place : sum, sum, n);
+  if (all) return;
   for (k = begin.place; k < end.place; k++) net->gradient[k] = sum[net->survivor[k] - first];
 }
 
@@ -596,7 +594,7 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
   const size_t s = layer->stride, tiles = tiles_in_use(net, layer->out);
   const size_t strip = (STRIP + layer->columns - 1) / layer->columns;
   const size_t strips = tiles * ((layer->rows + strip - 1) / strip);
-  size_t chunk, t, o, u, k, together, mine[2];
+  size_t chunk, t, o, u, k, together, done, mine[2];
   part_of(net, layer->outputs, part, mine);
   for (chunk = 0; chunk < layer->chunks; chunk++) {
     const Cut *begin = layer->cut + chunk * layer->outputs, *end = begin + layer->outputs;
@@ -604,6 +602,7 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
       const float *x = plane_of(net, layer->in, 0, t, 0) - layer->padding * (in->row + LANES);
       for (u = 0; u < layer->rows; u += strip) {
         const size_t high = smaller(layer->rows - u, strip);
+        const int ends = t + 1 == tiles && u + high == layer->rows;
         float *sum = net->room + (size_t)part * net->room_size;
         for (o = mine[0]; o < mine[1]; o += together) {
           const size_t n = end[o].tap - begin[o].tap;
@@ -612,7 +611,8 @@ static void conv_weight_gradient(Net *net, const Layer *layer, int part)
                     plane_of(net, layer->out, 1, t, o) + u * out->row, out->plane, out->row,
                     x + u * s * in->row, s * in->row, s * LANES,
                     layer->forward.offset + begin[o].tap, n, high, layer->columns);
-          for (k = 0; k < together && t + 1 == tiles && u + high == layer->rows; k++)
+          done = ends ? together : 0;
+          for (k = 0; k < done; k++)
             put_gradients(net, layer, sum + k * n * LANES, o + k, begin[o + k], end[o + k]);
           if (strips > 1) sum += together * n * LANES; /* else they are no longer needed */
         }
