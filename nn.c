@@ -231,8 +231,9 @@ static int all_are(float expected, const float *x, size_t n)
  * it. Terms: y, then others of which one is a b, then last: 2 + 4 + 4 taps. */
 static int kernels_give(float y, float a, float b, float last, float expected)
 {
-  enum { MOST = 10, N = 3 * LANES, ALL = ROWS * N };
-  float x[MOST * N], w[MOST], out[ALL + N], wide[MOST * LANES], sum[7 * LANES];
+  enum { MOST = 10, N = 8 * LANES };
+  static const size_t wide_of[] = {3, 4, 8}; /* a loop or a constant in add_taps */
+  float x[MOST * N], w[MOST], out[(ROWS + 1) * N], wide[MOST * LANES], sum[7 * LANES];
   const float *rows[ROWS];
   uint32_t offset[MOST], index[MOST], none = 0;
   volatile float product = a * b;
@@ -247,9 +248,12 @@ static int kernels_give(float y, float a, float b, float last, float expected)
         for (i = 0; i < N; i++) x[k * N + i] = k == 0 ? y : k + 1 == terms ? last : b;
         for (i = 0; i < LANES; i++) wide[k * LANES + i] = w[k];
       }
-      used.add_taps(ROWS, out, x, LANES, offset, rows, index, terms, N / LANES);
-      used.add_taps(1, out + ALL, x, LANES, offset, rows, index, terms, N / LANES);
-      if (!all_are(expected, out, ALL + N)) return 0;
+      for (k = 0; k < 3; k++) {
+        const size_t pixels = wide_of[k], all = ROWS * pixels * LANES;
+        used.add_taps(ROWS, out, x, LANES, offset, rows, index, terms, pixels);
+        used.add_taps(1, out + all, x, LANES, offset, rows, index, terms, pixels);
+        if (!all_are(expected, out, all + pixels * LANES)) return 0;
+      }
       for (k = 0; k < terms; k++) /* the rows of x again, LANES apart */
         for (i = 0; i < LANES; i++) x[k * LANES + i] = k == 0 ? y : k + 1 == terms ? last : b;
       for (o = 1; o <= 2; o++) { /* all terms at once, and the first before the others */
@@ -266,10 +270,10 @@ static int kernels_give(float y, float a, float b, float last, float expected)
   return 1;
 }
 
-/* The order of the sum of lanes, of one and of more than are made together, in place. */
+/* The order of the sum of lanes, of one and of 8, 4 and 1 together, in place. */
 static int lanes_give(float lane0, float lane4, float lane8, float lane12, float expected)
 {
-  enum { N = 65 };
+  enum { N = 13 };
   float lane[N * LANES] = {0}, one;
   size_t j;
   for (j = 0; j < N; j++) {
