@@ -232,7 +232,7 @@ static int all_are(float expected, const float *x, size_t n)
 static int kernels_give(float y, float a, float b, float last, float expected)
 {
   enum { MOST = 10, N = 8 * LANES };
-  static const size_t wide_of[] = {3, 4, 8}; /* a loop or a constant in add_taps */
+  static const size_t lengths[] = {3, 4, 8}; /* of a row: add_taps has a loop, or a constant */
   float x[MOST * N], w[MOST], out[(ROWS + 1) * N], wide[MOST * LANES], sum[7 * LANES];
   const float *rows[ROWS];
   uint32_t offset[MOST], index[MOST], none = 0;
@@ -249,7 +249,7 @@ static int kernels_give(float y, float a, float b, float last, float expected)
         for (i = 0; i < LANES; i++) wide[k * LANES + i] = w[k];
       }
       for (k = 0; k < 3; k++) {
-        const size_t pixels = wide_of[k], all = ROWS * pixels * LANES;
+        const size_t pixels = lengths[k], all = ROWS * pixels * LANES;
         used.add_taps(ROWS, out, x, LANES, offset, rows, index, terms, pixels);
         used.add_taps(1, out + all, x, LANES, offset, rows, index, terms, pixels);
         if (!all_are(expected, out, all + pixels * LANES)) return 0;
